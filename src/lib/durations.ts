@@ -1,0 +1,39 @@
+import { PodroleError } from './errors.ts'
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+/**
+ * Milliseconds of a duration in Go's and Kubernetes' form: `90s`, `1h30m`, `250ms`; a bare number
+ * counts seconds.
+ * @throws PodroleError `InvalidDuration`
+ */
+export function parseDurationMs(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
+  if (!/^(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h|d)){1,6}$/.test(text)) {
+    throw new PodroleError(
+      'InvalidDuration',
+      `duration ${JSON.stringify(text)} is not one: wanted a form such as 90s, 1h30m or 250ms`,
+    )
+  }
+  let total = 0
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
+    total += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0)
+  }
+  return total
+}
+
+/** A duration for people: `450 ms`, `2.5 s`, `3 min`, `6 h`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${trim(ms / 1000)} s`
+  if (ms < 3_600_000) return `${trim(ms / 60_000)} min`
+  return `${trim(ms / 3_600_000)} h`
+}
+
+const trim = (value: number): string => value.toFixed(1).replace(/\.0$/, '')
