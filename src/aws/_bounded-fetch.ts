@@ -1,0 +1,50 @@
+import { PodroleError } from '../lib/errors.ts'
+
+/** One attempt of a call: never through a proxy, never redirected, bounded in time and size. */
+export interface BoundedCall {
+  readonly url: string
+  readonly method: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly timeoutMs: number
+  readonly maxBytes: number
+  readonly signal?: AbortSignal | undefined
+  /** PEM, in place of the public authorities. */
+  readonly ca?: string | undefined
+}
+
+export interface BoundedAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** @throws what `fetch` throws, and PodroleError `AnswerTooLarge` */
+export async function fetchBounded(call: BoundedCall): Promise<BoundedAnswer> {
+  const timeout = AbortSignal.timeout(call.timeoutMs)
+  const response = await fetch(call.url, {
+    method: call.method,
+    ...(call.headers && { headers: call.headers }),
+    ...(call.body !== undefined && { body: call.body }),
+    ...(call.ca !== undefined && { tls: { ca: call.ca } }),
+    signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
+    redirect: 'error',
+    proxy: false,
+  })
+  const text = await readBounded(response, call.maxBytes)
+  return { status: response.status, headers: response.headers, text }
+}
+
+async function readBounded(response: Response, maxBytes: number): Promise<string> {
+  if (response.body === null) return ''
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body) {
+    size += chunk.byteLength
+    if (size > maxBytes) {
+      throw new PodroleError('AnswerTooLarge', `the answer has more than ${maxBytes} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks))
+}
