@@ -1,0 +1,232 @@
+import { beforeEach, describe, expect, test } from 'bun:test'
+import { signRequest } from '../aws/sign.ts'
+import { jwksOf } from '../issuer/documents.ts'
+import { Secret } from '../lib/secret.ts'
+import {
+  addKey,
+  admin,
+  ASK,
+  associate,
+  BASE,
+  clock,
+  edgeKey,
+  FLEET,
+  fleetKey,
+  ISSUER,
+  log,
+  manage,
+  nowSeconds,
+  REGION,
+  resetBroker,
+  send,
+  sign,
+  store,
+} from './broker.suite.ts'
+
+beforeEach(resetBroker)
+
+describe('management', () => {
+  test('clusters are registered, described on both wires, listed and removed', async () => {
+    const { body } = await manage('GET', '/podrole/v1/clusters/edge')
+    expect(body).toMatchObject({
+      name: 'edge',
+      arn: 'arn:aws:podrole:eu-west-1:111122223333:cluster/edge',
+      issuer: ISSUER,
+      audiences: ['pods.eks.amazonaws.com'],
+      oidcProviderUrl: FLEET,
+      createdAt: nowSeconds(),
+    })
+    expect((await manage('GET', '/clusters/edge')).body.cluster).toMatchObject({
+      name: 'edge',
+      arn: body.arn,
+      status: 'ACTIVE',
+      identity: { oidc: { issuer: ISSUER } },
+    })
+    expect((await manage('GET', '/clusters')).body).toEqual({ clusters: ['edge', 'other'] })
+    const first = await manage('GET', '/clusters?maxResults=1')
+    expect(first.body.clusters).toEqual(['edge'])
+    const second = await manage('GET', `/clusters?maxResults=1&nextToken=${first.body.nextToken}`)
+    expect(second.body).toEqual({ clusters: ['other'] })
+    expect((await manage('GET', '/podrole/v1/clusters')).body.clusters).toHaveLength(2)
+
+    await associate()
+    const used = await manage('DELETE', '/podrole/v1/clusters/edge')
+    expect(used).toMatchObject({ status: 409, error: 'ResourceInUseException' })
+    const agent = await addKey({ kind: 'agent', clusterName: 'other' })
+    expect((await manage('DELETE', '/podrole/v1/clusters/other')).status).toBe(200)
+    expect(await store.getKey(agent.accessKeyId)).toBeUndefined()
+    expect(await manage('GET', '/clusters/other')).toMatchObject({ status: 404 })
+  })
+
+  test('a registration answers 201 at first and 200 later', async () => {
+    const body = { issuer: 'https://a.example', jwks: JSON.stringify(jwksOf([fleetKey])) }
+    expect((await manage('PUT', '/podrole/v1/clusters/a', body)).status).toBe(201)
+    expect((await manage('PUT', '/podrole/v1/clusters/a', body)).status).toBe(200)
+  })
+
+  test('two clusters whose tokens could not be told apart are refused', async () => {
+    const same = {
+      issuer: ISSUER,
+      jwks: jwksOf([{ publicJwk: { ...edgeKey.publicJwk, kid: 'z' } }]),
+    }
+    expect(await manage('PUT', '/podrole/v1/clusters/twin', same)).toMatchObject({
+      status: 409,
+      error: 'ResourceInUseException',
+    })
+    const otherIssuer = { ...same, issuer: 'https://twin.example' }
+    expect((await manage('PUT', '/podrole/v1/clusters/twin', otherIssuer)).status).toBe(201)
+  })
+
+  const jwks = jwksOf([fleetKey])
+  for (const [name, path, body, words] of [
+    ['no issuer', 'a', { jwks }, /issuer/],
+    ['no keys', 'a', { issuer: 'https://a', jwks: { keys: [] } }, /jwks/],
+    [
+      'a symmetric key',
+      'a',
+      { issuer: 'https://a', jwks: { keys: [{ kty: 'oct', k: 'AA' }] } },
+      /symmetric/,
+    ],
+    ['keys that are no JSON', 'a', { issuer: 'https://a', jwks: 'x' }, /jwks/],
+    ['an unknown member', 'a', { issuer: 'https://a', jwks, audience: 'x' }, /audience/],
+    [
+      "the agents' audience",
+      'a',
+      { issuer: 'https://a', jwks, audiences: ['podrole-broker'] },
+      /agents/,
+    ],
+    ['a name with a slash', 'a%2Fb', { issuer: 'https://a', jwks }, /cluster name/],
+    ['a body that is null', 'a', null, /JSON object/],
+  ] as const) {
+    test(`a registration with ${name} is refused`, async () => {
+      const answer = await manage('PUT', `/podrole/v1/clusters/${path}`, body)
+      expect(answer).toMatchObject({ status: 400, error: 'InvalidParameterException' })
+      expect(answer.body.message).toMatch(words)
+    })
+  }
+
+  test('a private key in a registration is not kept', async () => {
+    const { d } = edgeKey.privateKey.export({ format: 'jwk' })
+    const key = { ...fleetKey.publicJwk, d }
+    await manage('PUT', '/podrole/v1/clusters/a', { issuer: 'https://a', jwks: { keys: [key] } })
+    expect((await store.getCluster('a'))?.jwks).not.toContain(String(d))
+  })
+
+  test('keys are made, listed without their secret, and revoked', async () => {
+    const scope = { kind: 'agent', clusterName: 'edge' }
+    const made = await manage('POST', '/podrole/v1/keys', { scope, description: 'stock' })
+    expect(made).toMatchObject({ status: 201, body: { scope, description: 'stock' } })
+    expect(made.body.accessKeyId).toMatch(/^PRBK[A-Z2-7]{16}$/)
+    expect(made.body.secretAccessKey).toMatch(/^[\w-]{40}$/)
+    const listed = await manage('GET', '/podrole/v1/keys')
+    expect(listed.body.keys).toHaveLength(2)
+    expect(JSON.stringify(listed.body)).not.toContain(made.body.secretAccessKey)
+    expect(log).not.toContain(made.body.secretAccessKey)
+    const path = `/podrole/v1/keys/${made.body.accessKeyId}`
+    expect((await manage('DELETE', path)).status).toBe(200)
+    expect((await manage('DELETE', path)).status).toBe(404)
+    expect(await manage('DELETE', `/podrole/v1/keys/${admin.accessKeyId}`)).toMatchObject({
+      error: 'InvalidRequestException',
+    })
+    for (const wrong of [
+      {},
+      { scope: 'admin' },
+      { scope: { kind: 'agent' } },
+      { scope: { kind: 'root' } },
+    ]) {
+      expect((await manage('POST', '/podrole/v1/keys', wrong)).status).toBe(400)
+    }
+    const unknown = { scope: { kind: 'agent', clusterName: 'none' } }
+    expect((await manage('POST', '/podrole/v1/keys', unknown)).status).toBe(404)
+  })
+
+  test('a revoked key opens nothing', async () => {
+    const second = await addKey({ kind: 'admin' })
+    await manage('DELETE', `/podrole/v1/keys/${second.accessKeyId}`)
+    expect(await manage('GET', '/clusters', undefined, second)).toMatchObject({
+      status: 403,
+      error: 'UnrecognizedClientException',
+    })
+  })
+
+  test("an agent's key manages nothing; a webhook's reads its cluster's associations", async () => {
+    const agent = await addKey({ kind: 'agent', clusterName: 'edge' })
+    const webhook = await addKey({ kind: 'webhook', clusterName: 'edge' })
+    const list = '/clusters/edge/pod-identity-associations'
+    for (const [key, method, path, status] of [
+      [agent, 'GET', list, 403],
+      [agent, 'GET', '/podrole/v1/keys', 403],
+      [webhook, 'GET', list, 200],
+      [webhook, 'POST', list, 403],
+      [webhook, 'GET', list.replace('edge', 'other'), 403],
+      [webhook, 'GET', '/clusters/edge', 403],
+      [webhook, 'GET', '/podrole/v1/clusters/edge', 403],
+    ] as const) {
+      expect((await manage(method, path, undefined, key)).status).toBe(status)
+    }
+  })
+
+  test('unsigned, presigned, altered and late calls are refused', async () => {
+    expect(await send('GET', '/clusters')).toMatchObject({
+      status: 403,
+      error: 'MissingAuthenticationTokenException',
+    })
+    expect(
+      await send('GET', '/clusters', { headers: { authorization: 'Bearer x' } }),
+    ).toMatchObject({
+      error: 'MissingAuthenticationTokenException',
+    })
+    const wrong = { ...admin, secretAccessKey: new Secret('wrong') }
+    expect(await manage('GET', '/clusters', undefined, wrong)).toMatchObject({
+      status: 403,
+      error: 'InvalidSignatureException',
+    })
+    const elsewhere = { key: admin, service: 'eks', region: 'us-east-1' }
+    expect((await sign('GET', '/clusters', elsewhere)).error).toBe('InvalidSignatureException')
+    const headers = await signRequest(
+      { method: 'POST', url: `${BASE}/podrole/v1/keys`, headers: {}, body: '{}' },
+      admin,
+      { service: 'eks', region: REGION, clock },
+    )
+    const altered = { headers, body: '{"scope":{"kind":"admin"}}' }
+    expect((await send('POST', '/podrole/v1/keys', altered)).error).toBe(
+      'InvalidSignatureException',
+    )
+    clock.advance(6 * 60_000)
+    expect((await send('POST', '/podrole/v1/keys', { headers, body: '{}' })).status).toBe(403)
+    expect(await store.listKeys()).toHaveLength(1)
+  })
+
+  test('signed paths that are none are an unknown operation', async () => {
+    for (const [method, path] of [
+      ['GET', '/podrole/v1/none'],
+      ['POST', '/clusters'],
+      ['PATCH', '/podrole/v1/clusters/edge'],
+      ['GET', '/clusters/edge/access-entries'],
+    ] as const) {
+      expect(await manage(method, path)).toMatchObject({
+        status: 404,
+        error: 'UnknownOperationException',
+      })
+    }
+    expect((await send('GET', ASK)).status).toBe(404)
+    expect((await send('GET', '/')).status).toBe(404)
+  })
+})
+
+describe('documents and probes', () => {
+  test("the fleet issuer's documents are there for all", async () => {
+    const discovery = await send('GET', '/x/.well-known/openid-configuration')
+    expect(discovery.body).toMatchObject({ issuer: FLEET, jwks_uri: `${FLEET}/keys.json` })
+    const published = await send('GET', '/x/keys.json')
+    expect(published.body.keys).toEqual([fleetKey.publicJwk])
+    expect(JSON.stringify(published.body)).not.toContain('"d"')
+    expect((await send('GET', '/healthz')).status).toBe(200)
+    expect((await send('GET', '/readyz')).body).toEqual({ ready: true })
+  })
+
+  test('a database that does not answer is not ready', async () => {
+    store.listSigningKeys = () => Promise.reject(new Error('gone'))
+    expect(await send('GET', '/readyz')).toMatchObject({ status: 503, body: { ready: false } })
+  })
+})

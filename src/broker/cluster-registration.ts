@@ -1,0 +1,119 @@
+/** What a cluster is registered with, and whose tokens that makes good. */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { CLUSTER_NAME_PATTERN } from '../associations/rules.ts'
+import { messageOf } from '../lib/errors.ts'
+import { createKeySet, type Jwk, type KeySet, parseJwks } from '../token/jwks.ts'
+import { EksFault } from './eks-wire.ts'
+import type { RegisteredCluster } from './store.ts'
+
+/** The audience of the tokens that pods get for container credentials. */
+export const PODS_AUDIENCE = 'pods.eks.amazonaws.com'
+/** The audience of the token that an agent shows to a broker. */
+export const AGENT_AUDIENCE = 'podrole-broker'
+
+/** Where a broker's clusters are: it has one place for all. */
+export interface BrokerPlace {
+  readonly partition: string
+  readonly region: string
+  readonly accountId: string
+}
+
+/** What `PUT /podrole/v1/clusters/NAME` takes. */
+export interface ClusterRegistration {
+  readonly issuer: string
+  /** JSON text. */
+  readonly jwks: string
+  readonly audiences: readonly string[]
+}
+
+const PRINTABLE = /^[\u0021-\u007e]{1,255}$/
+
+const schema = z.strictObject({
+  issuer: z.string().regex(PRINTABLE, 'wanted 1 to 255 characters without spaces'),
+  jwks: z.union([z.string(), z.looseObject({ keys: z.array(z.unknown()) })]),
+  audiences: z
+    .array(z.string().regex(PRINTABLE, 'wanted 1 to 255 characters without spaces'))
+    .min(1)
+    .max(10)
+    .refine((list) => !list.includes(AGENT_AUDIENCE), `${AGENT_AUDIENCE} is for agents alone`)
+    .optional(),
+})
+
+/** @throws EksFault `InvalidParameterException` with every fault of the body */
+export function readRegistration(name: string, body: unknown): ClusterRegistration {
+  const faults: string[] = []
+  if (!CLUSTER_NAME_PATTERN.test(name)) {
+    faults.push(
+      `cluster name ${JSON.stringify(name.slice(0, 100))} is not one: wanted 1 to 100 letters, digits, - and _`,
+    )
+  }
+  const read = schema.safeParse(body)
+  if (!read.success) {
+    faults.push(
+      ...read.error.issues
+        .slice(0, 20)
+        .map((issue) => `${issue.path.map(String).join('.') || 'body'}: ${issue.message}`),
+    )
+    throw new EksFault('InvalidParameterException', faults.join('; '))
+  }
+  const { issuer, jwks, audiences = [PODS_AUDIENCE] } = read.data
+  const text = typeof jwks === 'string' ? jwks : JSON.stringify(jwks)
+  let stored = ''
+  try {
+    // Only the public members that were understood are kept: a private key is never stored.
+    const keys = parseJwks(text)
+    stored = JSON.stringify(keys)
+    if (createKeySet(keys).size === 0) faults.push('jwks: none of its keys can verify a token')
+  } catch (error) {
+    faults.push(`jwks: ${messageOf(error)}`)
+  }
+  if (faults.length > 0) throw new EksFault('InvalidParameterException', faults.join('; '))
+  return { issuer, jwks: stored, audiences }
+}
+
+/** `arn:PARTITION:podrole:REGION:ACCOUNT:cluster/NAME`, which no EKS cluster can have. */
+export function clusterArnOf(place: BrokerPlace, name: string): string {
+  return `arn:${place.partition}:podrole:${place.region}:${place.accountId}:cluster/${name}`
+}
+
+/**
+ * Another cluster whose tokens this registration would take: the same issuer and a key in common.
+ * The same issuer alone is usual (`https://kubernetes.default.svc.cluster.local`).
+ */
+export function indistinguishableFrom(
+  registration: ClusterRegistration,
+  others: readonly RegisteredCluster[],
+): RegisteredCluster | undefined {
+  const prints = thumbprints(registration.jwks)
+  return others.find(
+    (other) =>
+      other.issuer === registration.issuer && !prints.isDisjointFrom(thumbprints(other.jwks)),
+  )
+}
+
+function thumbprints(jwks: string): Set<string> {
+  return new Set(parseJwks(jwks).keys.map(thumbprint))
+}
+
+/** As in RFC 7638: a key is its type and numbers, whatever its kid says. */
+function thumbprint({ kty, n, e, crv, x, y }: Jwk): string {
+  return createHash('sha256')
+    .update(JSON.stringify([kty, n, e, crv, x, y]))
+    .digest('base64')
+}
+
+/** The keys of clusters, imported once for each text. */
+export function createKeySets(): (jwks: string) => KeySet {
+  const known = new Map<string, KeySet>()
+  return (jwks) => {
+    let set = known.get(jwks)
+    if (set === undefined) {
+      set = createKeySet(parseJwks(jwks))
+      // Texts that no cluster has any more go with the rest.
+      if (known.size >= 1000) known.clear()
+      known.set(jwks, set)
+    }
+    return set
+  }
+}

@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { signRequest } from '../aws/sign.ts'
+import { jwksOf } from '../issuer/documents.ts'
+import { generateSigningKey } from '../issuer/keys.ts'
+import { createCertificateAuthority } from '../lib/certificates.ts'
+import { systemClock } from '../lib/clock.ts'
+import { silentLog } from '../lib/log.ts'
+import { type BrokerConfigInput, placeOf, readBrokerConfig } from './config.ts'
+import { readAdminKeyFile, type RunningBroker, startBroker } from './start-broker.ts'
+
+const authority = await createCertificateAuthority({ commonName: 'test' })
+const clusterKey = await generateSigningKey('ES256')
+
+let folder: string
+let running: RunningBroker[] = []
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'podrole-broker-'))
+  await writeCertificate()
+})
+afterEach(async () => {
+  for (const broker of running.splice(0)) await broker.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function writeCertificate(): Promise<void> {
+  const { cert, key } = await authority.issue({ names: ['127.0.0.1'] })
+  await writeFile(join(folder, 'tls.crt'), cert)
+  await writeFile(join(folder, 'tls.key'), key)
+}
+
+function configInput(): BrokerConfigInput {
+  return {
+    hostname: '127.0.0.1',
+    port: 0,
+    certificateFile: join(folder, 'tls.crt'),
+    keyFile: join(folder, 'tls.key'),
+    databaseFile: join(folder, 'broker.sqlite'),
+    issuer: 'https://fleet.example',
+    region: 'eu-west-1',
+    accountId: '111122223333',
+    adminKeyFile: join(folder, 'admin.json'),
+  }
+}
+
+async function start(change: Partial<BrokerConfigInput> = {}): Promise<RunningBroker> {
+  const config = readBrokerConfig({ ...configInput(), ...change })
+  const broker = await startBroker(config, {
+    clock: systemClock,
+    log: silentLog,
+    certificateCheckMs: 5,
+  })
+  running.push(broker)
+  return broker
+}
+
+async function stopAll(): Promise<void> {
+  for (const broker of running.splice(0)) await broker.stop()
+}
+
+async function call(broker: RunningBroker, method: string, path: string, body?: unknown) {
+  const url = broker.url + path
+  const text = body === undefined ? {} : { body: JSON.stringify(body) }
+  const headers = await signRequest(
+    { method, url, headers: {}, ...text },
+    await readAdminKeyFile(join(folder, 'admin.json')),
+    { service: 'eks', region: 'eu-west-1', clock: systemClock },
+  )
+  const response = await fetch(url, {
+    method,
+    headers,
+    ...text,
+    tls: { ca: authority.cert },
+    proxy: false,
+    redirect: 'error',
+    signal: AbortSignal.timeout(10_000),
+  })
+  return { status: response.status, text: await response.text() }
+}
+
+describe('a running broker', () => {
+  test('has everything after another start', async () => {
+    const first = await start()
+    const registration = { issuer: 'https://edge.example', jwks: jwksOf([clusterKey]) }
+    expect((await call(first, 'PUT', '/podrole/v1/clusters/edge', registration)).status).toBe(201)
+    const list = '/clusters/edge/pod-identity-associations'
+    const association = {
+      namespace: 'shop',
+      serviceAccount: 'worker',
+      roleArn: 'arn:aws:iam::111122223333:role/r',
+    }
+    expect((await call(first, 'POST', list, association)).status).toBe(200)
+    const paths = ['/podrole/v1/clusters', list, '/podrole/v1/keys', '/keys.json']
+    const before = await Promise.all(paths.map((path) => call(first, 'GET', path)))
+    expect(before.map((answer) => answer.status)).toEqual([200, 200, 200, 200])
+    const key = await readFile(join(folder, 'admin.json'), 'utf8')
+    await stopAll()
+    const second = await start()
+    expect(await Promise.all(paths.map((path) => call(second, 'GET', path)))).toEqual(before)
+    expect(await readFile(join(folder, 'admin.json'), 'utf8')).toBe(key)
+  })
+
+  test("the admin's key and the database are nobody else's to read", async () => {
+    await start()
+    for (const file of ['admin.json', 'broker.sqlite']) {
+      expect((await stat(join(folder, file))).mode & 0o777).toBe(0o600)
+    }
+  })
+
+  test('a start that was killed after the key was written goes on from the file', async () => {
+    const left = { accessKeyId: `PRBK${'A'.repeat(16)}`, secretAccessKey: 'b'.repeat(40) }
+    await writeFile(join(folder, 'admin.json'), JSON.stringify(left))
+    expect((await call(await start(), 'GET', '/clusters')).status).toBe(200)
+  })
+
+  test('an admin key file that is something else is refused', async () => {
+    await writeFile(join(folder, 'admin.json'), '{"accessKeyId":"AKIAIOSFODNN7EXAMPLE"}')
+    expect(start()).rejects.toMatchObject({ code: 'InvalidAdminKeyFile' })
+  })
+
+  test('serves a new certificate without another start', async () => {
+    const broker = await start()
+    const serial = async (): Promise<string> => {
+      const { connect } = await import('node:tls')
+      return new Promise((resolve, reject) => {
+        const socket = connect({ host: '127.0.0.1', port: broker.port, ca: authority.cert }, () => {
+          resolve(socket.getPeerCertificate().serialNumber)
+          socket.destroy()
+        })
+        socket.on('error', reject)
+      })
+    }
+    const before = await serial()
+    await Bun.sleep(20)
+    await writeCertificate()
+    let after = before
+    for (let tries = 0; tries < 400 && after === before; tries += 1) {
+      await Bun.sleep(10)
+      after = await serial()
+    }
+    expect(after).not.toBe(before)
+  })
+
+  test('does not start without a certificate, or with an issuer that is none', async () => {
+    expect(start({ certificateFile: '/none' })).rejects.toMatchObject({ code: 'UnreadableFile' })
+    const plain = { ...configInput(), issuer: 'http://fleet.example' }
+    expect(() => readBrokerConfig(plain)).toThrow(/issuer/)
+  })
+})
+
+describe('settings', () => {
+  test('are refused with every fault', () => {
+    const wrong = { ...configInput(), region: 'X', accountId: '1', listen: 1, sessionSeconds: 1 }
+    expect(() => readBrokerConfig(wrong)).toThrow(/region.*accountId.*sessionSeconds.*listen/)
+    expect(() => readBrokerConfig({ ...configInput(), partition: 'mars' })).toThrow(/mars/)
+  })
+
+  test("the partition is the region's", () => {
+    const china = readBrokerConfig({ ...configInput(), region: 'cn-north-1' })
+    expect(placeOf(china).partition).toBe('aws-cn')
+  })
+})

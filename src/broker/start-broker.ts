@@ -1,0 +1,222 @@
+/** The running broker: database, keys, listener. */
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { openSqlite } from '../associations/sqlite.ts'
+import { ASSOCIATION_MIGRATIONS, createSqliteStore } from '../associations/store-sqlite.ts'
+import {
+  exportSigningKey,
+  generateSigningKey,
+  loadSigningKey,
+  type SigningKey,
+} from '../issuer/keys.ts'
+import type { Clock } from '../lib/clock.ts'
+import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { faultFields, type Log } from '../lib/log.ts'
+import { Secret } from '../lib/secret.ts'
+import { serveTls, type ServingCertificate, type TlsListening } from '../lib/serve.ts'
+import { brokerApp } from './broker-app.ts'
+import { type BrokerConfig, placeOf } from './config.ts'
+import { createBrokerKey } from './keys.ts'
+import { BROKER_MIGRATIONS, type BrokerStore, createBrokerStore } from './store.ts'
+import { createSts, type StsPort } from './sts.ts'
+
+export interface BrokerDependencies {
+  readonly clock: Clock
+  readonly log: Log
+  /** In place of the AWS SDK's client. */
+  readonly sts?: StsPort
+  /** Milliseconds between two looks at the certificate's files; default 10,000. */
+  readonly certificateCheckMs?: number
+}
+
+export interface RunningBroker {
+  /** `https://HOST:PORT` */
+  readonly url: string
+  readonly port: number
+  /** Answers what is under way, at most five seconds long, and closes the database. */
+  stop(): Promise<void>
+}
+
+/** A token and a session policy fit many times. */
+const MAX_BODY_BYTES = 256 * 1024
+const CERTIFICATE_CHECK_MS = 10_000
+
+/**
+ * Starts a broker; all that it knows is in its database, so another start goes on where it was.
+ * @throws PodroleError `DatabaseUnusable`, `UnreadableFile`, `InvalidServingCertificate`,
+ *   `InvalidIssuer`, `InvalidAdminKeyFile`
+ */
+export async function startBroker(
+  config: BrokerConfig,
+  dependencies: BrokerDependencies,
+): Promise<RunningBroker> {
+  const { clock, log } = dependencies
+  const certificate = await readCertificate(config)
+  const database = await openSqlite(config.databaseFile, [
+    ...ASSOCIATION_MIGRATIONS,
+    ...BROKER_MIGRATIONS,
+  ])
+  try {
+    const store = createBrokerStore(database)
+    const signingKeys = await loadSigningKeys(store, clock)
+    if (config.adminKeyFile !== undefined) {
+      await ensureAdminKey(store, config.adminKeyFile, dependencies)
+    }
+    const { region, stsEndpoint } = config
+    const handler = brokerApp({
+      store,
+      associations: createSqliteStore(database),
+      sts:
+        dependencies.sts ??
+        createSts({ region, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) }),
+      issuer: config.issuer,
+      signingKeys: () => signingKeys,
+      place: placeOf(config),
+      clock,
+      log,
+      sessionSeconds: config.sessionSeconds,
+      refuseLongSubjects: config.refuseLongSubjects,
+    })
+    const { hostname, port } = config
+    const maxBodyBytes = MAX_BODY_BYTES
+    const listening = await serveTls({ hostname, port, handler, certificate, log, maxBodyBytes })
+    const endReloads = keepCertificate(config, listening, dependencies)
+    log.info('broker started', { url: listening.url, issuer: config.issuer })
+    return {
+      url: listening.url,
+      port: listening.port,
+      stop: async () => {
+        endReloads()
+        await listening.stop()
+        await database.close()
+        log.info('broker stopped')
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** The fleet issuer's keys, newest first; the first start makes one. */
+async function loadSigningKeys(
+  store: BrokerStore,
+  clock: Clock,
+): Promise<readonly [SigningKey, ...SigningKey[]]> {
+  const [newest, ...older] = (await store.listSigningKeys()).map((key) =>
+    loadSigningKey(key.exported.reveal()),
+  )
+  if (newest !== undefined) return [newest, ...older]
+  const made = await generateSigningKey('ES256')
+  const kept = await store.addFirstSigningKey({
+    kid: made.kid,
+    exported: exportSigningKey(made),
+    createdAtMs: clock.now(),
+  })
+  return [loadSigningKey(kept.exported.reveal())]
+}
+
+/**
+ * The first admin key. The file is written before the key counts: a start that is killed between
+ * the two goes on from the file.
+ */
+async function ensureAdminKey(
+  store: BrokerStore,
+  path: string,
+  { clock, log }: BrokerDependencies,
+): Promise<void> {
+  const keys = await store.listKeys()
+  if (keys.some((key) => key.scope.kind === 'admin')) return
+  const made = createBrokerKey({ kind: 'admin' }, { description: 'first', nowMs: clock.now() })
+  const text = JSON.stringify({
+    accessKeyId: made.accessKeyId,
+    secretAccessKey: made.secretAccessKey.reveal(),
+  })
+  let key = made
+  try {
+    await writeFile(path, `${text}\n`, { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw unreadable(path, error, 'written')
+    key = { ...made, ...(await readAdminKeyFile(path)) }
+  }
+  await store.addKey(key)
+  log.info('the first admin key is in the file', { path })
+}
+
+/**
+ * Reads the file that a broker wrote its first admin key to.
+ * @throws PodroleError `InvalidAdminKeyFile`, `UnreadableFile`
+ */
+export async function readAdminKeyFile(
+  path: string,
+): Promise<{ readonly accessKeyId: string; readonly secretAccessKey: Secret }> {
+  const text = await readText(path)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined
+  }
+  const member = (name: string): unknown =>
+    typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  const [id, secret] = [member('accessKeyId'), member('secretAccessKey')]
+  const good =
+    typeof id === 'string' &&
+    /^PRBK[A-Z2-7]{16}$/.test(id) &&
+    typeof secret === 'string' &&
+    /^[\w-]{40}$/.test(secret)
+  if (good) return { accessKeyId: id, secretAccessKey: new Secret(secret) }
+  throw new PodroleError(
+    'InvalidAdminKeyFile',
+    `${path} is not an admin key: wanted {"accessKeyId":"PRBK…","secretAccessKey":"…"}`,
+  )
+}
+
+function keepCertificate(
+  config: BrokerConfig,
+  listening: TlsListening,
+  { certificateCheckMs = CERTIFICATE_CHECK_MS, log }: BrokerDependencies,
+): () => void {
+  let seen = ''
+  const check = async (): Promise<void> => {
+    const times = await Promise.all(
+      [config.certificateFile, config.keyFile].map(async (path) => (await stat(path)).mtimeMs),
+    )
+    const now = times.join(' ')
+    if (seen !== '' && seen !== now) {
+      listening.reload(await readCertificate(config))
+      log.info('serving certificate read again')
+    }
+    seen = now
+  }
+  const checkAgain = (): void => {
+    // A pair that is half written does not fit together: the old one stays until the next look.
+    check().catch((error: unknown) => {
+      log.warn('serving certificate not read again', faultFields(error))
+    })
+  }
+  checkAgain()
+  const timer = setInterval(checkAgain, certificateCheckMs)
+  return () => clearInterval(timer)
+}
+
+async function readCertificate(config: BrokerConfig): Promise<ServingCertificate> {
+  const [cert, key] = await Promise.all([
+    readText(config.certificateFile),
+    readText(config.keyFile),
+  ])
+  return { cert, key }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw unreadable(path, error, 'read')
+  }
+}
+
+const unreadable = (path: string, error: unknown, what: string): PodroleError =>
+  new PodroleError(
+    'UnreadableFile',
+    `${path} cannot be ${what}: ${codeOf(error) ?? messageOf(error)}`,
+  )
