@@ -17,7 +17,7 @@ import {
 } from './trust-document.ts'
 import type { TrustConditions, TrustPolicyDocument } from './trust-document.ts'
 
-export type { TrustConditions, TrustPolicyDocument, TrustStatement } from './trust-document.ts'
+export type { TrustPolicyDocument } from './trust-document.ts'
 
 /** Who may take a role through a cluster's own issuer. */
 export interface IrsaTrustInput {

@@ -82,7 +82,6 @@ export const SERVICE_ACCOUNTS: ResourceType = core('ServiceAccount', 'serviceacc
 export const PODS: ResourceType = core('Pod', 'pods')
 export const CONFIG_MAPS: ResourceType = core('ConfigMap', 'configmaps')
 export const SECRETS: ResourceType = core('Secret', 'secrets')
-export const SERVICES: ResourceType = core('Service', 'services')
 export const EVENTS: ResourceType = core('Event', 'events')
 export const DEPLOYMENTS: ResourceType = {
   apiVersion: 'apps/v1',

@@ -27,8 +27,3 @@ export class ManualClock implements Clock {
     this.#nowMs += ms
   }
 }
-
-/** Whole seconds since the epoch, as JWTs and AWS's JSON wire count them. */
-export function epochSeconds(clock: Clock): number {
-  return Math.floor(clock.now() / 1000)
-}

@@ -27,13 +27,3 @@ export function parseDurationMs(text: string): number {
   }
   return total
 }
-
-/** A duration for people: `450 ms`, `2.5 s`, `3 min`, `6 h`. */
-export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 60_000) return `${trim(ms / 1000)} s`
-  if (ms < 3_600_000) return `${trim(ms / 60_000)} min`
-  return `${trim(ms / 3_600_000)} h`
-}
-
-const trim = (value: number): string => value.toFixed(1).replace(/\.0$/, '')
