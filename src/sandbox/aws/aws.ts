@@ -1,0 +1,219 @@
+/**
+ * The sandbox's AWS: STS, IAM, EKS, EKS Auth and S3 on AWS's wire, strict. Every signature is
+ * verified against keys that were given out here, every call is decided by the policies that are
+ * stored here.
+ */
+import { partitionOfRegion } from '../../iam/partitions.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { PodroleError } from '../../lib/errors.ts'
+import type { Handler } from '../../lib/handler.ts'
+import type { Log } from '../../lib/log.ts'
+import { Secret } from '../../lib/secret.ts'
+import type { IssuerNames } from '../issuer-names.ts'
+import type { State } from '../state.ts'
+import { createDecisionLog, type DecisionLog } from './decisions.ts'
+import { dispatchHandler } from './dispatch.ts'
+import { activate, DEFAULT_VERSION } from './eks/clusters.ts'
+import { newAccessKeyId, newSecretAccessKey, newUniqueId } from './identifiers.ts'
+import { decideTrust } from './identity/authorization.ts'
+import {
+  asCredentials,
+  type IssuedCredentials,
+  sessionArn,
+  startSession,
+} from './identity/sessions.ts'
+import { installAwsPolicies } from './iam/managed-policies.ts'
+import { clusterKey, nameKey, openTables, type SessionRecord } from './records.ts'
+import { createSecureHandler, issuerHostOf } from './secure.ts'
+import { findRole } from './sts/parameters.ts'
+import type { Call, ClusterRuntime, ClusterSpec, World } from './world.ts'
+
+export type { ClusterRuntime, ClusterSpec } from './world.ts'
+export type { DecisionLog } from './decisions.ts'
+export type { IssuedCredentials } from './identity/sessions.ts'
+
+/** What serves `Aws.handler` must let bodies of this size through: S3's objects, framed. */
+export const AWS_MAX_BODY_BYTES = 34 << 20
+
+export interface AwsOptions {
+  readonly state: State
+  readonly clock: Clock
+  readonly log: Log
+  /** Twelve digits each; the first is the default. */
+  readonly accountIds: readonly string[]
+  readonly region: string
+  readonly names: IssuerNames
+  /** What EKS's CreateCluster starts; without it there are only clusters that were added. */
+  readonly launchCluster?: (spec: ClusterSpec) => Promise<ClusterRuntime>
+  readonly stopCluster?: (spec: ClusterSpec) => Promise<void>
+}
+
+/** A role's session for a service of AWS. */
+export interface ServiceSessionRequest {
+  readonly roleArn: string
+  /** `ec2.amazonaws.com`: the role's trust policy must allow it. */
+  readonly service: string
+  readonly sessionName: string
+  readonly durationSeconds: number
+}
+
+export interface Aws {
+  /** `http://127.0.0.1:PORT`: every service. */
+  readonly handler: Handler
+  /** HTTPS by name: S3, EKS's issuers, `*.issuer.sandbox`. */
+  readonly secureHandler: Handler
+  /** The key of an IAM user who may do everything in that account (the first by default). */
+  adminCredentials(accountId?: string): { accessKeyId: string; secretAccessKey: Secret }
+  /** An EKS cluster that already runs. */
+  addCluster(spec: ClusterSpec, runtime: ClusterRuntime): void
+  /** True also while the cluster is being created. */
+  hasCluster(accountId: string, region: string, name: string): boolean
+  /** An issuer at `https://HOST.issuer.sandbox/…`. */
+  addIssuer(host: string, app: Handler): void
+  /**
+   * What a service of AWS gets for a role, as EC2 for a node's.
+   * @throws PodroleError `RoleNotAssumable`
+   */
+  issueServiceCredentials(request: ServiceSessionRequest): IssuedCredentials
+  /** The session tags of the newest session with that ARN; empty where there is none. */
+  sessionTags(sessionArn: string): Readonly<Record<string, string>>
+  readonly decisions: DecisionLog
+  /** Every secret key and session token that was given out. */
+  issuedSecrets(): readonly string[]
+}
+
+const ADMIN = 'admin'
+const ADMIN_POLICY = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
+})
+
+export function createAws(options: AwsOptions): Aws {
+  const tables = openTables(options.state)
+  const { launchCluster, stopCluster } = options
+  const decisions = createDecisionLog()
+  const world: World = {
+    tables,
+    clock: options.clock,
+    log: options.log,
+    names: options.names,
+    decisions,
+    accountIds: options.accountIds,
+    region: options.region,
+    partition: partitionOfRegion(options.region).id,
+    runtimes: new Map(),
+    ...(launchCluster !== undefined && { launchCluster }),
+    ...(stopCluster !== undefined && { stopCluster }),
+  }
+  installAwsPolicies(tables, world.partition)
+  for (const accountId of options.accountIds) installAdmin(world, accountId)
+  const issuers = new Map<string, Handler>()
+  return {
+    handler: dispatchHandler(world),
+    secureHandler: createSecureHandler(world, issuers),
+    adminCredentials: (accountId = options.accountIds[0] ?? '') => adminKey(world, accountId),
+    addCluster: (spec, runtime) => addCluster(world, spec, runtime),
+    hasCluster: (accountId, region, name) =>
+      tables.clusters.has(clusterKey(accountId, region, name)),
+    addIssuer: (host, app) => {
+      issuers.set(issuerHostOf(host), app)
+    },
+    issueServiceCredentials: (request) => issueServiceCredentials(world, request),
+    sessionTags: (arn) => findSession(world, arn)?.tags ?? {},
+    decisions,
+    issuedSecrets: () =>
+      [...tables.keys.values()].flatMap(({ secretAccessKey, session }) =>
+        session === undefined ? [secretAccessKey] : [secretAccessKey, session.sessionToken],
+      ),
+  }
+}
+
+function installAdmin(world: World, accountId: string): void {
+  const { tables, partition } = world
+  const key = nameKey(accountId, ADMIN)
+  if (tables.users.has(key)) return
+  tables.users.set(key, {
+    accountId,
+    userName: ADMIN,
+    userId: newUniqueId('AIDA'),
+    arn: `arn:${partition}:iam::${accountId}:user/${ADMIN}`,
+    inlinePolicies: { administrator: ADMIN_POLICY },
+  })
+  const accessKeyId = newAccessKeyId('AKIA')
+  const secretAccessKey = newSecretAccessKey()
+  tables.keys.set(accessKeyId, { accessKeyId, secretAccessKey, accountId, userName: ADMIN })
+}
+
+function adminKey(
+  world: World,
+  accountId: string,
+): { accessKeyId: string; secretAccessKey: Secret } {
+  for (const key of world.tables.keys.values()) {
+    if (key.accountId !== accountId || key.userName !== ADMIN) continue
+    return { accessKeyId: key.accessKeyId, secretAccessKey: new Secret(key.secretAccessKey) }
+  }
+  throw new PodroleError(
+    'UnknownAccount',
+    `the sandbox has no account ${JSON.stringify(accountId)}: wanted one of ${world.accountIds.join(', ')}`,
+  )
+}
+
+function findSession(world: World, arn: string): SessionRecord | undefined {
+  const { tables, partition } = world
+  return [...tables.keys.values()].findLast(
+    ({ accountId, session }) =>
+      session !== undefined && sessionArn(partition, accountId, session) === arn,
+  )?.session
+}
+
+function addCluster(world: World, spec: ClusterSpec, runtime: ClusterRuntime): void {
+  const { partition, clock } = world
+  const arn = `arn:${partition}:eks:${spec.region}:${spec.accountId}:cluster/${spec.name}`
+  const defaultRole = `arn:${partition}:iam::${spec.accountId}:role/eks-cluster-${spec.name}`
+  activate(
+    world,
+    {
+      accountId: spec.accountId,
+      region: spec.region,
+      name: spec.name,
+      arn,
+      status: 'CREATING',
+      kubernetesVersion: spec.kubernetesVersion ?? DEFAULT_VERSION,
+      roleArn: spec.roleArn ?? defaultRole,
+      tags: spec.tags ?? {},
+      createdAtMs: clock.now(),
+    },
+    runtime,
+  )
+}
+
+function issueServiceCredentials(world: World, request: ServiceSessionRequest): IssuedCredentials {
+  const role = findRole(world.tables, request.roleArn)
+  const caller = { kind: 'service', service: request.service } as const
+  const call: Call = {
+    world,
+    protocol: 'query',
+    service: 'sts',
+    operation: 'AssumeRole',
+    region: world.region,
+    requestId: crypto.randomUUID(),
+    nowMs: world.clock.now(),
+    sourceIp: '127.0.0.1',
+    secure: true,
+    userAgent: request.service,
+    identity: { caller },
+  }
+  const context = { 'sts:RoleSessionName': request.sessionName }
+  const ask = { caller, key: undefined, action: 'sts:AssumeRole', context }
+  const decision = role === undefined ? undefined : decideTrust(call, { ...ask, role })
+  if (role === undefined || decision?.allowed !== true) {
+    throw new PodroleError(
+      'RoleNotAssumable',
+      `${request.service} cannot assume ${request.roleArn}: ${decision?.text ?? 'there is no such role'}`,
+      { hint: `the role's trust policy must allow sts:AssumeRole to ${request.service}` },
+    )
+  }
+  const { sessionName, durationSeconds } = request
+  const region = world.region
+  return asCredentials(startSession(world, { role, sessionName, durationSeconds, region }))
+}

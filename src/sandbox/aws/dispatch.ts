@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import { readSignature } from '../../aws/sigv4-verify.ts'
+import { type Client, type Handler, textResponse } from '../../lib/handler.ts'
+import { answerJson } from './json-service.ts'
+import { answerQuery } from './query-service.ts'
+import { answerS3 } from './s3-service.ts'
+import { isS3Host } from './s3/address.ts'
+import { MAX_OBJECT_BYTES } from './s3/request.ts'
+import { type Incoming, scopedService, wireOf } from './request.ts'
+import { readBody } from './wire/body.ts'
+import type { World } from './world.ts'
+
+/** Most bytes of a body, by service; STS answers more with 413. */
+const MAX_QUERY_BYTES = 10_000_000
+const MAX_JSON_BYTES = 1 << 20
+/** Framing and trailers around the largest object. */
+const MAX_S3_BYTES = MAX_OBJECT_BYTES + (1 << 20)
+
+type Service = 'query' | 'eks' | 'eks-auth' | 's3'
+
+const LIMITS: Readonly<Record<Service, number>> = {
+  query: MAX_QUERY_BYTES,
+  eks: MAX_JSON_BYTES,
+  'eks-auth': MAX_JSON_BYTES,
+  s3: MAX_S3_BYTES,
+}
+
+/** Every service on one address: told apart by the signature's scope, else by what is asked. */
+export function dispatchHandler(world: World): Handler {
+  return (request, client) => {
+    const url = new URL(request.url)
+    const signature = readSignature(wireOf(request, url))
+    const scoped = scopedService(signature)
+    const service = scoped === undefined ? guessService(request, url) : SCOPES[scoped]
+    if (service === undefined) {
+      return textResponse('The sandbox has no service of the name in the signature\n', 404)
+    }
+    return answer(world, { request, url, client, secure: false, service })
+  }
+}
+
+/** S3 alone, over TLS. */
+export function s3Handler(world: World): Handler {
+  return (request, client) => {
+    const url = new URL(request.url)
+    return answer(world, { request, url, client, secure: true, service: 's3' })
+  }
+}
+
+const SCOPES: Readonly<Record<string, Service | undefined>> = Object.assign(
+  Object.create(null) as Record<string, Service | undefined>,
+  { sts: 'query', iam: 'query', eks: 'eks', 'eks-auth': 'eks-auth', s3: 's3' } as const,
+)
+
+/** Requests without a readable signature. */
+function guessService(request: Request, url: URL): Service {
+  if (isS3Host(request.headers.get('host') ?? url.host)) return 's3'
+  if (url.pathname === '/') {
+    return request.method === 'POST' || url.searchParams.has('Action') ? 'query' : 's3'
+  }
+  if (/^\/clusters\/[^/]+\/assume-role-for-pod-identity$/.test(url.pathname)) return 'eks-auth'
+  return /^\/clusters\/[^/]+\/pod-identity-associations(?:\/|$)/.test(url.pathname) ? 'eks' : 's3'
+}
+
+interface Routed {
+  readonly request: Request
+  readonly url: URL
+  readonly client: Client
+  readonly secure: boolean
+  readonly service: Service
+}
+
+async function answer(world: World, routed: Routed): Promise<Response> {
+  const { request, url, client, secure, service } = routed
+  const body = await readBody(request, LIMITS[service])
+  if (body === undefined) return textResponse('Request Entity Too Large\n', 413)
+  const wire = wireOf(request, url)
+  const incoming: Incoming = {
+    world,
+    request,
+    url,
+    client,
+    secure,
+    wire,
+    body,
+    signature: readSignature(wire),
+    requestId: randomUUID(),
+  }
+  switch (service) {
+    case 'query':
+      return answerQuery(incoming)
+    case 's3':
+      return answerS3(incoming)
+    case 'eks':
+    case 'eks-auth':
+      return answerJson(incoming, service)
+    default:
+      return service satisfies never
+  }
+}

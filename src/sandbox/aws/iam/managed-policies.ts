@@ -1,0 +1,312 @@
+import { authorize } from '../identity/authorization.ts'
+import { newUniqueId } from '../identifiers.ts'
+import type { PolicyRecord, PolicyVersion, Tables } from '../records.ts'
+import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
+import { Constraints } from '../wire/constraints.ts'
+import { AwsFault } from '../wire/fault.ts'
+import { pageOf } from '../wire/pages.ts'
+import type { QueryParameters } from '../wire/query.ts'
+import type { Node } from '../wire/xml.ts'
+import { accountOf, type Call } from '../world.ts'
+import awsPolicies from './aws-managed-policies.json'
+import {
+  alreadyExists,
+  countedLength,
+  deleteConflict,
+  encodeDocument,
+  limitExceeded,
+  noSuchEntity,
+  readDocument,
+} from './faults.ts'
+import { DOCUMENT, PATH, POLICY_ARN, POLICY_NAME } from './roles.ts'
+import {
+  mergeTags,
+  pageMembers,
+  readMaxItems,
+  readTags,
+  requestTagKeys,
+  resourceTagKeys,
+  tagNodes,
+} from './tags.ts'
+
+const MAX_POLICY_CHARACTERS = 6144
+const MAX_VERSIONS = 5
+const MAX_POLICIES = 1500
+
+/** Puts AWS's own managed policies there: those that the sandbox knows. */
+export function installAwsPolicies(tables: Tables, partition: string): void {
+  for (const { name, path, document } of awsPolicies) {
+    const arn = `arn:${partition}:iam::aws:policy${path}${name}`
+    if (tables.policies.has(arn)) continue
+    const text = JSON.stringify(document).replaceAll('arn:aws:', `arn:${partition}:`)
+    tables.policies.set(arn, {
+      accountId: 'aws',
+      policyName: name,
+      path,
+      policyId: newUniqueId('ANPA'),
+      arn,
+      versions: [{ versionId: 'v1', document: text, createdAtMs: 0 }],
+      defaultVersionId: 'v1',
+      nextVersion: 2,
+      tags: {},
+      createdAtMs: 0,
+      updatedAtMs: 0,
+    })
+  }
+}
+
+/** A policy of the caller's account or AWS's own. @throws AwsFault `NoSuchEntity` */
+export function requirePolicy(call: Call, arn: string): PolicyRecord {
+  const policy = call.world.tables.policies.get(arn)
+  if (policy !== undefined && [accountOf(call), 'aws'].includes(policy.accountId)) return policy
+  throw noSuchEntity(`Policy ${arn} was not found.`)
+}
+
+function attachmentsOf(tables: Tables, arn: string): number {
+  let count = 0
+  for (const role of tables.roles.values()) if (role.attachedPolicyArns.includes(arn)) count += 1
+  return count
+}
+
+function policyNode(call: Call, policy: PolicyRecord, full: boolean): ResultMembers {
+  const { tables } = call.world
+  let boundaries = 0
+  for (const role of tables.roles.values()) if (role.boundaryArn === policy.arn) boundaries += 1
+  return {
+    PolicyName: policy.policyName,
+    PolicyId: policy.policyId,
+    Arn: policy.arn,
+    Path: policy.path,
+    DefaultVersionId: policy.defaultVersionId,
+    AttachmentCount: attachmentsOf(tables, policy.arn),
+    PermissionsBoundaryUsageCount: boundaries,
+    IsAttachable: true,
+    CreateDate: new Date(policy.createdAtMs),
+    UpdateDate: new Date(policy.updatedAtMs),
+    ...(full && { Description: policy.description }),
+    ...(full && Object.keys(policy.tags).length > 0 && { Tags: tagNodes(policy.tags) }),
+  }
+}
+
+function versionNode(policy: PolicyRecord, version: PolicyVersion, full: boolean): Node {
+  return {
+    ...(full && { Document: encodeDocument(version.document) }),
+    VersionId: version.versionId,
+    IsDefaultVersion: version.versionId === policy.defaultVersionId,
+    CreateDate: new Date(version.createdAtMs),
+  }
+}
+
+function createPolicy(call: Call, parameters: QueryParameters): ResultMembers {
+  const constraints = new Constraints()
+  const given = parameters.get('PolicyName')
+  const policyName = constraints.text('policyName', given, POLICY_NAME) ?? ''
+  const path = constraints.text('path', parameters.get('Path'), PATH) ?? '/'
+  const text = parameters.get('PolicyDocument')
+  const document = constraints.text('policyDocument', text, DOCUMENT) ?? ''
+  const description = constraints.text('description', parameters.get('Description'), { max: 1000 })
+  const tags = readTags(parameters, constraints)
+  constraints.check()
+  const { tables, partition } = call.world
+  const accountId = accountOf(call)
+  const arn = `arn:${partition}:iam::${accountId}:policy${path}${policyName}`
+  authorize(call, { action: 'iam:CreatePolicy', resource: arn, context: requestTagKeys(tags) })
+  const mine = [...tables.policies.values()].filter((policy) => policy.accountId === accountId)
+  if (mine.some((one) => one.policyName.toLowerCase() === policyName.toLowerCase())) {
+    throw alreadyExists(
+      `A policy called ${policyName} already exists. Duplicate names are not allowed.`,
+    )
+  }
+  if (mine.length >= MAX_POLICIES) {
+    throw limitExceeded(`Cannot exceed quota for PoliciesPerAccount: ${MAX_POLICIES}`)
+  }
+  checkDocument(document)
+  const policy: PolicyRecord = {
+    accountId,
+    policyName,
+    path,
+    policyId: newUniqueId('ANPA'),
+    arn,
+    ...(description !== undefined && { description }),
+    versions: [{ versionId: 'v1', document, createdAtMs: call.nowMs }],
+    defaultVersionId: 'v1',
+    nextVersion: 2,
+    tags: mergeTags({}, tags),
+    createdAtMs: call.nowMs,
+    updatedAtMs: call.nowMs,
+  }
+  tables.policies.set(arn, policy)
+  return { Policy: policyNode(call, policy, true) }
+}
+
+function checkDocument(document: string): void {
+  if (countedLength(document) > MAX_POLICY_CHARACTERS) {
+    throw limitExceeded(`Cannot exceed quota for PolicySize: ${MAX_POLICY_CHARACTERS}`)
+  }
+  readDocument(document, 'identity')
+}
+
+/** The policy that PolicyArn names, which the caller may do the operation on. */
+function readPolicy(
+  call: Call,
+  parameters: QueryParameters,
+  constraints = new Constraints(),
+): PolicyRecord {
+  const arn = constraints.text('policyArn', parameters.get('PolicyArn'), POLICY_ARN) ?? ''
+  constraints.check()
+  const tags = call.world.tables.policies.get(arn)?.tags ?? {}
+  const context = resourceTagKeys(tags)
+  authorize(call, { action: `iam:${call.operation}`, resource: arn, context })
+  return requirePolicy(call, arn)
+}
+
+/** The same, for what changes it: AWS's own do not change. */
+function readOwnPolicy(
+  call: Call,
+  parameters: QueryParameters,
+  constraints = new Constraints(),
+): PolicyRecord {
+  const policy = readPolicy(call, parameters, constraints)
+  if (policy.accountId !== 'aws') return policy
+  throw new AwsFault('AccessDenied', `${policy.arn} is managed by AWS`, { status: 403 })
+}
+
+const getPolicy = (call: Call, parameters: QueryParameters): ResultMembers => ({
+  Policy: policyNode(call, readPolicy(call, parameters), true),
+})
+
+function listPolicies(call: Call, parameters: QueryParameters): ResultMembers {
+  const constraints = new Constraints()
+  const oneOf = ['All', 'AWS', 'Local']
+  const scope = constraints.text('scope', parameters.get('Scope'), { oneOf }) ?? 'All'
+  const prefix = parameters.get('PathPrefix') ?? '/'
+  const limit = readMaxItems(parameters, constraints)
+  constraints.check()
+  authorize(call, { action: 'iam:ListPolicies', resource: '*' })
+  const { tables } = call.world
+  const owners = [scope !== 'AWS' && accountOf(call), scope !== 'Local' && 'aws']
+  const attached = parameters.get('OnlyAttached') === 'true'
+  const found = [...tables.policies.values()].filter(
+    (policy) =>
+      owners.includes(policy.accountId) &&
+      policy.path.startsWith(prefix) &&
+      (!attached || attachmentsOf(tables, policy.arn) > 0),
+  )
+  const ask = { limit, token: parameters.get('Marker'), fault: 'ValidationError' }
+  const page = pageOf(found, ({ arn }) => arn, ask)
+  return {
+    ...pageMembers(page.next),
+    Policies: page.items.map((policy) => policyNode(call, policy, false)),
+  }
+}
+
+function deletePolicy(call: Call, parameters: QueryParameters): undefined {
+  const policy = readOwnPolicy(call, parameters)
+  const { tables } = call.world
+  const bounds = [...tables.roles.values()].some(({ boundaryArn }) => boundaryArn === policy.arn)
+  if (bounds || attachmentsOf(tables, policy.arn) > 0) {
+    throw deleteConflict('Cannot delete a policy attached to entities.')
+  }
+  if (policy.versions.length > 1) {
+    throw deleteConflict(
+      "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+    )
+  }
+  tables.policies.delete(policy.arn)
+}
+
+function createPolicyVersion(call: Call, parameters: QueryParameters): ResultMembers {
+  const constraints = new Constraints()
+  const text = parameters.get('PolicyDocument')
+  const document = constraints.text('policyDocument', text, DOCUMENT) ?? ''
+  const policy = readOwnPolicy(call, parameters, constraints)
+  if (policy.versions.length >= MAX_VERSIONS) {
+    throw limitExceeded(
+      `A managed policy can have up to ${MAX_VERSIONS} versions. Before you create a new version, you must delete an existing version.`,
+    )
+  }
+  checkDocument(document)
+  const version = { versionId: `v${policy.nextVersion}`, document, createdAtMs: call.nowMs }
+  const asDefault = parameters.get('SetAsDefault') === 'true'
+  const changed: PolicyRecord = {
+    ...policy,
+    versions: [...policy.versions, version],
+    nextVersion: policy.nextVersion + 1,
+    ...(asDefault && { defaultVersionId: version.versionId }),
+    updatedAtMs: call.nowMs,
+  }
+  call.world.tables.policies.set(policy.arn, changed)
+  return { PolicyVersion: versionNode(changed, version, false) }
+}
+
+/** The version that VersionId names. */
+function readVersion(
+  parameters: QueryParameters,
+  constraints: Constraints,
+  policyOf: () => PolicyRecord,
+): { policy: PolicyRecord; version: PolicyVersion } {
+  const given = parameters.get('VersionId')
+  const shape = { required: true, pattern: 'v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?' }
+  const versionId = constraints.text('versionId', given, shape) ?? ''
+  const policy = policyOf()
+  const version = policy.versions.find((one) => one.versionId === versionId)
+  if (version === undefined) {
+    throw noSuchEntity(
+      `Policy ${policy.arn} version ${versionId} does not exist or is not attachable.`,
+    )
+  }
+  return { policy, version }
+}
+
+function getPolicyVersion(call: Call, parameters: QueryParameters): ResultMembers {
+  const constraints = new Constraints()
+  const { policy, version } = readVersion(parameters, constraints, () =>
+    readPolicy(call, parameters, constraints),
+  )
+  return { PolicyVersion: versionNode(policy, version, true) }
+}
+
+function listPolicyVersions(call: Call, parameters: QueryParameters): ResultMembers {
+  const policy = readPolicy(call, parameters)
+  return {
+    IsTruncated: false,
+    Versions: policy.versions.map((version) => versionNode(policy, version, false)).reverse(),
+  }
+}
+
+function deletePolicyVersion(call: Call, parameters: QueryParameters): undefined {
+  const constraints = new Constraints()
+  const { policy, version } = readVersion(parameters, constraints, () =>
+    readOwnPolicy(call, parameters, constraints),
+  )
+  if (version.versionId === policy.defaultVersionId) {
+    throw deleteConflict('Cannot delete the default version of a policy.')
+  }
+  const versions = policy.versions.filter((one) => one !== version)
+  call.world.tables.policies.set(policy.arn, { ...policy, versions, updatedAtMs: call.nowMs })
+}
+
+function setDefaultPolicyVersion(call: Call, parameters: QueryParameters): undefined {
+  const constraints = new Constraints()
+  const { policy, version } = readVersion(parameters, constraints, () =>
+    readOwnPolicy(call, parameters, constraints),
+  )
+  const defaultVersionId = version.versionId
+  call.world.tables.policies.set(policy.arn, {
+    ...policy,
+    defaultVersionId,
+    updatedAtMs: call.nowMs,
+  })
+}
+
+export const POLICY_OPERATIONS: QueryOperations = {
+  CreatePolicy: createPolicy,
+  GetPolicy: getPolicy,
+  ListPolicies: listPolicies,
+  DeletePolicy: deletePolicy,
+  CreatePolicyVersion: createPolicyVersion,
+  GetPolicyVersion: getPolicyVersion,
+  ListPolicyVersions: listPolicyVersions,
+  DeletePolicyVersion: deletePolicyVersion,
+  SetDefaultPolicyVersion: setDefaultPolicyVersion,
+}

@@ -1,0 +1,226 @@
+import { authorize } from '../identity/authorization.ts'
+import type { ProviderRecord } from '../records.ts'
+import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
+import { Constraints } from '../wire/constraints.ts'
+import type { QueryParameters } from '../wire/query.ts'
+import { accountOf, type Call } from '../world.ts'
+import { alreadyExists, invalidInput, limitExceeded, noSuchEntity } from './faults.ts'
+import {
+  mergeTags,
+  readTags,
+  requestTagKeys,
+  resourceTagKeys,
+  tagNodes,
+  withoutTags,
+} from './tags.ts'
+
+/** Source: IAM User Guide, "IAM and AWS STS quotas". */
+const MAX_PROVIDERS = 100
+const MAX_CLIENT_IDS = 100
+const MAX_THUMBPRINTS = 5
+
+const URL_SHAPE = { required: true, min: 1, max: 255 }
+const CLIENT_ID = { required: true, min: 1, max: 255 }
+const THUMBPRINT = { min: 40, max: 40 }
+const ARN = { required: true, min: 20, max: 2048 }
+
+/**
+ * A provider's URL without its scheme: `https`, no query, no port but the default one, which IAM
+ * drops. @throws AwsFault `InvalidInput`
+ */
+export function readProviderUrl(url: string): string {
+  const [, host = '', path = ''] = /^https:\/\/([^/?#]*)([^?#]*)$/.exec(url) ?? []
+  const name = host.replace(/:443$/, '')
+  if (!/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(name) || /[^\x21-\x7e]/.test(path)) {
+    throw invalidInput('Invalid Open ID Connect Provider URL')
+  }
+  return name + path
+}
+
+function checkThumbprints(thumbprints: readonly string[]): void {
+  if (thumbprints.length > MAX_THUMBPRINTS) {
+    throw limitExceeded('Thumbprint list must contain fewer than 5 entries.')
+  }
+  if (thumbprints.some((thumbprint) => !/^[0-9a-fA-F]{40}$/.test(thumbprint))) {
+    throw invalidInput('Invalid thumbprint provided')
+  }
+}
+
+function checkClientIds(clientIds: readonly string[]): void {
+  if (clientIds.length > MAX_CLIENT_IDS) {
+    throw limitExceeded(
+      `Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: ${MAX_CLIENT_IDS}`,
+    )
+  }
+}
+
+function createProvider(call: Call, parameters: QueryParameters): ResultMembers {
+  const constraints = new Constraints()
+  const given = constraints.text('url', parameters.get('Url'), URL_SHAPE) ?? ''
+  const clientIds = [...new Set(parameters.list('ClientIDList'))]
+  clientIds.forEach((id, index) => {
+    constraints.text(`clientIDList.${index + 1}.member`, id, CLIENT_ID)
+  })
+  const thumbprints = parameters.list('ThumbprintList').map((one) => one.toLowerCase())
+  thumbprints.forEach((one, index) => {
+    constraints.text(`thumbprintList.${index + 1}.member`, one, THUMBPRINT)
+  })
+  const tags = readTags(parameters, constraints)
+  constraints.check()
+  const url = readProviderUrl(given)
+  const arn = providerArn(call, url)
+  authorize(call, {
+    action: 'iam:CreateOpenIDConnectProvider',
+    resource: arn,
+    context: requestTagKeys(tags),
+  })
+  checkThumbprints(thumbprints)
+  checkClientIds(clientIds)
+  const { providers } = call.world.tables
+  if (providers.has(arn)) throw alreadyExists(`Provider with url https://${url} already exists.`)
+  if (providersOf(call).length >= MAX_PROVIDERS) {
+    throw limitExceeded(
+      `Cannot exceed quota for OpenIdConnectProvidersPerAccount: ${MAX_PROVIDERS}`,
+    )
+  }
+  providers.set(arn, {
+    accountId: accountOf(call),
+    arn,
+    url,
+    clientIds,
+    thumbprints,
+    tags: mergeTags({}, tags),
+    createdAtMs: call.nowMs,
+  })
+  return {
+    OpenIDConnectProviderArn: arn,
+    ...(tags.length > 0 && { Tags: tagNodes(mergeTags({}, tags)) }),
+  }
+}
+
+const providerArn = (call: Call, url: string): string =>
+  `arn:${call.world.partition}:iam::${accountOf(call)}:oidc-provider/${url}`
+
+function providersOf(call: Call): readonly ProviderRecord[] {
+  const accountId = accountOf(call)
+  return [...call.world.tables.providers.values()].filter((one) => one.accountId === accountId)
+}
+
+/** The provider that the ARN names, which the caller may do the operation on, or none. */
+function findProvider(
+  call: Call,
+  parameters: QueryParameters,
+  context: Readonly<Record<string, string | readonly string[]>> = {},
+): { arn: string; provider: ProviderRecord | undefined } {
+  const constraints = new Constraints()
+  const given = parameters.get('OpenIDConnectProviderArn')
+  const arn = constraints.text('openIDConnectProviderArn', given, ARN) ?? ''
+  constraints.check()
+  if (!/^arn:[a-z0-9-]+:iam::\d{12}:oidc-provider\/.+$/.test(arn)) {
+    throw invalidInput(`Invalid ARN: ${arn}`)
+  }
+  const provider = call.world.tables.providers.get(arn)
+  const mine = provider?.accountId === accountOf(call) ? provider : undefined
+  authorize(call, {
+    action: `iam:${call.operation}`,
+    resource: arn,
+    context: { ...resourceTagKeys(mine?.tags ?? {}), ...context },
+  })
+  return { arn, provider: mine }
+}
+
+function requireProvider(
+  call: Call,
+  parameters: QueryParameters,
+  context: Readonly<Record<string, string | readonly string[]>> = {},
+): ProviderRecord {
+  const { arn, provider } = findProvider(call, parameters, context)
+  if (provider !== undefined) return provider
+  throw noSuchEntity(`OpenIDConnect Provider not found for arn ${arn}`)
+}
+
+function saveProvider(call: Call, provider: ProviderRecord): void {
+  call.world.tables.providers.set(provider.arn, provider)
+}
+
+function getProvider(call: Call, parameters: QueryParameters): ResultMembers {
+  const provider = requireProvider(call, parameters)
+  return {
+    Url: provider.url,
+    ClientIDList: provider.clientIds,
+    ThumbprintList: provider.thumbprints,
+    CreateDate: new Date(provider.createdAtMs),
+    ...(Object.keys(provider.tags).length > 0 && { Tags: tagNodes(provider.tags) }),
+  }
+}
+
+function listProviders(call: Call): ResultMembers {
+  authorize(call, { action: 'iam:ListOpenIDConnectProviders', resource: '*' })
+  return { OpenIDConnectProviderList: providersOf(call).map(({ arn }) => ({ Arn: arn })) }
+}
+
+/** Deleting one that is gone is no error: the operation is idempotent. */
+function deleteProvider(call: Call, parameters: QueryParameters): undefined {
+  const { provider } = findProvider(call, parameters)
+  if (provider !== undefined) call.world.tables.providers.delete(provider.arn)
+}
+
+function readClientId(parameters: QueryParameters): string {
+  const constraints = new Constraints()
+  const id = constraints.text('clientID', parameters.get('ClientID'), CLIENT_ID) ?? ''
+  constraints.check()
+  return id
+}
+
+function addClientId(call: Call, parameters: QueryParameters): undefined {
+  const id = readClientId(parameters)
+  const provider = requireProvider(call, parameters)
+  const clientIds = [...new Set([...provider.clientIds, id])]
+  checkClientIds(clientIds)
+  saveProvider(call, { ...provider, clientIds })
+}
+
+function removeClientId(call: Call, parameters: QueryParameters): undefined {
+  const id = readClientId(parameters)
+  const provider = requireProvider(call, parameters)
+  saveProvider(call, { ...provider, clientIds: provider.clientIds.filter((one) => one !== id) })
+}
+
+function updateThumbprint(call: Call, parameters: QueryParameters): undefined {
+  const provider = requireProvider(call, parameters)
+  const thumbprints = parameters.list('ThumbprintList').map((one) => one.toLowerCase())
+  checkThumbprints(thumbprints)
+  saveProvider(call, { ...provider, thumbprints })
+}
+
+function tagProvider(call: Call, parameters: QueryParameters): undefined {
+  const constraints = new Constraints()
+  const tags = readTags(parameters, constraints)
+  constraints.check()
+  const provider = requireProvider(call, parameters, requestTagKeys(tags))
+  saveProvider(call, { ...provider, tags: mergeTags(provider.tags, tags) })
+}
+
+function untagProvider(call: Call, parameters: QueryParameters): undefined {
+  const keys = parameters.list('TagKeys')
+  const provider = requireProvider(call, parameters, { 'aws:TagKeys': keys })
+  saveProvider(call, { ...provider, tags: withoutTags(provider.tags, keys) })
+}
+
+const listProviderTags = (call: Call, parameters: QueryParameters): ResultMembers => ({
+  IsTruncated: false,
+  Tags: tagNodes(requireProvider(call, parameters).tags),
+})
+
+export const PROVIDER_OPERATIONS: QueryOperations = {
+  CreateOpenIDConnectProvider: createProvider,
+  GetOpenIDConnectProvider: getProvider,
+  ListOpenIDConnectProviders: listProviders,
+  DeleteOpenIDConnectProvider: deleteProvider,
+  AddClientIDToOpenIDConnectProvider: addClientId,
+  RemoveClientIDFromOpenIDConnectProvider: removeClientId,
+  UpdateOpenIDConnectProviderThumbprint: updateThumbprint,
+  TagOpenIDConnectProvider: tagProvider,
+  UntagOpenIDConnectProvider: untagProvider,
+  ListOpenIDConnectProviderTags: listProviderTags,
+}

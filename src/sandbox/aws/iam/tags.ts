@@ -1,0 +1,95 @@
+import type { Tags } from '../records.ts'
+import type { Constraints } from '../wire/constraints.ts'
+import type { QueryParameters } from '../wire/query.ts'
+import type { Node } from '../wire/xml.ts'
+import { invalidInput, limitExceeded } from './faults.ts'
+
+export const TAG_PATTERN = '[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*'
+export const MAX_TAGS = 50
+
+export interface Tag {
+  readonly Key: string
+  readonly Value: string
+}
+
+/** `Tags.member.N.Key|Value`, each checked by its shape. */
+export function readTags(parameters: QueryParameters, constraints: Constraints): readonly Tag[] {
+  const tags = parameters.records('Tags', ['Key', 'Value'])
+  constraints.count('tags', tags.length, MAX_TAGS)
+  return tags.map(({ Key, Value }, index) => {
+    const at = `tags.${index + 1}.member`
+    constraints.text(`${at}.key`, Key, { required: true, min: 1, max: 128, pattern: TAG_PATTERN })
+    constraints.text(`${at}.value`, Value, { required: true, max: 256, pattern: TAG_PATTERN })
+    return { Key: Key ?? '', Value: Value ?? '' }
+  })
+}
+
+/**
+ * Tags as a record; a later key that differs by case only is the same key.
+ * @throws AwsFault `InvalidInput`, `LimitExceeded`
+ */
+export function mergeTags(known: Tags, added: readonly Tag[]): Tags {
+  checkTags(added)
+  const merged = new Map(Object.entries(known))
+  for (const { Key, Value } of added) {
+    const same = [...merged.keys()].find((key) => key.toLowerCase() === Key.toLowerCase())
+    if (same !== undefined) merged.delete(same)
+    merged.set(Key, Value)
+  }
+  if (merged.size > MAX_TAGS) {
+    throw limitExceeded('The number of tags has reached the maximum limit.')
+  }
+  return Object.fromEntries(merged)
+}
+
+/** @throws AwsFault `InvalidInput` */
+export function checkTags(tags: readonly Tag[]): void {
+  const keys = tags.map(({ Key }) => Key.toLowerCase())
+  if (new Set(keys).size !== keys.length) {
+    throw invalidInput('Duplicate tag keys found. Please note that Tag keys are case insensitive.')
+  }
+  if (keys.some((key) => key.startsWith('aws:'))) {
+    throw invalidInput('Tag keys that start with aws: are reserved for AWS use.')
+  }
+}
+
+export function withoutTags(known: Tags, keys: readonly string[]): Tags {
+  const gone = new Set(keys.map((key) => key.toLowerCase()))
+  return Object.fromEntries(Object.entries(known).filter(([key]) => !gone.has(key.toLowerCase())))
+}
+
+export const tagNodes = (tags: Tags): Node =>
+  Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+
+/** `aws:RequestTag/K` and `aws:TagKeys` of a request that sets tags. */
+export function requestTagKeys(
+  tags: readonly Tag[],
+): Readonly<Record<string, string | readonly string[]>> {
+  if (tags.length === 0) return {}
+  const context: Record<string, string | readonly string[]> = {
+    'aws:TagKeys': tags.map(({ Key }) => Key),
+  }
+  for (const { Key, Value } of tags) context[`aws:RequestTag/${Key}`] = Value
+  return context
+}
+
+/** `aws:ResourceTag/K`, and IAM's own name for it. */
+export function resourceTagKeys(tags: Tags): Readonly<Record<string, string>> {
+  const context: Record<string, string> = {}
+  for (const [key, value] of Object.entries(tags)) {
+    context[`aws:ResourceTag/${key}`] = value
+    context[`iam:ResourceTag/${key}`] = value
+  }
+  return context
+}
+
+/** One page's size of IAM's lists. @throws AwsFault through `constraints` */
+export function readMaxItems(parameters: QueryParameters, constraints: Constraints): number {
+  const given = constraints.integer('maxItems', parameters.get('MaxItems'), { min: 1, max: 1000 })
+  return given ?? 100
+}
+
+/** IAM's paging members. */
+export function pageMembers(next: string | undefined): Readonly<Record<string, Node>> {
+  return next === undefined ? { IsTruncated: false } : { IsTruncated: true, Marker: next }
+}

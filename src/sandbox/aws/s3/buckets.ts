@@ -1,0 +1,261 @@
+import { accountOf, canonicalIdOf } from '../world.ts'
+import { authorize } from '../identity/authorization.ts'
+import { currentText, readPrincipals } from '../iam/principals.ts'
+import { messageOf } from '../../../lib/errors.ts'
+import type { BucketRecord, PublicAccessBlock } from '../records.ts'
+import { AwsFault } from '../wire/fault.ts'
+import { pageOf } from '../wire/pages.ts'
+import { childrenOf, parseXml, textOf, writeElement } from '../wire/xml.ts'
+import { isBucketName } from './address.ts'
+import { s3Fault } from './fault.ts'
+import { ALL_BLOCKED, isPublicPolicy, parseBucketPolicy } from './policy.ts'
+import { authorizeBucket, bucketArn, requireBucket, type S3Request } from './request.ts'
+import { textOfBytes } from '../wire/body.ts'
+
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+const MAX_BUCKETS = 10_000
+
+/** An XML document with S3's name space. */
+export function xmlResponse(root: string, content: string, status = 200): Response {
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${NAMESPACE}">${content}</${root}>`
+  return new Response(body, { status, headers: { 'content-type': 'application/xml' } })
+}
+
+export const noContent = (): Response => new Response(null, { status: 204 })
+
+/** The XML of a body as its root element. @throws AwsFault `MalformedXML` */
+export function readXmlRoot(request: S3Request, root: string): unknown {
+  const text = textOfBytes(request.body)
+  const document = text === undefined ? undefined : parseXml(text)
+  if (document === undefined || !Object.hasOwn(document, root)) throw s3Fault('MalformedXML')
+  return document[root]
+}
+
+export function listBuckets(request: S3Request): Response {
+  const { call, query } = request
+  const accountId = accountOf(call)
+  authorize(call, { action: 's3:ListAllMyBuckets', resource: '*' })
+  const prefix = query.get('prefix') ?? ''
+  const region = query.get('bucket-region')
+  const mine = [...call.world.tables.buckets.values()].filter(
+    (bucket) =>
+      bucket.accountId === accountId &&
+      bucket.name.startsWith(prefix) &&
+      (region === null || bucket.region === region),
+  )
+  const limit = readCount(query.get('max-buckets'), 10_000)
+  const token = query.get('continuation-token') ?? undefined
+  const page = pageOf(mine, ({ name }) => name, { limit, token, fault: 'InvalidArgument' })
+  const buckets = page.items.map((bucket) => ({
+    Name: bucket.name,
+    CreationDate: new Date(bucket.createdAtMs),
+    BucketRegion: bucket.region,
+  }))
+  return xmlResponse(
+    'ListAllMyBucketsResult',
+    writeElement('Owner', { ID: canonicalIdOf(accountId) }) +
+      writeElement('Buckets', { Bucket: buckets }, 'flat') +
+      writeElement('ContinuationToken', page.next) +
+      writeElement('Prefix', prefix === '' ? undefined : prefix),
+  )
+}
+
+export function createBucket(request: S3Request): Response {
+  const { call, bucket } = request
+  const { tables } = call.world
+  if (!isBucketName(bucket)) throw s3Fault('InvalidBucketName', { BucketName: bucket })
+  const region = readLocation(request)
+  authorize(call, {
+    action: 's3:CreateBucket',
+    resource: bucketArn(request),
+    context: region === 'us-east-1' ? {} : { 's3:LocationConstraint': region },
+  })
+  refuseAcl(request)
+  const known = tables.buckets.get(bucket)
+  if (known !== undefined) {
+    const mine = known.accountId === accountOf(call)
+    throw s3Fault(mine ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', { BucketName: bucket })
+  }
+  if (tables.buckets.size >= MAX_BUCKETS) throw s3Fault('TooManyBuckets')
+  tables.buckets.set(bucket, {
+    name: bucket,
+    accountId: accountOf(call),
+    region,
+    publicAccessBlock: ALL_BLOCKED,
+    createdAtMs: call.nowMs,
+  })
+  return new Response(null, { status: 200, headers: { location: `/${bucket}` } })
+}
+
+function readLocation(request: S3Request): string {
+  const { call, body } = request
+  if (body.length === 0) {
+    if (call.region === 'us-east-1') return call.region
+    throw s3Fault('IllegalLocationConstraintException')
+  }
+  const constraint = textOf(readXmlRoot(request, 'CreateBucketConfiguration'), 'LocationConstraint')
+  const region = constraint === 'EU' ? 'eu-west-1' : (constraint ?? 'us-east-1')
+  if (region === call.region || call.region === 'us-east-1') return region
+  throw s3Fault(
+    'IllegalLocationConstraintException',
+    {},
+    `The ${region} location constraint is incompatible for the region specific endpoint this request was sent to.`,
+  )
+}
+
+/** Buckets enforce their owner's ownership of objects, so ACLs are refused. */
+export function refuseAcl(request: S3Request): void {
+  const acl = request.headers.get('x-amz-acl')
+  const grants = [...request.headers.keys()].some((name) => name.startsWith('x-amz-grant-'))
+  const harmless = acl === null || acl === 'private' || acl === 'bucket-owner-full-control'
+  if (!harmless || grants) throw s3Fault('AccessControlListNotSupported')
+}
+
+export function headBucket(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:ListBucket', resource: bucketArn(request) })
+  return new Response(null, { status: 200, headers: { 'x-amz-bucket-region': record.region } })
+}
+
+export function deleteBucket(request: S3Request): Response {
+  const record = requireBucket(request)
+  const { tables } = request.call.world
+  authorizeBucket(request, record, { action: 's3:DeleteBucket', resource: bucketArn(request) })
+  for (const object of tables.objects.values()) {
+    if (object.bucket === record.name) throw s3Fault('BucketNotEmpty', { BucketName: record.name })
+  }
+  tables.buckets.delete(record.name)
+  return noContent()
+}
+
+export function getBucketLocation(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:GetBucketLocation', resource: bucketArn(request) })
+  const region = record.region === 'us-east-1' ? '' : record.region
+  return xmlResponse('LocationConstraint', region)
+}
+
+export function putBucketPolicy(request: S3Request): Response {
+  const record = requireBucket(request)
+  const { tables } = request.call.world
+  const arn = bucketArn(request)
+  authorizeBucket(request, record, { action: 's3:PutBucketPolicy', resource: arn })
+  const text = textOfBytes(request.body) ?? ''
+  const document = parseBucketPolicy(text, arn)
+  const principals = readPrincipals(tables, document)
+  if ('unknown' in principals) {
+    throw s3Fault(
+      'MalformedPolicy',
+      { Detail: `"AWS" : "${principals.unknown}"` },
+      'Invalid principal in policy',
+    )
+  }
+  if (record.publicAccessBlock?.BlockPublicPolicy && isPublicPolicy(document)) {
+    throw s3Fault(
+      'AccessDenied',
+      {},
+      `s3:PutBucketPolicy on resource: "${arn}" is not allowed because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`,
+    )
+  }
+  tables.buckets.set(record.name, { ...record, policy: text, policyPrincipalIds: principals.ids })
+  return noContent()
+}
+
+export function getBucketPolicy(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:GetBucketPolicy', resource: bucketArn(request) })
+  const { policy, policyPrincipalIds } = record
+  if (policy === undefined) throw s3Fault('NoSuchBucketPolicy', { BucketName: record.name })
+  const text = currentText(request.call.world.tables, policy, policyPrincipalIds ?? {})
+  return new Response(text, { headers: { 'content-type': 'application/json' } })
+}
+
+export function deleteBucketPolicy(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizeBucket(request, record, {
+    action: 's3:DeleteBucketPolicy',
+    resource: bucketArn(request),
+  })
+  const { policy: _policy, policyPrincipalIds: _ids, ...rest } = record
+  request.call.world.tables.buckets.set(record.name, rest)
+  return noContent()
+}
+
+export function getPublicAccessBlock(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizeBucket(request, record, {
+    action: 's3:GetBucketPublicAccessBlock',
+    resource: bucketArn(request),
+  })
+  const block = record.publicAccessBlock
+  if (block === undefined) {
+    throw s3Fault('NoSuchPublicAccessBlockConfiguration', { BucketName: record.name })
+  }
+  const content = Object.entries(block).map(([name, value]) => writeElement(name, value))
+  return xmlResponse('PublicAccessBlockConfiguration', content.join(''))
+}
+
+export function putPublicAccessBlock(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizePublicAccessBlock(request, record)
+  const root = readXmlRoot(request, 'PublicAccessBlockConfiguration')
+  const publicAccessBlock: PublicAccessBlock = {
+    BlockPublicAcls: readFlag(root, 'BlockPublicAcls'),
+    IgnorePublicAcls: readFlag(root, 'IgnorePublicAcls'),
+    BlockPublicPolicy: readFlag(root, 'BlockPublicPolicy'),
+    RestrictPublicBuckets: readFlag(root, 'RestrictPublicBuckets'),
+  }
+  request.call.world.tables.buckets.set(record.name, { ...record, publicAccessBlock })
+  return new Response(null, { status: 200 })
+}
+
+export function deletePublicAccessBlock(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizePublicAccessBlock(request, record)
+  const { publicAccessBlock: _block, ...rest } = record
+  request.call.world.tables.buckets.set(record.name, rest)
+  return noContent()
+}
+
+function authorizePublicAccessBlock(request: S3Request, record: BucketRecord): void {
+  authorizeBucket(request, record, {
+    action: 's3:PutBucketPublicAccessBlock',
+    resource: bucketArn(request),
+  })
+}
+
+function readFlag(root: unknown, name: string): boolean {
+  const text = textOf(root, name)?.toLowerCase()
+  if (text !== undefined && text !== 'true' && text !== 'false') throw s3Fault('MalformedXML')
+  return text === 'true'
+}
+
+/** A count of a list, cut to `most`. @throws AwsFault `InvalidArgument` */
+export function readCount(text: string | null, most: number): number {
+  if (text === null || text === '') return most
+  if (!/^\d{1,9}$/.test(text)) {
+    throw s3Fault('InvalidArgument', {}, 'Provided max-keys not an integer or within integer range')
+  }
+  return Math.min(Number(text), most)
+}
+
+/** The keys that a `Delete` document names. @throws AwsFault `MalformedXML` */
+export function readDeleted(request: S3Request): { keys: readonly string[]; quiet: boolean } {
+  const root = readXmlRoot(request, 'Delete')
+  const objects = childrenOf(root, 'Object')
+  const keys = objects.map((object) => {
+    const [key] = childrenOf(object, 'Key')
+    if (typeof key !== 'string' || key === '') throw s3Fault('MalformedXML')
+    return key
+  })
+  if (keys.length === 0 || keys.length > 1000) throw s3Fault('MalformedXML')
+  return { keys, quiet: textOf(root, 'Quiet') === 'true' }
+}
+
+/** The error of one key in a list of results. */
+export function keyFault(key: string, thrown: unknown): Readonly<Record<string, string>> {
+  const code = thrown instanceof AwsFault ? thrown.code : 'InternalError'
+  const message =
+    thrown instanceof AwsFault ? messageOf(thrown) : 'We encountered an internal error.'
+  return { Key: key, Code: code, Message: message }
+}

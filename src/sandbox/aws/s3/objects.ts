@@ -1,0 +1,268 @@
+import { createHash } from 'node:crypto'
+import type { BucketRecord, ObjectRecord } from '../records.ts'
+import { objectKey } from '../records.ts'
+import { pageOf } from '../wire/pages.ts'
+import { writeElement } from '../wire/xml.ts'
+import { keyFault, noContent, readCount, readDeleted, refuseAcl, xmlResponse } from './buckets.ts'
+import { checkChecksums } from './checksums.ts'
+import { s3Fault } from './fault.ts'
+import {
+  authorizeBucket,
+  bucketArn,
+  findObject,
+  MAX_OBJECT_BYTES,
+  mayOnBucket,
+  objectArn,
+  requireBucket,
+  type S3Request,
+} from './request.ts'
+
+/** Headers of a write that come back with each read. */
+const KEPT_HEADERS = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'expires',
+]
+const MAX_OBJECTS = 200_000
+const MAX_KEY_BYTES = 1024
+const MAX_METADATA_BYTES = 2048
+
+export function putObject(request: S3Request): Response {
+  const { call, key, body, headers } = request
+  const { tables } = call.world
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
+  refuseAcl(request)
+  for (const name of ['x-amz-copy-source', 'x-amz-tagging', 'x-amz-object-lock-mode']) {
+    if (headers.has(name)) throw s3Fault('NotImplemented')
+  }
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw s3Fault('KeyTooLongError')
+  if (body.length > MAX_OBJECT_BYTES || tables.objects.size >= MAX_OBJECTS) {
+    throw s3Fault('EntityTooLarge')
+  }
+  checkWriteConditions(request)
+  const checksums = checkChecksums(
+    body,
+    (name) => headers.get(name) ?? request.trailers[name] ?? undefined,
+  )
+  const etag = `"${createHash('md5').update(body).digest('hex')}"`
+  tables.objects.set(objectKey(record.name, key), {
+    bucket: record.name,
+    key,
+    body: Buffer.from(body).toString('base64'),
+    size: body.length,
+    etag,
+    headers: { ...keptHeaders(headers), ...checksums },
+    modifiedAtMs: call.nowMs,
+  })
+  return new Response(null, { status: 200, headers: { etag, ...checksums } })
+}
+
+function keptHeaders(headers: Headers): Readonly<Record<string, string>> {
+  const kept: Record<string, string> = {}
+  let metadata = 0
+  for (const [name, value] of headers) {
+    if (name.startsWith('x-amz-meta-')) {
+      metadata += name.length - 'x-amz-meta-'.length + value.length
+      kept[name] = value
+    } else if (KEPT_HEADERS.includes(name)) kept[name] = value
+  }
+  if (metadata > MAX_METADATA_BYTES)
+    throw s3Fault('InvalidRequest', {}, 'Your metadata is too large')
+  const encodings = (kept['content-encoding'] ?? '')
+    .split(',')
+    .map((encoding) => encoding.trim())
+    .filter((encoding) => encoding !== '' && encoding !== 'aws-chunked')
+  delete kept['content-encoding']
+  if (encodings.length > 0) kept['content-encoding'] = encodings.join(',')
+  return kept
+}
+
+function checkWriteConditions(request: S3Request): void {
+  const present = findObject(request)
+  if (request.headers.get('if-none-match') === '*' && present !== undefined) {
+    throw s3Fault('PreconditionFailed', { Condition: 'If-None-Match' })
+  }
+  const wanted = request.headers.get('if-match')
+  if (wanted === null) return
+  if (present === undefined) throw s3Fault('NoSuchKey', { Key: request.key })
+  if (!matches(wanted, present.etag)) throw s3Fault('PreconditionFailed', { Condition: 'If-Match' })
+}
+
+/** GetObject and HeadObject. */
+export function getObject(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:GetObject', resource: objectArn(request) })
+  const object = findObject(request)
+  if (object === undefined) throw missingKey(request, record)
+  const headers = {
+    'content-type': 'binary/octet-stream',
+    ...object.headers,
+    etag: object.etag,
+    'last-modified': new Date(object.modifiedAtMs).toUTCString(),
+    'accept-ranges': 'bytes',
+  }
+  if (isUnchanged(request, object)) return new Response(null, { status: 304, headers })
+  const range = readRange(request.headers.get('range'), object.size)
+  if (range === undefined) {
+    const body = Buffer.from(object.body, 'base64')
+    return request.method === 'HEAD'
+      ? new Response(null, { headers: { ...headers, 'content-length': String(object.size) } })
+      : new Response(body, { headers })
+  }
+  // The checksum is the whole object's; a part has none.
+  const partHeaders = Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !name.startsWith('x-amz-checksum-')),
+  )
+  const body = Buffer.from(object.body, 'base64').subarray(range.from, range.to + 1)
+  return new Response(request.method === 'HEAD' ? null : body, {
+    status: 206,
+    headers: {
+      ...partHeaders,
+      'content-length': String(range.to - range.from + 1),
+      'content-range': `bytes ${range.from}-${range.to}/${object.size}`,
+    },
+  })
+}
+
+/** Who may not list the bucket is not told whether a key exists. */
+function missingKey(request: S3Request, record: BucketRecord): Error {
+  const mayList = mayOnBucket(request, record, {
+    action: 's3:ListBucket',
+    resource: bucketArn(request),
+  })
+  return mayList ? s3Fault('NoSuchKey', { Key: request.key }) : s3Fault('AccessDenied')
+}
+
+/** Source: RFC 9110 section 13.2.2. */
+function isUnchanged(request: S3Request, object: ObjectRecord): boolean {
+  const { headers } = request
+  const modified = Math.floor(object.modifiedAtMs / 1000) * 1000
+  const ifMatch = headers.get('if-match')
+  const since = headers.get('if-unmodified-since')
+  if (ifMatch !== null ? !matches(ifMatch, object.etag) : since && modified > Date.parse(since)) {
+    throw s3Fault('PreconditionFailed')
+  }
+  const ifNoneMatch = headers.get('if-none-match')
+  if (ifNoneMatch !== null) return matches(ifNoneMatch, object.etag)
+  const modifiedSince = headers.get('if-modified-since')
+  return modifiedSince !== null && modified <= Date.parse(modifiedSince)
+}
+
+function matches(header: string, etag: string): boolean {
+  const tags = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
+  return tags.includes('*') || tags.includes(etag) || tags.includes(etag.replaceAll('"', ''))
+}
+
+/** One range of bytes, both ends included; a header that is no single range is ignored. */
+function readRange(header: string | null, size: number): { from: number; to: number } | undefined {
+  const [, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? []
+  if (first === '' && last === '') return undefined
+  const from = first === '' ? Math.max(0, size - Number(last)) : Number(first)
+  const to = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1)
+  if (first !== '' && last !== '' && Number(last) < from) return undefined
+  if (from >= size || (first === '' && Number(last) === 0)) throw s3Fault('InvalidRange')
+  return { from, to }
+}
+
+export function deleteObject(request: S3Request): Response {
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:DeleteObject', resource: objectArn(request) })
+  request.call.world.tables.objects.delete(objectKey(record.name, request.key))
+  return noContent()
+}
+
+export function deleteObjects(request: S3Request): Response {
+  const record = requireBucket(request)
+  const { keys, quiet } = readDeleted(request)
+  const deleted: { Key: string }[] = []
+  const faults: Readonly<Record<string, string>>[] = []
+  for (const key of keys) {
+    try {
+      const resource = objectArn(request, key)
+      authorizeBucket(request, record, { action: 's3:DeleteObject', resource })
+      request.call.world.tables.objects.delete(objectKey(record.name, key))
+      deleted.push({ Key: key })
+    } catch (error) {
+      faults.push(keyFault(key, error))
+    }
+  }
+  const content =
+    (quiet ? '' : writeElement('Deleted', deleted, 'flat')) + writeElement('Error', faults, 'flat')
+  return xmlResponse('DeleteResult', content)
+}
+
+/** A row of a list: an object, or the common prefix of several. */
+interface Row {
+  readonly key: string
+  readonly object?: ObjectRecord
+}
+
+/** ListObjectsV2. */
+export function listObjects(request: S3Request): Response {
+  const { query } = request
+  const record = requireBucket(request)
+  const prefix = query.get('prefix') ?? ''
+  const delimiter = query.get('delimiter') ?? ''
+  const maxKeys = query.get('max-keys')
+  authorizeBucket(request, record, {
+    action: 's3:ListBucket',
+    resource: bucketArn(request),
+    context: {
+      ...(query.has('prefix') && { 's3:prefix': prefix }),
+      ...(query.has('delimiter') && { 's3:delimiter': delimiter }),
+      ...(maxKeys !== null && { 's3:max-keys': maxKeys }),
+    },
+  })
+  const limit = readCount(maxKeys, 1000)
+  const encode = query.get('encoding-type') === 'url' ? encodeKey : (key: string): string => key
+  const token = query.get('continuation-token') ?? undefined
+  const startAfter = query.get('start-after') ?? ''
+  const rows = rowsOf(request, prefix, delimiter).filter(({ key }) => key > startAfter)
+  const page = pageOf(rows, ({ key }) => key, { limit, token, fault: 'InvalidArgument' })
+  const contents = page.items
+    .filter((row) => row.object !== undefined)
+    .map(({ key, object }) => ({
+      Key: encode(key),
+      LastModified: new Date(object?.modifiedAtMs ?? 0),
+      ETag: object?.etag,
+      Size: object?.size,
+      StorageClass: 'STANDARD',
+    }))
+  const prefixes = page.items
+    .filter((row) => row.object === undefined)
+    .map(({ key }) => ({ Prefix: encode(key) }))
+  const content = [
+    writeElement('Name', record.name),
+    writeElement('Prefix', encode(prefix)),
+    writeElement('Delimiter', delimiter === '' ? undefined : encode(delimiter)),
+    writeElement('EncodingType', query.get('encoding-type') === 'url' ? 'url' : undefined),
+    writeElement('StartAfter', startAfter === '' ? undefined : encode(startAfter)),
+    writeElement('ContinuationToken', token),
+    writeElement('NextContinuationToken', page.next),
+    writeElement('KeyCount', page.items.length),
+    writeElement('MaxKeys', limit),
+    writeElement('IsTruncated', page.next !== undefined),
+    writeElement('Contents', contents, 'flat'),
+    writeElement('CommonPrefixes', prefixes, 'flat'),
+  ]
+  return xmlResponse('ListBucketResult', content.join(''))
+}
+
+function rowsOf(request: S3Request, prefix: string, delimiter: string): readonly Row[] {
+  const rows = new Map<string, Row>()
+  for (const object of request.call.world.tables.objects.values()) {
+    const { bucket, key } = object
+    if (bucket !== request.bucket || !key.startsWith(prefix)) continue
+    const cut = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length)
+    const common = cut === -1 ? undefined : key.slice(0, cut + delimiter.length)
+    if (common === undefined) rows.set(key, { key, object })
+    else rows.set(common, { key: common })
+  }
+  return [...rows.values()]
+}
+
+const encodeKey = (key: string): string => encodeURIComponent(key).replaceAll('%2F', '/')

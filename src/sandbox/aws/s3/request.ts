@@ -1,0 +1,106 @@
+import type { Call } from '../world.ts'
+import { accountOf } from '../world.ts'
+import type { BucketRecord, ObjectRecord } from '../records.ts'
+import { objectKey } from '../records.ts'
+import { authorize, isAllowed } from '../identity/authorization.ts'
+import type { ContextKeys } from '../../../iam/request.ts'
+import { bucketPolicyOf } from './policy.ts'
+import { regionOfHost } from './address.ts'
+import { s3Fault } from './fault.ts'
+
+/** Most bytes of one object. */
+export const MAX_OBJECT_BYTES = 32 << 20
+
+/** One authenticated request to S3, its body decoded. */
+export interface S3Request {
+  readonly call: Call
+  readonly method: string
+  readonly headers: Headers
+  readonly query: URLSearchParams
+  /** Empty where the request names no bucket. */
+  readonly bucket: string
+  /** Empty where it names no object. */
+  readonly key: string
+  readonly body: Uint8Array
+  /** Lower-case names; of an `aws-chunked` body. */
+  readonly trailers: Readonly<Record<string, string>>
+}
+
+export const bucketArn = (request: S3Request, bucket = request.bucket): string =>
+  `arn:${request.call.world.partition}:s3:::${bucket}`
+
+export const objectArn = (request: S3Request, key = request.key): string =>
+  `${bucketArn(request)}/${key}`
+
+/**
+ * @throws AwsFault `NoSuchBucket`; for another region's scope `AuthorizationHeaderMalformed`, for
+ *   another region's host `PermanentRedirect`
+ */
+export function requireBucket(request: S3Request): BucketRecord {
+  const { call } = request
+  const record = call.world.tables.buckets.get(request.bucket)
+  if (record === undefined) throw s3Fault('NoSuchBucket', { BucketName: request.bucket })
+  if (call.identity.key !== undefined && call.region !== record.region) {
+    throw s3Fault(
+      'AuthorizationHeaderMalformed',
+      { Region: record.region },
+      `The authorization header is malformed; the region '${call.region}' is wrong; expecting '${record.region}'`,
+    )
+  }
+  const asked = regionOfHost(request.headers.get('host') ?? '')
+  if (asked !== undefined && asked !== record.region) {
+    throw s3Fault('PermanentRedirect', { Region: record.region, Bucket: record.name })
+  }
+  return record
+}
+
+/** What a permission is asked for. */
+export interface S3Ask {
+  readonly action: string
+  readonly resource: string
+  readonly context?: ContextKeys
+}
+
+/** @throws AwsFault `AccessDenied` */
+export function authorizeBucket(request: S3Request, record: BucketRecord, ask: S3Ask): void {
+  authorize(request.call, questionOf(request, record, ask))
+}
+
+/** The same question without a refusal, for what only changes the answer's form. */
+export function mayOnBucket(request: S3Request, record: BucketRecord, ask: S3Ask): boolean {
+  return isAllowed(request.call, questionOf(request, record, ask))
+}
+
+function questionOf(
+  request: S3Request,
+  record: BucketRecord,
+  ask: S3Ask,
+): Parameters<typeof authorize>[1] {
+  const resourcePolicy = bucketPolicyOf(record, accountOf(request.call))
+  return {
+    action: ask.action,
+    resource: ask.resource,
+    accountId: record.accountId,
+    context: { ...signatureContext(request), ...ask.context },
+    ...(resourcePolicy !== undefined && { resourcePolicy }),
+  }
+}
+
+/** Source: Amazon S3 User Guide, "Bucket policy examples using condition keys". */
+function signatureContext(request: S3Request): ContextKeys {
+  const { call, headers, query } = request
+  const context: Record<string, string> = { 's3:ResourceAccount': call.world.accountIds[0] ?? '' }
+  const owner = call.world.tables.buckets.get(request.bucket)?.accountId
+  if (owner !== undefined) context['s3:ResourceAccount'] = owner
+  if (call.identity.key !== undefined) {
+    context['s3:signatureversion'] = 'AWS4-HMAC-SHA256'
+    context['s3:authType'] = query.has('X-Amz-Signature') ? 'REST-QUERY-STRING' : 'REST-HEADER'
+  }
+  const digest = headers.get('x-amz-content-sha256')
+  if (digest !== null) context['s3:x-amz-content-sha256'] = digest
+  return context
+}
+
+export function findObject(request: S3Request, key = request.key): ObjectRecord | undefined {
+  return request.call.world.tables.objects.get(objectKey(request.bucket, key))
+}

@@ -1,0 +1,75 @@
+import { AwsFault, internalFault } from '../wire/fault.ts'
+import {
+  createBucket,
+  deleteBucket,
+  deleteBucketPolicy,
+  deletePublicAccessBlock,
+  getBucketLocation,
+  getBucketPolicy,
+  getPublicAccessBlock,
+  headBucket,
+  listBuckets,
+  putBucketPolicy,
+  putPublicAccessBlock,
+} from './buckets.ts'
+import { s3Fault } from './fault.ts'
+import { deleteObject, deleteObjects, getObject, listObjects, putObject } from './objects.ts'
+import type { S3Request } from './request.ts'
+
+type Operation = (request: S3Request) => Response
+
+/** `LEVEL METHOD SUBRESOURCE` → operation; a row is all that a new one needs. */
+const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation]>> = {
+  'service GET': ['ListBuckets', listBuckets],
+  'bucket PUT': ['CreateBucket', createBucket],
+  'bucket HEAD': ['HeadBucket', headBucket],
+  'bucket DELETE': ['DeleteBucket', deleteBucket],
+  'bucket GET list-type': ['ListObjectsV2', listObjects],
+  'bucket GET location': ['GetBucketLocation', getBucketLocation],
+  'bucket GET policy': ['GetBucketPolicy', getBucketPolicy],
+  'bucket PUT policy': ['PutBucketPolicy', putBucketPolicy],
+  'bucket DELETE policy': ['DeleteBucketPolicy', deleteBucketPolicy],
+  'bucket GET publicAccessBlock': ['GetPublicAccessBlock', getPublicAccessBlock],
+  'bucket PUT publicAccessBlock': ['PutPublicAccessBlock', putPublicAccessBlock],
+  'bucket DELETE publicAccessBlock': ['DeletePublicAccessBlock', deletePublicAccessBlock],
+  'bucket POST delete': ['DeleteObjects', deleteObjects],
+  'object GET': ['GetObject', getObject],
+  'object HEAD': ['HeadObject', getObject],
+  'object PUT': ['PutObject', putObject],
+  'object DELETE': ['DeleteObject', deleteObject],
+}
+
+/** Query parameters that belong to an operation without choosing it. */
+const PLAIN = new Set(
+  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id'.split(
+    ' ',
+  ),
+)
+
+/** What a request asks for; undefined where the sandbox's S3 has no such operation. */
+export function findOperation(
+  method: string,
+  at: { readonly bucket: string; readonly key: string },
+  query: URLSearchParams,
+): { readonly name: string; readonly run: Operation } | undefined {
+  const level = at.bucket === '' ? 'service' : at.key === '' ? 'bucket' : 'object'
+  const chosen = [...query.keys()].filter(
+    (name) => !PLAIN.has(name) && !name.toLowerCase().startsWith('x-amz-'),
+  )
+  const key = [level, method, ...chosen].join(' ')
+  const found = Object.hasOwn(OPERATIONS, key) ? OPERATIONS[key] : undefined
+  return found === undefined ? undefined : { name: found[0], run: found[1] }
+}
+
+/** The answer to an operation. @throws AwsFault */
+export function runOperation(request: S3Request, run: Operation | undefined): Response {
+  if (run === undefined) throw s3Fault('NotImplemented')
+  const response = run(request)
+  response.headers.set('x-amz-request-id', request.call.requestId)
+  return response
+}
+
+/** A thrown thing as a fault of S3's. */
+export function asS3Fault(thrown: unknown): AwsFault {
+  return thrown instanceof AwsFault ? thrown : internalFault('InternalError')
+}

@@ -1,0 +1,127 @@
+import { documentOf } from '../identity/policies.ts'
+import { TAG_PATTERN, type Tag } from '../iam/tags.ts'
+import { readDocument } from '../iam/faults.ts'
+import type { RoleRecord, Tables } from '../records.ts'
+import { defaultDocument, nameKey } from '../records.ts'
+import type { Constraints } from '../wire/constraints.ts'
+import { AwsFault } from '../wire/fault.ts'
+import type { QueryParameters } from '../wire/query.ts'
+
+/** Shapes of the STS service model (2011-06-15). */
+export const ROLE_ARN = { required: true, min: 20, max: 2048 }
+export const SESSION_NAME = { required: true, min: 2, max: 64, pattern: '[\\w+=,.@-]*' }
+export const SOURCE_IDENTITY = { min: 2, max: 64, pattern: '[\\w+=,.@-]*' }
+export const EXTERNAL_ID = { min: 2, max: 1224, pattern: '[\\w+=,.@:\\/-]*' }
+const DURATION = { min: 900, max: 43_200 }
+const POLICY = {
+  min: 1,
+  max: 2048,
+  pattern: '[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+',
+}
+const MAX_POLICY_ARNS = 10
+
+/** What the operations that begin a role's session have in common. */
+export interface RoleParameters {
+  readonly roleArn: string
+  readonly sessionName: string
+  readonly durationSeconds: number
+  readonly policy: string | undefined
+  readonly policyArns: readonly string[]
+  readonly minimumTokenSize: number | undefined
+}
+
+/** Reads them; `constraints.check()` is the caller's. */
+export function readRoleParameters(
+  parameters: QueryParameters,
+  constraints: Constraints,
+): RoleParameters {
+  const roleArn = constraints.text('roleArn', parameters.get('RoleArn'), ROLE_ARN) ?? ''
+  const name = parameters.get('RoleSessionName')
+  const sessionName = constraints.text('roleSessionName', name, SESSION_NAME) ?? ''
+  const duration = parameters.get('DurationSeconds')
+  const size = parameters.get('MinimumSessionTokenSize')
+  const policyArns = parameters.records('PolicyArns', ['arn']).map(({ arn }) => arn ?? '')
+  constraints.count('policyArns', policyArns.length, MAX_POLICY_ARNS)
+  policyArns.forEach((arn, index) => {
+    constraints.text(`policyArns.${index + 1}.member.arn`, arn, { min: 20, max: 2048 })
+  })
+  return {
+    roleArn,
+    sessionName,
+    durationSeconds: constraints.integer('durationSeconds', duration, DURATION) ?? 3600,
+    policy: constraints.text('policy', parameters.get('Policy'), POLICY),
+    policyArns,
+    minimumTokenSize: constraints.integer('minimumSessionTokenSize', size, { min: 0, max: 4096 }),
+  }
+}
+
+/** `Tags.member.N` and `TransitiveTagKeys.member.N` of AssumeRole. */
+export function readSessionTags(
+  parameters: QueryParameters,
+  constraints: Constraints,
+): { readonly tags: readonly Tag[]; readonly transitiveKeys: readonly string[] } {
+  const tags = parameters.records('Tags', ['Key', 'Value'])
+  constraints.count('tags', tags.length, 50)
+  const transitiveKeys = parameters.list('TransitiveTagKeys')
+  constraints.count('transitiveTagKeys', transitiveKeys.length, 50)
+  const read = tags.map(({ Key, Value }, index) => {
+    const at = `tags.${index + 1}.member`
+    constraints.text(`${at}.key`, Key, { required: true, min: 1, max: 128, pattern: TAG_PATTERN })
+    constraints.text(`${at}.value`, Value, { required: true, max: 256, pattern: TAG_PATTERN })
+    return { Key: Key ?? '', Value: Value ?? '' }
+  })
+  return { tags: read, transitiveKeys }
+}
+
+const ARN = /^arn:([a-z0-9-]+):iam::(\d{12}):role\/(?:[\u0021-\u007e]+\/)?([\w+=,.@-]{1,64})$/
+
+/** Account and name of a role's ARN. @throws AwsFault `ValidationError` */
+export function readRoleArn(arn: string): { readonly accountId: string; readonly name: string } {
+  const [, partition, accountId, name] = ARN.exec(arn) ?? []
+  if (partition === undefined || accountId === undefined || name === undefined) {
+    throw new AwsFault('ValidationError', 'Request ARN is invalid')
+  }
+  return { accountId, name }
+}
+
+/** The role of exactly that ARN, its path and case included. */
+export function findRole(tables: Tables, arn: string): RoleRecord | undefined {
+  const { accountId, name } = readRoleArn(arn)
+  const role = tables.roles.get(nameKey(accountId, name))
+  return role?.arn === arn ? role : undefined
+}
+
+/**
+ * The texts of the session policies.
+ * @throws AwsFault `MalformedPolicyDocument`, `ValidationError`
+ */
+export function readSessionPolicies(
+  tables: Tables,
+  accountId: string,
+  given: Pick<RoleParameters, 'policy' | 'policyArns'>,
+): readonly string[] {
+  const { policy, policyArns } = given
+  if (policy !== undefined) readDocument(policy, 'session')
+  const managed = policyArns.map((arn) => {
+    const found = tables.policies.get(arn)
+    if (found === undefined || ![accountId, 'aws'].includes(found.accountId)) {
+      throw new AwsFault(
+        'ValidationError',
+        `Policy ARN ${arn} does not exist in the role's account`,
+      )
+    }
+    const text = defaultDocument(found)
+    documentOf(text, 'session')
+    return text
+  })
+  return [...(policy === undefined ? [] : [policy]), ...managed]
+}
+
+/** @throws AwsFault `ValidationError` */
+export function checkDuration(role: RoleRecord, durationSeconds: number): void {
+  if (durationSeconds <= role.maxSessionSeconds) return
+  throw new AwsFault(
+    'ValidationError',
+    'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
+  )
+}
