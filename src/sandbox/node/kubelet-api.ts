@@ -1,0 +1,130 @@
+/** What the API server asks of a node: the logs of its containers, and commands in them. */
+import { timingSafeEqual } from 'node:crypto'
+import { messageOf, PodroleError } from '../../lib/errors.ts'
+import { type Handler, textResponse } from '../../lib/handler.ts'
+import type { Secret } from '../../lib/secret.ts'
+import type { ContainerRunner } from './container-runner.ts'
+import { streamExec } from './exec.ts'
+import {
+  encodeFrame,
+  exitStatus,
+  STATUS_CHANNEL,
+  STDERR_CHANNEL,
+  STDOUT_CHANNEL,
+} from './frames.ts'
+import type { NodeServices } from './services.ts'
+
+export interface KubeletApiOptions {
+  readonly services: NodeServices
+  readonly secret: Secret
+  /** @throws PodroleError `NotFound` */
+  readonly find: (namespace: string, pod: string, container: string) => ContainerRunner
+}
+
+const MAX_TAIL_LINES = 10_000_000
+
+/**
+ * - `GET /containerLogs/NAMESPACE/POD/CONTAINER?tailLines=N&follow=true&previous=true`
+ * - `POST /exec/NAMESPACE/POD/CONTAINER?command=a&command=b`: the body is the standard input, the
+ *   answer a stream of the frames of `frames.ts`
+ * - `GET /healthz`
+ *
+ * All but the last want `Authorization: Bearer` with the secret that the API server has.
+ */
+export function createKubeletApi(options: KubeletApiOptions): Handler {
+  return (request) => {
+    const url = new URL(request.url)
+    if (url.pathname === '/healthz') return textResponse('ok')
+    if (!isAuthorized(request, options.secret)) return textResponse('Unauthorized\n', 401)
+    const parts = url.pathname.split('/').slice(1).map(decodePart)
+    const [verb, namespace = '', pod = '', container = '', ...rest] = parts
+    if (rest.length > 0 || container === '') return textResponse('404 page not found\n', 404)
+    const wanted = { containerLogs: 'GET', exec: 'POST' }[verb ?? '']
+    if (wanted === undefined) return textResponse('404 page not found\n', 404)
+    if (request.method !== wanted) return textResponse('method not allowed\n', 405)
+    const runner = options.find(namespace, pod, container)
+    return verb === 'exec'
+      ? answerExec(options.services, runner, { request, query: url.searchParams })
+      : answerLog(runner, url.searchParams)
+  }
+}
+
+function answerLog(runner: ContainerRunner, query: URLSearchParams): Response {
+  const tail = query.get('tailLines')
+  if (tail !== null && (!/^\d{1,9}$/.test(tail) || Number(tail) > MAX_TAIL_LINES)) {
+    return textResponse(`tailLines ${JSON.stringify(tail)} is not a number of lines\n`, 400)
+  }
+  const lines = tail === null ? undefined : Number(tail)
+  const isPrevious = query.get('previous') === 'true'
+  const log = runner.log(isPrevious)
+  if (log === undefined) {
+    const what = isPrevious ? 'previous terminated container' : 'container'
+    return textResponse(
+      `${what} ${JSON.stringify(runner.name)} has no log: ${waitOf(runner)}\n`,
+      400,
+    )
+  }
+  const body = query.get('follow') === 'true' ? log.follow(lines) : Uint8Array.from(log.read(lines))
+  return new Response(body, { headers: { 'content-type': 'text/plain; charset=utf-8' } })
+}
+
+function answerExec(
+  services: NodeServices,
+  runner: ContainerRunner,
+  at: { readonly request: Request; readonly query: URLSearchParams },
+): Response {
+  const command = at.query.getAll('command')
+  const { standing } = runner
+  if (command.length === 0) return textResponse('you must specify at least 1 command\n', 400)
+  if (standing === undefined) {
+    return textResponse(`container ${runner.name} is not running: ${waitOf(runner)}\n`, 400)
+  }
+  const gone = new AbortController()
+  const signal = AbortSignal.any([gone.signal, at.request.signal])
+  const stdin = at.request.body ?? undefined
+  const body = new ReadableStream<Uint8Array>({
+    start: async (controller) => {
+      const send = (channel: number, data: Uint8Array): void => {
+        if (!signal.aborted) controller.enqueue(encodeFrame(channel, data))
+      }
+      const request = { command, signal, ...(stdin !== undefined && { stdin }) }
+      const status = await streamExec(services, standing, request, (stream, chunk) =>
+        send(stream === 'stdout' ? STDOUT_CHANNEL : STDERR_CHANNEL, chunk),
+      ).then(exitStatus, (error: unknown) => ({
+        metadata: {},
+        status: 'Failure',
+        reason: 'InternalError',
+        message: messageOf(error),
+      }))
+      send(STATUS_CHANNEL, new TextEncoder().encode(JSON.stringify(status)))
+      if (!signal.aborted) controller.close()
+    },
+    cancel: () => gone.abort(),
+  })
+  return new Response(body, { headers: { 'content-type': 'application/octet-stream' } })
+}
+
+function waitOf(runner: ContainerRunner): string {
+  const { waiting, terminated } = runner.view().state
+  if (waiting !== undefined) return `${waiting.reason ?? 'waiting'} ${waiting.message ?? ''}`.trim()
+  return terminated === undefined ? 'it has not started' : `it ended with ${terminated.exitCode}`
+}
+
+/** Compared by digest, so that neither length nor content show in the time that it takes. */
+function isAuthorized(request: Request, secret: Secret): boolean {
+  const header = request.headers.get('authorization') ?? ''
+  const digest = (text: string): Uint8Array => new Bun.CryptoHasher('sha256').update(text).digest()
+  return timingSafeEqual(digest(header), digest(`Bearer ${secret.reveal()}`))
+}
+
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
+/** For `find`: there is no such container here. */
+export const notFound = (what: string): PodroleError =>
+  new PodroleError('NotFound', `${what} not found on this node`, { status: 404 })
