@@ -1,0 +1,101 @@
+import type { ClusterCore, Operation } from './core.ts'
+import { admitByNodeRestriction } from './node-restriction.ts'
+import { forbidden, notFound } from './faults.ts'
+import { listAt, recordAt, setDefault, stringAt, type ApiObject } from './objects.ts'
+import type { ResourceType } from './resource-types.ts'
+import { mountServiceAccount } from './service-account-admission.ts'
+import { NAMESPACES } from './types/core.ts'
+import { PODS } from './types/pods.ts'
+import { dispatchMutatingWebhooks } from './webhook-dispatch.ts'
+
+export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE'
+
+/** What admission is asked about. */
+export interface Admission {
+  readonly type: ResourceType
+  /** Of the object, where it is not the type's own (TokenRequest, Binding). */
+  readonly kind?: { readonly group: string; readonly version: string; readonly kind: string }
+  readonly subresource?: string
+  readonly operation: AdmissionOperation
+  readonly namespace?: string
+  readonly name: string
+  readonly object?: ApiObject
+  readonly oldObject?: ApiObject
+  readonly context: Operation
+}
+
+const PROTECTED_NAMESPACES = ['default', 'kube-system', 'kube-public']
+
+/**
+ * The admission chain: NamespaceLifecycle, NodeRestriction, ServiceAccount, Priority and
+ * DefaultTolerationSeconds, then the mutating webhooks.
+ * @returns the object as it is admitted
+ * @throws ApiFault
+ */
+export async function admit(
+  core: ClusterCore,
+  admission: Admission,
+): Promise<ApiObject | undefined> {
+  checkNamespace(core, admission)
+  admitByNodeRestriction(core, admission)
+  const object = admission.object === undefined ? undefined : structuredClone(admission.object)
+  if (object !== undefined) mutateBuiltIn(core, admission, object)
+  return dispatchMutatingWebhooks(core, { ...admission, ...(object && { object }) }, (again) =>
+    mutateBuiltIn(core, admission, again),
+  )
+}
+
+function mutateBuiltIn(core: ClusterCore, admission: Admission, object: ApiObject): void {
+  const isPod = admission.type === PODS && admission.subresource === undefined
+  if (!isPod || admission.operation !== 'CREATE') return
+  mountServiceAccount(core, object)
+  const spec = recordAt(object, 'spec')
+  setDefault(spec, 'priority', 0)
+  setDefault(spec, 'preemptionPolicy', 'PreemptLowerPriority')
+  addTolerations(spec)
+}
+
+function addTolerations(spec: Record<string, unknown>): void {
+  const tolerations = [...listAt(spec, 'tolerations')]
+  for (const key of ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']) {
+    const isCovered = tolerations.some((toleration) => {
+      const own = stringAt(toleration, 'key')
+      const effect = stringAt(toleration, 'effect')
+      return (own === key || own === '') && (effect === 'NoExecute' || effect === '')
+    })
+    if (isCovered) continue
+    tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 })
+  }
+  if (tolerations.length > 0) spec['tolerations'] = tolerations
+}
+
+/** NamespaceLifecycle: nothing new in a namespace that is not there or ends. */
+function checkNamespace(core: ClusterCore, admission: Admission): void {
+  const { type, operation, namespace, name } = admission
+  if (operation === 'DELETE' && type === NAMESPACES && PROTECTED_NAMESPACES.includes(name)) {
+    throw forbidden(NAMESPACES, name, 'this namespace may not be deleted')
+  }
+  if (namespace === undefined || operation === 'DELETE') return
+  const found = core.store.get(NAMESPACES, undefined, namespace)
+  if (found === undefined) throw notFound(NAMESPACES, namespace)
+  if (operation !== 'CREATE' || admission.subresource !== undefined) return
+  if (found.metadata.deletionTimestamp === undefined) return
+  throw forbidden(
+    type,
+    admittedName(admission),
+    `unable to create new content in namespace ${namespace} because it is being terminated`,
+    [
+      {
+        reason: 'NamespaceTerminating',
+        message: `namespace ${namespace} is being terminated`,
+        field: 'metadata.namespace',
+      },
+    ],
+  )
+}
+
+/** How messages of admission name an object that may have no name yet. */
+export function admittedName({ name, object }: Pick<Admission, 'name' | 'object'>): string {
+  if (name !== '') return name
+  return object?.metadata.name ?? object?.metadata.generateName ?? 'Unknown'
+}

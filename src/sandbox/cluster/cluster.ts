@@ -1,0 +1,264 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { issuerApp } from '../../issuer/issuer-app.ts'
+import { jwksOf } from '../../issuer/documents.ts'
+import {
+  exportSigningKey,
+  generateSigningKey,
+  loadSigningKey,
+  type SigningKey,
+} from '../../issuer/keys.ts'
+import { signToken } from '../../issuer/sign.ts'
+import type { CertificateAuthority } from '../../lib/certificates.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Handler } from '../../lib/handler.ts'
+import type { Log } from '../../lib/log.ts'
+import { Secret } from '../../lib/secret.ts'
+import { serveTls } from '../../lib/serve.ts'
+import { createKeySet, type Jwks } from '../../token/jwks.ts'
+import type { State } from '../state.ts'
+import { clusterApp } from './app.ts'
+import { tokenKey } from './authentication.ts'
+import {
+  type AccessRule,
+  DEFAULT_RULES,
+  rulesAuthorizer,
+  unionAuthorizer,
+} from './authorization.ts'
+import { deployments } from './controllers/deployments.ts'
+import { garbageCollection } from './controllers/garbage.ts'
+import { namespaceContent, namespaceDefaults } from './controllers/namespaces.ts'
+import { replicaSets } from './controllers/replica-sets.ts'
+import { scheduler } from './controllers/scheduler.ts'
+import { startControllers } from './controllers/work-queue.ts'
+import { type ClusterCore, systemOperation } from './core.ts'
+import { createObject } from './creating.ts'
+import { IssuedSecrets } from './issued-secrets.ts'
+import { type Decision, DecisionLog } from './decisions.ts'
+import { omit } from './objects.ts'
+import { nodeAuthorizer } from './node-authorization.ts'
+import { ObjectStore } from './object-store.ts'
+import { NAMESPACES, SERVICES } from './types/core.ts'
+import { REGISTRY } from './types/table.ts'
+import { MASTERS, systemUser } from './users.ts'
+
+export interface ClusterSettings {
+  readonly name: string
+  /** The `iss` of service account tokens: an https URL without a port. */
+  readonly issuer: string
+  readonly state: State
+  readonly clock: Clock
+  readonly log: Log
+  /** Audiences that the API takes tokens for; `https://kubernetes.default.svc` by default. */
+  readonly apiAudiences?: readonly string[]
+  /** Rights beside the built-in ones, by group or user name. */
+  readonly accessRules?: readonly AccessRule[]
+  /** Changes of a type that watches can be resumed over; 2,000 by default. */
+  readonly historyMax?: number
+}
+
+export interface ClusterOptions extends ClusterSettings {
+  readonly authority: CertificateAuthority
+  /** 127.0.0.1 by default. */
+  readonly hostname?: string
+  /** A free port by default. */
+  readonly port?: number
+}
+
+export interface SandboxCluster {
+  readonly name: string
+  readonly issuer: string
+  /** `https://127.0.0.1:PORT` */
+  readonly server: string
+  /** PEM of the authority that signed the server's certificate. */
+  readonly certificateAuthority: string
+  /** Of a user in `system:masters`. */
+  readonly adminToken: Secret
+  /** A static token, of `system:node:NAME` in `system:nodes` for example. */
+  tokenFor(user: string, groups: readonly string[]): Secret
+  /** A kubeconfig file of the administrator, in YAML. */
+  kubeconfig(): string
+  jwks(): Jwks
+  /** Discovery and JWKS at the issuer's own path, for whoever publishes them. */
+  readonly issuerApp: Handler
+  /** A token of this cluster's key with any claims, for tests. */
+  signToken(claims: Readonly<Record<string, unknown>>): Promise<Secret>
+  /** The bearer token with which the API calls a node's kubelet port. */
+  kubeletSecret(nodeName: string): Secret
+  /** The last 10,000 tokens that were given out. */
+  issuedSecrets(): readonly string[]
+  /** The last decisions of authentication, authorization and webhooks. */
+  decisions(): readonly Decision[]
+  stop(): Promise<void>
+}
+
+/** A cluster without its socket: the core for `clusterApp`, with its controllers running. */
+export interface PreparedCluster extends Omit<SandboxCluster, 'server' | 'kubeconfig'> {
+  readonly core: ClusterCore
+  readonly app: Handler
+}
+
+const SERVER_NAMES = [
+  '127.0.0.1',
+  'localhost',
+  'kubernetes',
+  'kubernetes.default',
+  'kubernetes.default.svc',
+  'kubernetes.default.svc.cluster.local',
+]
+const API_AUDIENCE = 'https://kubernetes.default.svc'
+const FIRST_NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system']
+/** Bodies of `exec` are streams; objects have kube-apiserver's own limit of 3 MiB. */
+const STREAM_BYTES_MAX = 1 << 30
+
+/** Starts a cluster's API server over HTTPS, its controllers and its scheduler. */
+export async function startCluster(options: ClusterOptions): Promise<SandboxCluster> {
+  const hostname = options.hostname ?? '127.0.0.1'
+  const certificate = await options.authority.issue({
+    names: [...new Set([hostname, ...SERVER_NAMES])],
+  })
+  const cluster = await prepareCluster({ ...options, certificateAuthority: options.authority.cert })
+  const listening = await serveTls({
+    hostname,
+    port: options.port ?? 0,
+    handler: cluster.app,
+    log: options.log,
+    certificate,
+    maxBodyBytes: STREAM_BYTES_MAX,
+    // Watches and followed logs are quiet for hours.
+    idleTimeoutSeconds: 0,
+  })
+  const server = listening.url
+  return {
+    ...omit(cluster, 'core', 'app'),
+    server,
+    kubeconfig: () => kubeconfigOf(server, cluster),
+    stop: async () => {
+      await cluster.stop()
+      await listening.stop(1000)
+    },
+  }
+}
+
+/** Everything of a cluster but its socket, for tests that call its handler. */
+export async function prepareCluster(
+  settings: ClusterSettings & { readonly certificateAuthority: string },
+): Promise<PreparedCluster> {
+  const { core, stopping } = await createCore(settings)
+  await createFirstObjects(core)
+  const controllers = startControllers(core, [
+    namespaceDefaults,
+    namespaceContent,
+    garbageCollection,
+    deployments,
+    replicaSets,
+    scheduler,
+  ])
+  const tokenFor = (username: string, groups: readonly string[]): Secret => {
+    const token = randomBytes(24).toString('base64url')
+    core.staticTokens.set(tokenKey(token), { username, groups: [...groups] })
+    core.issued.add(token)
+    return new Secret(token)
+  }
+  const jwks = (): Jwks => jwksOf([core.signingKey])
+  return {
+    core,
+    app: clusterApp(core),
+    name: settings.name,
+    issuer: settings.issuer,
+    certificateAuthority: settings.certificateAuthority,
+    adminToken: tokenFor('kubernetes-admin', [MASTERS]),
+    tokenFor,
+    jwks,
+    issuerApp: issuerApp({ issuer: settings.issuer, jwks }),
+    signToken: async (claims) => {
+      const token = await signToken(core.signingKey, claims)
+      core.issued.add(token.reveal())
+      return token
+    },
+    issuedSecrets: () => core.issued.list(),
+    kubeletSecret: (nodeName) => core.kubeletSecret(nodeName),
+    decisions: () => core.decisions.list(),
+    stop: async () => {
+      controllers.stop()
+      stopping.abort()
+    },
+  }
+}
+
+async function createCore(
+  settings: ClusterSettings & { readonly certificateAuthority: string },
+): Promise<{ core: ClusterCore; stopping: AbortController }> {
+  const { name, state } = settings
+  const store = new ObjectStore(state, name, REGISTRY.stored(), settings.historyMax)
+  const signingKey = await keyOfCluster(state, name)
+  const secrets = state.table<string>(`cluster-keys/${name}`)
+  const kubeletKey = secrets.get('kubelet') ?? randomBytes(32).toString('hex')
+  secrets.set('kubelet', kubeletKey)
+  const stopping = new AbortController()
+  const rules = [...DEFAULT_RULES, ...(settings.accessRules ?? [])]
+  const core: ClusterCore = {
+    name,
+    issuer: settings.issuer,
+    clock: settings.clock,
+    log: settings.log,
+    registry: REGISTRY,
+    store,
+    decisions: new DecisionLog(),
+    authorize: unionAuthorizer([rulesAuthorizer(rules), nodeAuthorizer(store)]),
+    apiAudiences: settings.apiAudiences ?? [API_AUDIENCE],
+    signingKey,
+    keys: createKeySet(jwksOf([signingKey])),
+    staticTokens: new Map(),
+    issued: new IssuedSecrets(),
+    certificateAuthority: settings.certificateAuthority,
+    kubeletSecret: (node) =>
+      new Secret(createHmac('sha256', Buffer.from(kubeletKey, 'hex')).update(node).digest('hex')),
+    stopping: stopping.signal,
+  }
+  return { core, stopping }
+}
+
+/** RS256 with 2,048 bits, as clusters have; made once and kept with the state. */
+async function keyOfCluster(state: State, name: string): Promise<SigningKey> {
+  const secrets = state.table<string>(`cluster-keys/${name}`)
+  const pem = secrets.get('service-account-key')
+  if (pem !== undefined) return loadSigningKey(pem)
+  const made = await generateSigningKey('RS256')
+  secrets.set('service-account-key', exportSigningKey(made).reveal())
+  return made
+}
+
+async function createFirstObjects(core: ClusterCore): Promise<void> {
+  const operation = systemOperation(systemUser('apiserver'))
+  for (const name of FIRST_NAMESPACES) {
+    if (core.store.get(NAMESPACES, undefined, name) !== undefined) continue
+    await createObject(core, { type: NAMESPACES }, { metadata: { name } }, operation)
+  }
+  if (core.store.get(SERVICES, 'default', 'kubernetes') !== undefined) return
+  const value = {
+    metadata: {
+      name: 'kubernetes',
+      labels: { component: 'apiserver', provider: 'kubernetes' },
+    },
+    spec: { ports: [{ name: 'https', port: 443, protocol: 'TCP' }] },
+  }
+  await createObject(core, { type: SERVICES, namespace: 'default' }, value, operation)
+}
+
+/** JSON is YAML; the administrator's file is the one place that shows the token. */
+function kubeconfigOf(server: string, cluster: PreparedCluster): string {
+  const { name } = cluster
+  const authority = Buffer.from(cluster.certificateAuthority).toString('base64')
+  return `${JSON.stringify(
+    {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name, cluster: { server, 'certificate-authority-data': authority } }],
+      users: [{ name: 'admin', user: { token: cluster.adminToken.reveal() } }],
+      contexts: [{ name, context: { cluster: name, user: 'admin', namespace: 'default' } }],
+      'current-context': name,
+    },
+    null,
+    2,
+  )}\n`
+}

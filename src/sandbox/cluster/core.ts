@@ -1,0 +1,51 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Secret } from '../../lib/secret.ts'
+import type { SigningKey } from '../../issuer/keys.ts'
+import type { KeySet } from '../../token/jwks.ts'
+import type { Authorizer } from './authorization.ts'
+import type { DecisionLog } from './decisions.ts'
+import type { FieldValidation } from './decoding.ts'
+import type { IssuedSecrets } from './issued-secrets.ts'
+import type { ObjectStore } from './object-store.ts'
+import type { Registry } from './resource-types.ts'
+import type { UserInfo } from './users.ts'
+
+/** What the parts of one cluster's API server share. */
+export interface ClusterCore {
+  readonly name: string
+  readonly issuer: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly registry: Registry
+  readonly store: ObjectStore
+  readonly decisions: DecisionLog
+  readonly authorize: Authorizer
+  /** The audiences that the API itself takes tokens for; the first is what a bare token is for. */
+  readonly apiAudiences: readonly string[]
+  readonly signingKey: SigningKey
+  readonly keys: KeySet
+  readonly issued: IssuedSecrets
+  /** Static bearer tokens, by the SHA-256 of the token. */
+  readonly staticTokens: Map<string, UserInfo>
+  /** PEM of the authority that signed the API's certificate. */
+  readonly certificateAuthority: string
+  /** What the API shows a node's kubelet port as its own bearer token. */
+  kubeletSecret(nodeName: string): Secret
+  /** Ends watches that are open, when the server stops. */
+  readonly stopping: AbortSignal
+}
+
+/** How one request, or one step of a controller, works on objects. */
+export interface Operation {
+  readonly user: UserInfo
+  readonly dryRun: boolean
+  readonly fieldValidation: FieldValidation
+  /** A `Warning: 299` header of the answer. */
+  warn(text: string): void
+}
+
+/** For the cluster's own parts. */
+export function systemOperation(user: UserInfo): Operation {
+  return { user, dryRun: false, fieldValidation: 'Ignore', warn: () => undefined }
+}

@@ -1,0 +1,311 @@
+import { textResponse } from '../../lib/handler.ts'
+import { bindPod } from './binding.ts'
+import { mediaTypeOf, readObject, readText } from './bodies.ts'
+import type { ClusterCore, Operation } from './core.ts'
+import { createObject } from './creating.ts'
+import type { FieldValidation } from './decoding.ts'
+import { deleteObject, readDeleteOptions, type Deletion } from './deleting.ts'
+import { badRequest, fieldFault, invalid, methodNotAllowed, resourceNotFound } from './faults.ts'
+import { encodedResponse, negotiate, type Negotiated } from './negotiation.ts'
+import { proxyExec, proxyLog } from './node-proxy.ts'
+import type { ApiObject, JsonRecord } from './objects.ts'
+import { readPatch } from './patching.ts'
+import { listObject, listObjects, readVersion, type Scope } from './reading.ts'
+import type { ResourcePath } from './request-path.ts'
+import type { ResourceType, Verb } from './resource-types.ts'
+import { answerReview } from './reviews.ts'
+import { createTokenRequest } from './service-account-tokens.ts'
+import { type IncludedObject, partialOf, tableOf } from './tables.ts'
+import { findObject, updateObject, type Target } from './updating.ts'
+import type { UserInfo } from './users.ts'
+import { watchObjects } from './watching.ts'
+
+interface Call {
+  readonly url: URL
+  readonly path: ResourcePath
+  readonly user: UserInfo
+  readonly warnings: Set<string>
+}
+
+/** The verb that a method means at a path, as authorization names it. */
+export function verbOf(method: string, path: ResourcePath, query: URLSearchParams): string {
+  switch (method) {
+    case 'GET':
+    case 'HEAD': {
+      const watch = query.get('watch')
+      if (path.subresource === undefined && (watch === 'true' || watch === '1')) return 'watch'
+      return path.name === undefined ? 'list' : 'get'
+    }
+    case 'POST':
+      return 'create'
+    case 'PUT':
+      return 'update'
+    case 'PATCH':
+      return 'patch'
+    case 'DELETE':
+      return path.name === undefined ? 'deletecollection' : 'delete'
+    default:
+      return method.toLowerCase()
+  }
+}
+
+/** One request on a resource, taken apart. */
+interface ResourceRequest {
+  readonly request: Request
+  readonly query: URLSearchParams
+  readonly type: ResourceType
+  readonly path: ResourcePath
+  readonly operation: Operation
+  readonly negotiated: Negotiated
+}
+
+/**
+ * Answers a request on a resource or subresource.
+ * @throws ApiFault
+ */
+export async function answerResource(
+  core: ClusterCore,
+  request: Request,
+  call: Call,
+): Promise<Response> {
+  const { path } = call
+  const query = call.url.searchParams
+  const type = core.registry.find(path.group, path.version, path.plural)
+  if (type === undefined) {
+    if (core.registry.hasVersion(path.group, path.version)) throw resourceNotFound()
+    return textResponse('404 page not found\n', 404)
+  }
+  const verb = verbOf(request.method, path, query)
+  checkServed(type, path, verb)
+  const operation = operationOf(call, query)
+  const isStream = path.subresource === 'log' || path.subresource === 'exec'
+  const negotiated: Negotiated = isStream
+    ? { shape: 'object', isYaml: false, aggregated: false }
+    : negotiate(request)
+  const asked = { request, query, type, path, operation, negotiated }
+  if (type.isVirtual === true) {
+    const review = await answerReview(core, type, await requireBody(request), operation)
+    return encodedResponse(review, 201, negotiated)
+  }
+  if (path.name === undefined) return answerCollection(core, verb, asked)
+  const special = path.subresource === undefined ? undefined : SPECIAL[path.subresource]
+  if (special !== undefined && path.namespace !== undefined) {
+    return special(core, { namespace: path.namespace, name: path.name }, asked)
+  }
+  return answerObject(core, verb, { ...asked, name: path.name })
+}
+
+function checkServed(type: ResourceType, path: ResourcePath, verb: string): void {
+  const hasNamespace = path.namespace !== undefined
+  if (!type.namespaced && hasNamespace) throw resourceNotFound()
+  if (path.subresource !== undefined) {
+    const found = type.subresources.find(({ name }) => name === path.subresource)
+    if (found === undefined || type.namespaced !== hasNamespace) throw resourceNotFound()
+    if (!found.verbs.includes(verb as Verb)) throw methodNotAllowed()
+    return
+  }
+  if (type.namespaced && !hasNamespace && path.name !== undefined) throw resourceNotFound()
+  const isOnName = ['get', 'update', 'patch', 'delete'].includes(verb)
+  const isMisplaced =
+    verb === 'create' ? path.name !== undefined : isOnName !== (path.name !== undefined)
+  const isWatchOfOne = verb === 'watch' && path.name !== undefined
+  const isAcross =
+    type.namespaced && !hasNamespace && (verb === 'create' || verb === 'deletecollection')
+  if (!type.verbs.includes(verb as Verb) || (isMisplaced && !isWatchOfOne) || isAcross) {
+    throw methodNotAllowed()
+  }
+}
+
+const FIELD_VALIDATIONS = ['Ignore', 'Warn', 'Strict']
+
+function operationOf({ user, warnings }: Call, query: URLSearchParams): Operation {
+  const dryRun = query.getAll('dryRun').filter((value) => value !== '')
+  const fieldValidation = query.get('fieldValidation') || 'Warn'
+  const options = { group: 'meta.k8s.io', kind: 'CreateOptions' }
+  if (dryRun.some((value) => value !== 'All')) {
+    throw invalid(options, '', [fieldFault.notSupported('dryRun', dryRun[0], ['All'])])
+  }
+  if (!FIELD_VALIDATIONS.includes(fieldValidation)) {
+    throw invalid(options, '', [
+      fieldFault.notSupported('fieldValidation', fieldValidation, FIELD_VALIDATIONS),
+    ])
+  }
+  return {
+    user,
+    dryRun: dryRun.length > 0,
+    fieldValidation: fieldValidation as FieldValidation,
+    warn: (text) => {
+      if (warnings.size < 50) warnings.add(text)
+    },
+  }
+}
+
+async function requireBody(request: Request): Promise<JsonRecord> {
+  return (await readObject(request)) ?? {}
+}
+
+async function answerCollection(
+  core: ClusterCore,
+  verb: string,
+  asked: ResourceRequest,
+): Promise<Response> {
+  const { request, query, type, path, operation } = asked
+  const scope: Scope = { type, ...(path.namespace !== undefined && { namespace: path.namespace }) }
+  switch (verb) {
+    case 'create': {
+      const body = await readObject(request)
+      if (body === undefined) throw badRequest('EOF: the request has no body')
+      return shaped(core, await createObject(core, scope, body, operation), asked, 201)
+    }
+    case 'watch':
+      return watchObjects(core, scope, query, (object) => shapeOf(core, object, asked))
+    case 'deletecollection':
+      return deleteCollection(core, scope, asked)
+    default: {
+      const result = listObjects(core, scope, query)
+      const { shape } = asked.negotiated
+      if (shape === 'table') {
+        const { metadata } = result
+        return encodedResponse(
+          tableOf(type, result.items, { ...tableOptions(core, query), metadata }),
+          200,
+          asked.negotiated,
+        )
+      }
+      const list =
+        shape === 'object'
+          ? listObject(type, result)
+          : {
+              kind: 'PartialObjectMetadataList',
+              apiVersion: 'meta.k8s.io/v1',
+              metadata: result.metadata,
+              items: result.items.map(partialOf),
+            }
+      return encodedResponse(list, 200, asked.negotiated)
+    }
+  }
+}
+
+async function deleteCollection(
+  core: ClusterCore,
+  scope: Scope,
+  asked: ResourceRequest,
+): Promise<Response> {
+  const { request, query, type, operation } = asked
+  const options = readDeleteOptions(await readObject(request), query, operation)
+  const result = listObjects(core, scope, query)
+  for (const { metadata } of result.items) {
+    const target = targetOf(type, metadata.namespace, metadata.name ?? '')
+    if (core.store.get(type, target.namespace, target.name) === undefined) continue
+    await deleteObject(core, target, options, operation)
+  }
+  return encodedResponse(listObject(type, result), 200, asked.negotiated)
+}
+
+function targetOf(type: ResourceType, namespace: string | undefined, name: string): Target {
+  return { type, name, ...(namespace !== undefined && { namespace }) }
+}
+
+async function answerObject(
+  core: ClusterCore,
+  verb: string,
+  asked: ResourceRequest & { readonly name: string },
+): Promise<Response> {
+  const { request, query, type, path, operation, name } = asked
+  const target: Target = {
+    ...targetOf(type, path.namespace, name),
+    ...(path.subresource !== undefined && { subresource: path.subresource }),
+  }
+  switch (verb) {
+    case 'get': {
+      const version = readVersion(query)
+      if (version !== undefined) core.store.checkRevision(version)
+      return shaped(core, findObject(core, target), asked)
+    }
+    case 'watch':
+      return watchObjects(core, target, query, (object) => shapeOf(core, object, asked))
+    case 'update': {
+      const body = await readObject(request)
+      if (body === undefined) throw badRequest('EOF: the request has no body')
+      return shaped(core, await updateObject(core, target, () => body, operation), asked)
+    }
+    case 'patch': {
+      const change = readPatch(type, await readText(request), mediaTypeOf(request))
+      return shaped(core, await updateObject(core, target, change, operation), asked)
+    }
+    default: {
+      const options = readDeleteOptions(await readObject(request), query, operation)
+      const deletion = await deleteObject(core, target, options, operation)
+      return deletionResponse(core, deletion, { ...asked, type, name })
+    }
+  }
+}
+
+function deletionResponse(
+  core: ClusterCore,
+  { object, isGone }: Deletion,
+  asked: ResourceRequest & { readonly name: string },
+): Response {
+  const { type, name } = asked
+  if (!isGone || type.returnsDeleted === true) return shaped(core, object, asked)
+  const status = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: {
+      name,
+      ...(type.group !== '' && { group: type.group }),
+      kind: type.plural,
+      uid: object.metadata.uid,
+    },
+  }
+  return encodedResponse(status, 200, { ...asked.negotiated, shape: 'object' })
+}
+
+type Special = (
+  core: ClusterCore,
+  ref: { readonly namespace: string; readonly name: string },
+  asked: ResourceRequest,
+) => Promise<Response>
+
+/** Subresources that are no part of their object. */
+const SPECIAL: Readonly<Record<string, Special>> = {
+  token: async (core, ref, { request, operation, negotiated }) => {
+    const answer = await createTokenRequest(core, ref, await requireBody(request), operation)
+    return encodedResponse(answer, 201, negotiated)
+  },
+  binding: async (core, ref, { request, operation, negotiated }) => {
+    await bindPod(core, ref, await requireBody(request), operation)
+    const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
+    return encodedResponse(status, 201, negotiated)
+  },
+  log: (core, ref, { request, query }) => proxyLog(core, ref, request, query),
+  exec: (core, ref, { request, query }) => proxyExec(core, ref, request, query),
+}
+
+function tableOptions(
+  core: ClusterCore,
+  query: URLSearchParams,
+): { nowMs: number; included: IncludedObject } {
+  const included = query.get('includeObject')
+  return {
+    nowMs: core.clock.now(),
+    included: included === 'None' || included === 'Object' ? included : 'Metadata',
+  }
+}
+
+function shapeOf(core: ClusterCore, object: ApiObject, asked: ResourceRequest): unknown {
+  const { shape } = asked.negotiated
+  if (shape === 'table') return tableOf(asked.type, [object], tableOptions(core, asked.query))
+  return shape === 'metadata' ? partialOf(object) : object
+}
+
+function shaped(
+  core: ClusterCore,
+  object: ApiObject,
+  asked: ResourceRequest,
+  status = 200,
+): Response {
+  return encodedResponse(shapeOf(core, object, asked), status, asked.negotiated)
+}

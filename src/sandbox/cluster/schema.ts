@@ -1,0 +1,203 @@
+import { isRecord, setOwn, type JsonRecord } from './objects.ts'
+
+type ScalarKind =
+  | 'string'
+  | 'integer'
+  | 'boolean'
+  | 'quantity'
+  | 'int-or-string'
+  | 'time'
+  | 'bytes'
+  | 'any'
+
+/** `keepsEmpty`: '', 0, false and [] are written out as they are, as Go's pointers are. */
+export type Schema =
+  | { readonly kind: ScalarKind; readonly keepsEmpty?: boolean }
+  | { readonly kind: 'map'; readonly of: Schema }
+  | {
+      readonly kind: 'list'
+      readonly of: Schema
+      readonly keepsEmpty?: boolean
+      /** A strategic merge patch merges elements that have the same value of this field. */
+      readonly mergeKey?: string
+      /** A strategic merge patch adds to the list (of scalars) instead of replacing it. */
+      readonly isSet?: boolean
+    }
+  | ObjectSchema
+
+export interface ObjectSchema {
+  readonly kind: 'object'
+  readonly fields: Readonly<Record<string, Schema>>
+}
+
+export const str: Schema = { kind: 'string' }
+export const int: Schema = { kind: 'integer' }
+export const bool: Schema = { kind: 'boolean' }
+export const keptStr: Schema = { kind: 'string', keepsEmpty: true }
+export const keptInt: Schema = { kind: 'integer', keepsEmpty: true }
+export const keptBool: Schema = { kind: 'boolean', keepsEmpty: true }
+export const quantity: Schema = { kind: 'quantity' }
+export const intOrString: Schema = { kind: 'int-or-string' }
+export const time: Schema = { kind: 'time' }
+export const bytes: Schema = { kind: 'bytes' }
+export const any: Schema = { kind: 'any' }
+export const map = (of: Schema): Schema => ({ kind: 'map', of })
+export const list = (of: Schema): Schema => ({ kind: 'list', of })
+export const keptList = (of: Schema): Schema => ({ kind: 'list', of, keepsEmpty: true })
+export const mergeList = (mergeKey: string, of: Schema): Schema => ({ kind: 'list', of, mergeKey })
+export const setOf = (of: Schema): Schema => ({ kind: 'list', of, isSet: true })
+export const obj = (fields: Readonly<Record<string, Schema>>): ObjectSchema => ({
+  kind: 'object',
+  fields,
+})
+
+/** The schema of an object's field, or undefined where it has none. */
+export function fieldSchema(schema: ObjectSchema, field: string): Schema | undefined {
+  return Object.hasOwn(schema.fields, field) ? schema.fields[field] : undefined
+}
+
+/** A value whose JSON type is not its field's; the message is Go's. */
+export class DecodeFault extends Error {}
+
+/** Unknown fields that a decode met and dropped. */
+export interface DecodeReport {
+  readonly unknownFields: string[]
+}
+
+const QUANTITY = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const UNKNOWN_FIELDS_MAX = 50
+
+/**
+ * Reads untrusted JSON as a schema's object: unknown fields are dropped and reported, null and
+ * empty values vanish where Go's `omitempty` drops them, wrong types throw.
+ * @throws DecodeFault
+ */
+export function decodeObject(
+  schema: ObjectSchema,
+  value: JsonRecord,
+  report: DecodeReport,
+): JsonRecord {
+  return decodeFields(schema, value, '', report)
+}
+
+function decodeFields(
+  schema: ObjectSchema,
+  value: JsonRecord,
+  path: string,
+  report: DecodeReport,
+): JsonRecord {
+  const decoded: JsonRecord = {}
+  for (const [field, raw] of Object.entries(value)) {
+    const at = path === '' ? field : `${path}.${field}`
+    const known = fieldSchema(schema, field)
+    if (known === undefined) {
+      if (report.unknownFields.length < UNKNOWN_FIELDS_MAX) report.unknownFields.push(at)
+      continue
+    }
+    if (raw === null) continue
+    const read = decode(known, raw, at, report)
+    if (!isDropped(known, read)) decoded[field] = read
+  }
+  return decoded
+}
+
+function decode(schema: Schema, raw: unknown, path: string, report: DecodeReport): unknown {
+  switch (schema.kind) {
+    case 'object':
+      if (!isRecord(raw)) throw mismatch(raw, path, 'object')
+      return decodeFields(schema, raw, path, report)
+    case 'map': {
+      if (!isRecord(raw)) throw mismatch(raw, path, 'map')
+      const decoded: JsonRecord = {}
+      for (const [key, item] of Object.entries(raw)) {
+        setOwn(decoded, key, decodeItem(schema.of, item, `${path}.${key}`, report))
+      }
+      return decoded
+    }
+    case 'list':
+      if (!Array.isArray(raw)) throw mismatch(raw, path, 'list')
+      return raw.map((item, at) => decodeItem(schema.of, item, `${path}[${at}]`, report))
+    default:
+      return decodeScalar(schema.kind, raw, path)
+  }
+}
+
+/** Go reads a null element as the element type's zero value. */
+function decodeItem(schema: Schema, raw: unknown, path: string, report: DecodeReport): unknown {
+  if (raw !== null) return decode(schema, raw, path, report)
+  if (schema.kind === 'object' || schema.kind === 'map') return {}
+  if (schema.kind === 'list') return []
+  return schema.kind === 'integer' ? 0 : schema.kind === 'boolean' ? false : ''
+}
+
+function decodeScalar(kind: ScalarKind, raw: unknown, path: string): unknown {
+  switch (kind) {
+    case 'any':
+      return raw
+    case 'string':
+      if (typeof raw !== 'string') throw mismatch(raw, path, 'string')
+      return raw
+    case 'boolean':
+      if (typeof raw !== 'boolean') throw mismatch(raw, path, 'bool')
+      return raw
+    case 'integer':
+      return decodeInteger(raw, path)
+    case 'int-or-string':
+      return typeof raw === 'string' ? raw : decodeInteger(raw, path)
+    case 'quantity': {
+      const text = typeof raw === 'number' ? String(raw) : raw
+      if (typeof text !== 'string') throw mismatch(raw, path, 'resource.Quantity')
+      if (!QUANTITY.test(text)) {
+        throw new DecodeFault(
+          `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
+        )
+      }
+      return text
+    }
+    case 'time': {
+      if (typeof raw !== 'string') throw mismatch(raw, path, 'Time')
+      if (!TIME.test(raw) || Number.isNaN(Date.parse(raw))) {
+        throw new DecodeFault(
+          `parsing time ${JSON.stringify(raw)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(raw)}`,
+        )
+      }
+      return raw
+    }
+    case 'bytes':
+      if (typeof raw !== 'string') throw mismatch(raw, path, '[]uint8')
+      if (!BASE64.test(raw)) throw new DecodeFault('illegal base64 data at input byte 0')
+      return raw
+    default:
+      return kind satisfies never
+  }
+}
+
+function decodeInteger(raw: unknown, path: string): number {
+  if (typeof raw === 'number' && Number.isSafeInteger(raw)) return raw
+  throw mismatch(raw, path, 'int64')
+}
+
+function isDropped(schema: Schema, value: unknown): boolean {
+  if (schema.kind === 'map') return isRecord(value) && Object.keys(value).length === 0
+  if (schema.kind === 'object' || schema.keepsEmpty === true) return false
+  if (schema.kind === 'list') return Array.isArray(value) && value.length === 0
+  if (schema.kind === 'int-or-string' || schema.kind === 'any') return false
+  return value === '' || value === 0 || value === false
+}
+
+function mismatch(raw: unknown, path: string, wanted: string): DecodeFault {
+  const found = Array.isArray(raw)
+    ? 'array'
+    : raw === null
+      ? 'null'
+      : typeof raw === 'boolean'
+        ? 'bool'
+        : typeof raw === 'number'
+          ? `number ${raw}`
+          : typeof raw
+  return new DecodeFault(
+    `json: cannot unmarshal ${found} into Go struct field ${path} of type ${wanted}`,
+  )
+}

@@ -1,0 +1,155 @@
+import { fieldFault, type Cause } from '../faults.ts'
+import {
+  checkLabelName,
+  checkQualifiedName,
+  validateAnnotations,
+  validateLabels,
+} from '../names.ts'
+import { sameJson, type ApiObject } from '../objects.ts'
+import type { ResourceType } from '../resource-types.ts'
+import { any, int, keptBool, list, map, mergeList, obj, setOf, str, time } from '../schema.ts'
+import type { ObjectSchema } from '../schema.ts'
+
+const OWNER = obj({
+  apiVersion: str,
+  kind: str,
+  name: str,
+  uid: str,
+  controller: keptBool,
+  blockOwnerDeletion: keptBool,
+})
+
+export const METADATA: ObjectSchema = obj({
+  name: str,
+  generateName: str,
+  namespace: str,
+  selfLink: str,
+  uid: str,
+  resourceVersion: str,
+  generation: int,
+  creationTimestamp: time,
+  deletionTimestamp: time,
+  deletionGracePeriodSeconds: { kind: 'integer', keepsEmpty: true },
+  labels: map(str),
+  annotations: map(str),
+  ownerReferences: mergeList('uid', OWNER),
+  finalizers: setOf(str),
+  managedFields: list(any),
+})
+
+export const LABEL_SELECTOR: ObjectSchema = obj({
+  matchLabels: map(str),
+  matchExpressions: list(obj({ key: str, operator: str, values: list(str) })),
+})
+
+/** A reference to an object by its name alone. */
+export const NAME_REFERENCE: ObjectSchema = obj({ name: str })
+
+/** A reference as events, bindings and service accounts hold it. */
+export const OBJECT_REFERENCE: ObjectSchema = obj({
+  kind: str,
+  namespace: str,
+  name: str,
+  uid: str,
+  apiVersion: str,
+  resourceVersion: str,
+  fieldPath: str,
+})
+
+export const CONDITION: ObjectSchema = obj({
+  type: str,
+  status: str,
+  observedGeneration: int,
+  lastProbeTime: time,
+  lastHeartbeatTime: time,
+  lastUpdateTime: time,
+  lastTransitionTime: time,
+  reason: str,
+  message: str,
+})
+
+/** The whole schema of a type's objects. */
+export function objectSchemaOf(type: ResourceType): ObjectSchema {
+  const known = SCHEMAS.get(type)
+  if (known !== undefined) return known
+  const made = obj({ apiVersion: str, kind: str, metadata: METADATA, ...type.schema.fields })
+  SCHEMAS.set(type, made)
+  return made
+}
+
+const SCHEMAS = new WeakMap<ResourceType, ObjectSchema>()
+
+/** Faults of an object's metadata. */
+export function validateMetadata(type: ResourceType, object: ApiObject): Cause[] {
+  const { metadata } = object
+  const faults: Cause[] = []
+  if (metadata.name === undefined) {
+    faults.push(fieldFault.required('metadata.name', 'name or generateName is required'))
+  } else {
+    for (const fault of type.nameRule(metadata.name)) {
+      faults.push(fieldFault.invalid('metadata.name', metadata.name, fault))
+    }
+  }
+  if (type.namespaced && metadata.namespace !== undefined) {
+    for (const fault of checkLabelName(metadata.namespace)) {
+      faults.push(fieldFault.invalid('metadata.namespace', metadata.namespace, fault))
+    }
+  }
+  faults.push(...validateLabels(metadata.labels ?? {}, 'metadata.labels'))
+  faults.push(...validateAnnotations(metadata.annotations ?? {}, 'metadata.annotations'))
+  for (const finalizer of metadata.finalizers ?? []) {
+    for (const fault of checkQualifiedName(finalizer)) {
+      faults.push(fieldFault.invalid('metadata.finalizers', finalizer, fault))
+    }
+  }
+  return [...faults, ...validateOwners(object)]
+}
+
+function validateOwners({ metadata }: ApiObject): Cause[] {
+  const owners = metadata.ownerReferences ?? []
+  const faults = owners.flatMap((owner, at) => {
+    const path = `metadata.ownerReferences[${at}]`
+    return (['apiVersion', 'kind', 'name', 'uid'] as const)
+      .filter((field) => (owner[field] ?? '') === '')
+      .map((field) => fieldFault.invalid(`${path}.${field}`, '', `${field} must not be empty`))
+  })
+  if (owners.filter(({ controller }) => controller === true).length > 1) {
+    faults.push(
+      fieldFault.invalid(
+        'metadata.ownerReferences',
+        owners,
+        'Only one reference can have Controller set to true',
+      ),
+    )
+  }
+  return faults
+}
+
+/** Faults of a change of metadata. */
+export function validateMetadataUpdate(object: ApiObject, old: ApiObject): Cause[] {
+  const faults: Cause[] = []
+  for (const field of ['name', 'namespace', 'uid', 'creationTimestamp'] as const) {
+    if (object.metadata[field] !== old.metadata[field]) {
+      faults.push(
+        fieldFault.invalid(`metadata.${field}`, object.metadata[field], 'field is immutable'),
+      )
+    }
+  }
+  if (
+    old.metadata.deletionTimestamp !== undefined &&
+    !(object.metadata.finalizers ?? []).every((name) => old.metadata.finalizers?.includes(name))
+  ) {
+    faults.push(
+      fieldFault.forbidden(
+        'metadata.finalizers',
+        'no new finalizers can be added if the object is being deleted',
+      ),
+    )
+  }
+  return faults
+}
+
+/** One fault if a field has changed. */
+export function checkImmutable(value: unknown, old: unknown, field: string): Cause[] {
+  return sameJson(value, old) ? [] : [fieldFault.invalid(field, value, 'field is immutable')]
+}

@@ -1,0 +1,189 @@
+import { admit } from './admission.ts'
+import type { ClusterCore, Operation } from './core.ts'
+import { decodeResource } from './decoding.ts'
+import { badRequest, conflict, fieldFault, invalid, notFound, staleObject } from './faults.ts'
+import { isRecord, omit, sameJson, type ApiObject, type JsonRecord } from './objects.ts'
+import type { ResourceType } from './resource-types.ts'
+import { validateMetadata, validateMetadataUpdate } from './types/metadata.ts'
+
+/** An object, or a part of one that is written apart. */
+export interface Target {
+  readonly type: ResourceType
+  readonly namespace?: string
+  readonly name: string
+  readonly subresource?: string
+}
+
+const ATTEMPTS = 5
+
+/**
+ * Changes an object: `change` gives the whole wanted object for a stored one, then the result is
+ * decoded, admitted, validated and kept. Where the object was changed meanwhile and `change` set
+ * no resourceVersion of its own, it is asked again.
+ * @throws ApiFault NotFound, Conflict, Invalid and what `change` throws
+ */
+export async function updateObject(
+  core: ClusterCore,
+  target: Target,
+  change: (stored: ApiObject) => JsonRecord,
+  operation: Operation,
+): Promise<ApiObject> {
+  for (let attempt = 1; ; attempt += 1) {
+    const stored = findObject(core, target)
+    const wanted = decodeResource(target.type, change(stored), operation)
+    checkIdentity(target, wanted, stored)
+    const version = wanted.metadata.resourceVersion
+    const next = prepare(target, wanted, stored)
+    const admitted = await admit(core, {
+      type: target.type,
+      ...(target.subresource !== undefined && { subresource: target.subresource }),
+      operation: 'UPDATE',
+      ...(target.namespace !== undefined && { namespace: target.namespace }),
+      name: target.name,
+      object: next,
+      oldObject: stored,
+      context: operation,
+    })
+    // A webhook may change what it likes of the object but not what the server keeps.
+    const final = prepare(target, admitted ?? next, stored)
+    validate(target, final, stored)
+    const { store } = core
+    if (store.get(target.type, target.namespace, target.name) === stored) {
+      return keep(core, target, { final, stored, dryRun: operation.dryRun })
+    }
+    if (version !== undefined && version !== stored.metadata.resourceVersion) {
+      throw staleObject(target.type, target.name)
+    }
+    if (attempt === ATTEMPTS) throw staleObject(target.type, target.name)
+  }
+}
+
+/** @throws ApiFault NotFound */
+export function findObject(core: ClusterCore, { type, namespace, name }: Target): ApiObject {
+  const stored = core.store.get(type, namespace, name)
+  if (stored === undefined) throw notFound(type, name)
+  return stored
+}
+
+function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): void {
+  const { type, name, namespace } = target
+  const { metadata } = wanted
+  if (metadata.name !== undefined && metadata.name !== name) {
+    throw badRequest(
+      `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
+    )
+  }
+  if (metadata.namespace !== undefined && metadata.namespace !== namespace) {
+    throw badRequest(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    )
+  }
+  if (metadata.uid !== undefined && metadata.uid !== stored.metadata.uid) {
+    throw conflict(
+      type,
+      name,
+      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${stored.metadata.uid}`,
+    )
+  }
+  const version = metadata.resourceVersion
+  if (version === undefined || version === '0') {
+    if (type.needsVersion !== true) return
+    const fault = fieldFault.invalid(
+      'metadata.resourceVersion',
+      0,
+      'must be specified for an update',
+    )
+    throw invalid(type, name, [fault])
+  }
+  if (version !== stored.metadata.resourceVersion) throw staleObject(type, name)
+}
+
+/** What an update through this target may change, over what is stored. */
+function prepare(target: Target, wanted: ApiObject, stored: ApiObject): ApiObject {
+  const { type, subresource } = target
+  const next = structuredClone(wanted)
+  const { metadata: old } = stored
+  next.metadata = {
+    ...next.metadata,
+    ...(old.name !== undefined && { name: old.name }),
+    ...(old.namespace !== undefined && { namespace: old.namespace }),
+    ...(old.generateName !== undefined && { generateName: old.generateName }),
+  }
+  const own = next.metadata as JsonRecord
+  for (const field of SYSTEM_FIELDS) {
+    if (old[field] === undefined) delete own[field]
+    else own[field] = old[field]
+  }
+  delete own['selfLink']
+  delete own['managedFields']
+  if (subresource === 'status') return statusOf(type, next, stored)
+  if (type.subresources.some(({ name }) => name === 'status')) {
+    if (stored['status'] === undefined) delete next['status']
+    else next['status'] = stored['status']
+  }
+  // Only the finalize subresource of namespaces changes their spec.
+  if (type.plural === 'namespaces' && subresource !== 'finalize') next['spec'] = stored['spec']
+  type.prepareUpdate?.(next, stored)
+  type.defaults?.(next)
+  const isChanged = type.hasGeneration === true && !sameJson(contentOf(next), contentOf(stored))
+  if (isChanged) next.metadata.generation = (old.generation ?? 0) + 1
+  return next
+}
+
+const SYSTEM_FIELDS = [
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+] as const
+
+function statusOf(type: ResourceType, next: ApiObject, stored: ApiObject): ApiObject {
+  const { labels, annotations } = next.metadata
+  const metadata = { ...stored.metadata }
+  if (type.statusHoldsMetadata === true) {
+    delete metadata.labels
+    delete metadata.annotations
+    if (labels !== undefined) metadata.labels = labels
+    if (annotations !== undefined) metadata.annotations = annotations
+  }
+  return { ...stored, metadata, ...(isRecord(next['status']) && { status: next['status'] }) }
+}
+
+/** Everything but metadata and status. */
+function contentOf(object: ApiObject): JsonRecord {
+  return omit(object as JsonRecord, 'metadata', 'status')
+}
+
+function validate(target: Target, object: ApiObject, stored: ApiObject): void {
+  const { type, subresource } = target
+  const causes = [...validateMetadata(type, object), ...validateMetadataUpdate(object, stored)]
+  if (subresource !== 'status') {
+    causes.push(...(type.validateUpdate?.(object, stored) ?? []))
+    if (causes.length === 0) causes.push(...(type.validate?.(object) ?? []))
+  }
+  if (causes.length > 0) throw invalid(type, target.name, causes)
+}
+
+function keep(
+  core: ClusterCore,
+  target: Target,
+  change: { readonly final: ApiObject; readonly stored: ApiObject; readonly dryRun: boolean },
+): ApiObject {
+  const { final, stored, dryRun } = change
+  if (dryRun || sameJson(final, stored)) return dryRun ? final : stored
+  const kept = core.store.put(target.type, final)
+  if (isFinished(kept)) core.store.remove(target.type, kept)
+  return kept
+}
+
+/** Whether an object that is being deleted has nothing left to wait for. */
+export function isFinished(object: ApiObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata
+  if (deletionTimestamp === undefined || (finalizers ?? []).length > 0) return false
+  const spec = object['spec']
+  const held = isRecord(spec) ? spec['finalizers'] : undefined
+  if (Array.isArray(held) && held.length > 0) return false
+  return (deletionGracePeriodSeconds ?? 0) === 0
+}
