@@ -58,7 +58,7 @@ export class State {
   /** The table of that name, made at its first use. */
   table<T>(name: string): Table<T> {
     const known = this.#tables.get(name)
-    if (known !== undefined) return known as unknown as Table<T>
+    if (known !== undefined) return known
     const made = new Table<T>(name, (change) => {
       for (const listener of this.#listeners) listener(change)
     })

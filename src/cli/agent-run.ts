@@ -1,0 +1,43 @@
+import { createAgentLink } from '../agent/addresses.ts'
+import { readAgentConfig } from '../agent/config.ts'
+import { startAgent } from '../agent/start-agent.ts'
+import { nodeCredentials } from '../aws/credentials.ts'
+import { systemClock } from '../lib/clock.ts'
+import { createLog, type LogLevel } from '../lib/log.ts'
+import type { AgentFlags } from './commands/agent.ts'
+import { stopSignal } from './stop-signal.ts'
+
+/** Runs until it is told to stop. */
+export async function runAgent(flags: AgentFlags): Promise<number> {
+  const log = createLog(flags.logLevel)
+  const { region, endpoint, bindHosts, brokerTokenFile, caFile, unsafeBindHosts } = flags
+  const config = readAgentConfig({
+    clusterName: flags.clusterName,
+    region,
+    port: Number(flags.port),
+    probePort: Number(flags.probePort),
+    maxCacheEntries: Number(flags.maxCacheSize),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(bindHosts !== undefined && { bindHosts }),
+    ...(brokerTokenFile !== undefined && { brokerTokenFile }),
+    ...(caFile !== undefined && { caFile }),
+    ...(unsafeBindHosts !== undefined && { unsafeBindHosts }),
+  })
+  const credentials = nodeCredentials({ environment: process.env, clock: systemClock, log })
+  const stopped = stopSignal()
+  const agent = await startAgent(config, {
+    clock: systemClock,
+    log,
+    credentials,
+    environment: process.env,
+  })
+  await stopped
+  await agent.stop()
+  return 0
+}
+
+/** Makes the addresses that pods ask; needs NET_ADMIN. */
+export async function initAgent(level: LogLevel): Promise<number> {
+  await createAgentLink({ log: createLog(level) })
+  return 0
+}

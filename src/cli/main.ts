@@ -1,0 +1,36 @@
+/** The command line: argv, environment, exit codes and wiring, and nowhere else. */
+import { Command, CommanderError } from 'commander'
+import { addAgentCommand } from './commands/agent.ts'
+import { addBrokerCommand } from './commands/broker.ts'
+import { addClusterCommand } from './commands/cluster.ts'
+import { addDemoCommand } from './commands/demo.ts'
+import { addSandboxCommand } from './commands/sandbox.ts'
+import { addVersionCommand } from './commands/version.ts'
+import { addWebhookCommand } from './commands/webhook.ts'
+import { printFault } from './output.ts'
+
+/** The whole command tree; the parts that a command needs are imported when it runs. */
+export function buildProgram(): Command {
+  const program = new Command('podrole')
+    .description('Gives Kubernetes pods AWS credentials without a stored key, on any cluster.')
+    .enablePositionalOptions()
+    .showHelpAfterError("(run 'podrole --help' for the commands)")
+    .exitOverride()
+  addDemoCommand(program)
+  addSandboxCommand(program)
+  addWebhookCommand(program)
+  addAgentCommand(program)
+  addBrokerCommand(program)
+  addClusterCommand(program)
+  addVersionCommand(program)
+  return program
+}
+
+if (import.meta.main) {
+  try {
+    await buildProgram().parseAsync()
+  } catch (error) {
+    if (!(error instanceof CommanderError)) printFault(error)
+    process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : 1
+  }
+}

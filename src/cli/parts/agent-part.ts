@@ -1,0 +1,176 @@
+/** Agents on the nodes of a sandbox's cluster: pods of the agent's own manifest. */
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { AGENT_NAME, agentPodSpec } from '../../agent/manifests.ts'
+import { CONFIG_MAPS, PODS, SERVICE_ACCOUNTS } from '../../kube/client.ts'
+import type { KubeObject, Pod } from '../../kube/objects.ts'
+import { PodroleError } from '../../lib/errors.ts'
+import type { LogLevel } from '../../lib/log.ts'
+import type { SandboxNode } from '../../sandbox/node/node.ts'
+import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
+import { createNodeRole, keepCredentialsFile } from './agent-credentials.ts'
+import type { BrokerPart } from './broker-part.ts'
+
+export interface AgentPart {
+  /** What the webhook tells pods to ask; undefined where it is 169.254.170.23. */
+  readonly fullUri: string | undefined
+  /** Node → the URL of its agent's credentials. */
+  readonly urls: ReadonlyMap<string, string>
+  stop(): Promise<void>
+}
+
+export interface AgentSurroundings {
+  readonly cluster: RunningCluster
+  readonly sandbox: Sandbox
+  /** There where the cluster is not EKS. */
+  readonly broker: BrokerPart | undefined
+  readonly namespace: string
+  readonly logLevel: LogLevel
+}
+
+const LINK_LOCAL_URL = 'http://169.254.170.23/v1/credentials'
+const CREDENTIALS_FOLDER = '/run/podrole-node-credentials'
+const CA_CONFIG_MAP = 'podrole-broker-ca'
+const READY_MS = 20_000
+
+/** Starts an agent on each node and waits until all of them answer. */
+export async function startAgents(around: AgentSurroundings): Promise<AgentPart> {
+  const { cluster, namespace } = around
+  await cluster.client.create(SERVICE_ACCOUNTS, { metadata: { name: AGENT_NAME, namespace } })
+  if (around.broker !== undefined) await installBrokerCa(around, around.broker)
+  const nodeRole =
+    around.broker === undefined
+      ? await createNodeRole(around.sandbox, cluster.name, cluster.region)
+      : undefined
+  const ends: (() => void)[] = []
+  const urls = new Map<string, string>()
+  for (const node of cluster.nodes) {
+    const ports =
+      node.isolation.network === 'namespace'
+        ? undefined
+        : { port: await freePort(), probePort: await freePort() }
+    const pod = agentPod(around, node, ports)
+    if (nodeRole !== undefined) ends.push(giveCredentials(around, node, nodeRole))
+    if (around.broker !== undefined) await node.addForward(around.broker.port)
+    await cluster.client.create(PODS, pod)
+    urls.set(
+      node.name,
+      ports === undefined ? LINK_LOCAL_URL : `http://127.0.0.1:${ports.port}/v1/credentials`,
+    )
+  }
+  for (const node of cluster.nodes) await waitUntilRunning(around, node)
+  const [first] = cluster.nodes
+  const isLoopback = first !== undefined && first.isolation.network === 'loopback'
+  return {
+    fullUri: isLoopback ? urls.get(first.name) : undefined,
+    urls,
+    stop: async () => {
+      for (const end of ends.splice(0)) end()
+      for (const node of cluster.nodes) await removeAgent(around, node)
+    },
+  }
+}
+
+/**
+ * The pod of the agent's DaemonSet with what the sandbox's node does for it already: the addresses
+ * are there, so that it needs no init container.
+ */
+function agentPod(
+  around: AgentSurroundings,
+  node: SandboxNode,
+  ports: { readonly port: number; readonly probePort: number } | undefined,
+): Pod {
+  const { cluster, sandbox, broker, namespace } = around
+  const spec = agentPodSpec({
+    clusterName: cluster.name,
+    region: cluster.region,
+    image: 'podrole',
+    logLevel: around.logLevel,
+    endpoint: broker?.endpoint.url ?? sandbox.endpoint,
+    ...(broker !== undefined && { broker: true, caConfigMap: CA_CONFIG_MAP }),
+    ...(ports !== undefined && { bindHosts: ['127.0.0.1'], ...ports }),
+  })
+  const [container] = spec.containers
+  if (container === undefined) throw new PodroleError('NoAgent', 'the agent has no container')
+  if (broker === undefined) {
+    spec.volumes = [
+      ...(spec.volumes ?? []),
+      { name: 'node-credentials', hostPath: { path: CREDENTIALS_FOLDER } },
+    ]
+    container.volumeMounts = [
+      ...(container.volumeMounts ?? []),
+      { name: 'node-credentials', mountPath: CREDENTIALS_FOLDER, readOnly: true },
+    ]
+    container.env = [
+      { name: 'AWS_SHARED_CREDENTIALS_FILE', value: join(CREDENTIALS_FOLDER, 'credentials') },
+    ]
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: podName(node), namespace, labels: { 'app.kubernetes.io/name': AGENT_NAME } },
+    spec: { ...spec, initContainers: [], nodeName: node.name, restartPolicy: 'Always' },
+  }
+}
+
+function giveCredentials(
+  around: AgentSurroundings,
+  node: SandboxNode,
+  roleArn: string,
+): () => void {
+  const file = join(node.hostRoot, CREDENTIALS_FOLDER, 'credentials')
+  return keepCredentialsFile(around.sandbox, { roleArn, name: node.name, file })
+}
+
+async function installBrokerCa(around: AgentSurroundings, broker: BrokerPart): Promise<void> {
+  await around.cluster.client.create(CONFIG_MAPS, {
+    metadata: { name: CA_CONFIG_MAP, namespace: around.namespace },
+    data: { 'ca.crt': broker.endpoint.ca },
+  } as KubeObject)
+}
+
+async function waitUntilRunning(around: AgentSurroundings, node: SandboxNode): Promise<void> {
+  const ref = { namespace: around.namespace, name: podName(node) }
+  const until = Date.now() + READY_MS
+  for (;;) {
+    const pod = await around.cluster.client.get<Pod>(PODS, ref)
+    const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')
+    if (pod.status?.phase === 'Running' && ready?.status === 'True') return
+    if (Date.now() > until) {
+      const waiting = pod.status?.containerStatuses?.[0]?.state
+      throw new PodroleError(
+        'AgentNotReady',
+        `the agent on node ${node.name} is not ready after ${READY_MS / 1000} s: ${JSON.stringify(waiting ?? pod.status ?? {})}`,
+      )
+    }
+    await Bun.sleep(40)
+  }
+}
+
+async function removeAgent(around: AgentSurroundings, node: SandboxNode): Promise<void> {
+  const ref = { namespace: around.namespace, name: podName(node) }
+  await around.cluster.client.delete(PODS, ref).catch(() => undefined)
+  const until = Date.now() + READY_MS
+  while (Date.now() < until) {
+    const isThere = await around.cluster.client.get<Pod>(PODS, ref).then(
+      () => true,
+      () => false,
+    )
+    if (!isThere) return
+    await Bun.sleep(40)
+  }
+}
+
+const podName = (node: SandboxNode): string => `${AGENT_NAME}-${node.name}`
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') {
+    throw new PodroleError('NoFreePort', 'no free port on 127.0.0.1')
+  }
+  return address.port
+}

@@ -1,0 +1,90 @@
+/** Associations on EKS's wire, at EKS or at a broker: what the demo needs of them. */
+import { signRequest } from '../../aws/sign.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { PodroleError } from '../../lib/errors.ts'
+import type { Secret } from '../../lib/secret.ts'
+
+/** Where EKS's wire is spoken, and a key for it. */
+export interface EksEndpoint {
+  readonly url: string
+  readonly region: string
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: Secret }
+  /** PEM text of the CA, where it is not a public one. */
+  readonly ca?: string
+}
+
+export interface AssociationSubject {
+  readonly clusterName: string
+  readonly namespace: string
+  readonly serviceAccount: string
+}
+
+/** Creates an association; its id. */
+export async function createAssociation(
+  endpoint: EksEndpoint,
+  association: AssociationSubject & { readonly roleArn: string },
+): Promise<string> {
+  const { clusterName, ...body } = association
+  const answer = await callEks(endpoint, 'POST', pathOf(clusterName), body)
+  return (answer['association'] as { associationId: string }).associationId
+}
+
+/** Deletes the association of a service account. */
+export async function deleteAssociation(
+  endpoint: EksEndpoint,
+  subject: AssociationSubject,
+): Promise<void> {
+  const query = new URLSearchParams({
+    namespace: subject.namespace,
+    serviceAccount: subject.serviceAccount,
+  })
+  const path = pathOf(subject.clusterName)
+  const found = await callEks(endpoint, 'GET', `${path}?${query.toString()}`)
+  for (const { associationId } of found['associations'] as { associationId: string }[]) {
+    await callEks(endpoint, 'DELETE', `${path}/${associationId}`)
+  }
+}
+
+/** One signed call of EKS's REST-JSON wire. */
+export async function callEks(
+  endpoint: EksEndpoint,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Record<string, unknown>> {
+  const url = `${endpoint.url}${path}`
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const headers = await signRequest(
+    {
+      method,
+      url,
+      headers: { 'content-type': 'application/json' },
+      ...(text !== undefined && { body: text }),
+    },
+    endpoint.credentials,
+    { service: 'eks', region: endpoint.region, clock: systemClock },
+  )
+  const response = await fetch(url, {
+    method,
+    headers,
+    proxy: false,
+    redirect: 'error',
+    signal: AbortSignal.timeout(15_000),
+    ...(text !== undefined && { body: text }),
+    ...(endpoint.ca !== undefined && { tls: { ca: endpoint.ca } }),
+  })
+  const answer = (await response.json().catch(() => ({}))) as Record<string, unknown>
+  if (response.ok) return answer
+  const code = response.headers.get('x-amzn-errortype') ?? `HTTP ${response.status}`
+  throw new PodroleError(code, `${method} ${path}: ${code}: ${messageIn(answer)}`, {
+    status: response.status,
+  })
+}
+
+function messageIn(answer: Readonly<Record<string, unknown>>): string {
+  const { message } = answer
+  return typeof message === 'string' ? message : 'no message'
+}
+
+const pathOf = (clusterName: string): string =>
+  `/clusters/${encodeURIComponent(clusterName)}/pod-identity-associations`

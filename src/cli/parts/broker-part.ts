@@ -1,0 +1,129 @@
+/** A broker for the clusters of a sandbox that are not EKS: a process without an AWS key. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readAdminKeyFile } from '../../broker/start-broker.ts'
+import { PodroleError } from '../../lib/errors.ts'
+import type { LogLevel } from '../../lib/log.ts'
+import { Secret } from '../../lib/secret.ts'
+import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
+import { callEks, type EksEndpoint } from './associations.ts'
+
+export interface BrokerPart {
+  /** Its management API, with the first admin key. */
+  readonly endpoint: EksEndpoint & { readonly ca: string }
+  readonly port: number
+  /** The fleet issuer. */
+  readonly issuer: string
+  /** All that the process was given and keeps: its environment and its files, database included. */
+  possessions(): string
+  /** Makes a cluster known by its issuer and keys. */
+  register(cluster: RunningCluster): Promise<void>
+  /** A broker key for one cluster: its agents' EKS Auth call, or its webhook's list. */
+  clusterKey(kind: 'agent' | 'webhook', clusterName: string): Promise<EksEndpoint['credentials']>
+  stop(): Promise<void>
+}
+
+const ISSUER_HOST = 'fleet.issuer.sandbox'
+const READY_MS = 20_000
+
+export async function startBrokerPart(
+  sandbox: Sandbox,
+  root: string,
+  logLevel: LogLevel,
+): Promise<BrokerPart> {
+  const folder = join(sandbox.folder, 'broker')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const ready = join(folder, 'ready.json')
+  const adminKeyFile = join(folder, 'admin-key.json')
+  await writeSettings(sandbox, folder, adminKeyFile)
+  const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
+  const child = Bun.spawn(
+    [
+      join(root, 'bin', 'podrole'),
+      'broker',
+      `--log-level=${logLevel}`,
+      `--config=${join(folder, 'broker.yaml')}`,
+      `--ready-file=${ready}`,
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'], env: environment },
+  )
+  const until = Date.now() + READY_MS
+  while (!existsSync(ready)) {
+    if (child.exitCode !== null || Date.now() > until) {
+      child.kill()
+      throw new PodroleError(
+        'BrokerNotReady',
+        `the broker did not start (${String(child.exitCode)})`,
+      )
+    }
+    await Bun.sleep(20)
+  }
+  const { port } = JSON.parse(readFileSync(ready, 'utf8')) as { port: number }
+  sandbox.names.add(`${ISSUER_HOST}=127.0.0.1:${port}`)
+  const endpoint = {
+    url: `https://127.0.0.1:${port}`,
+    region: sandbox.region,
+    credentials: await readAdminKeyFile(adminKeyFile),
+    ca: sandbox.authority.cert,
+  }
+  return {
+    endpoint,
+    port,
+    issuer: `https://${ISSUER_HOST}`,
+    possessions: () => possessionsOf(child.pid, folder),
+    register: async ({ name, cluster }) => {
+      await callEks(endpoint, 'PUT', `/podrole/v1/clusters/${encodeURIComponent(name)}`, {
+        issuer: cluster.issuer,
+        jwks: cluster.jwks(),
+      })
+    },
+    clusterKey: async (kind, clusterName) => {
+      const scope = { kind, clusterName }
+      const key = await callEks(endpoint, 'POST', '/podrole/v1/keys', { scope })
+      return {
+        accessKeyId: String(key['accessKeyId']),
+        secretAccessKey: new Secret(String(key['secretAccessKey'])),
+      }
+    },
+    stop: async () => {
+      child.kill('SIGTERM')
+      await child.exited
+    },
+  }
+}
+
+function possessionsOf(pid: number, folder: string): string {
+  const environment = `/proc/${pid}/environ`
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+  return [...files, ...(existsSync(environment) ? [environment] : [])]
+    .map((file) => readFileSync(file, 'latin1'))
+    .join('\n')
+}
+
+async function writeSettings(
+  sandbox: Sandbox,
+  folder: string,
+  adminKeyFile: string,
+): Promise<void> {
+  const certificate = await sandbox.authority.issue({ names: [ISSUER_HOST, '127.0.0.1'] })
+  const certificateFile = join(folder, 'tls.crt')
+  const keyFile = join(folder, 'tls.key')
+  writeFileSync(certificateFile, certificate.cert)
+  writeFileSync(keyFile, certificate.key, { mode: 0o600 })
+  const settings = {
+    hostname: '127.0.0.1',
+    port: 0,
+    certificateFile,
+    keyFile,
+    databaseFile: join(folder, 'broker.sqlite'),
+    issuer: `https://${ISSUER_HOST}`,
+    region: sandbox.region,
+    accountId: sandbox.accountId,
+    stsEndpoint: sandbox.endpoint,
+    adminKeyFile,
+  }
+  // JSON is YAML.
+  writeFileSync(join(folder, 'broker.yaml'), JSON.stringify(settings))
+}

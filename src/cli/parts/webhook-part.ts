@@ -1,0 +1,101 @@
+/** podrole's webhook for a cluster of the sandbox, and its configuration in that cluster. */
+import { createAssociationsClient } from '../../aws/associations-client.ts'
+import { createKubeClient } from '../../kube/transport.ts'
+import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../kube/client.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { PodroleError } from '../../lib/errors.ts'
+import type { Log } from '../../lib/log.ts'
+import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
+import { parseWebhookConfig } from '../../webhook/config.ts'
+import { associationIdentities } from '../../webhook/identities.ts'
+import { webhookManifests } from '../../webhook/manifests.ts'
+import { type RunningWebhook, startWebhook } from '../../webhook/webhook-app.ts'
+import type { BrokerPart } from './broker-part.ts'
+
+export interface WebhookPart {
+  /** Starts it and makes the cluster call it; the URI is what pods ask for credentials. */
+  install(fullUri: string | undefined): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface WebhookSurroundings {
+  readonly cluster: RunningCluster
+  readonly sandbox: Sandbox
+  readonly broker: BrokerPart | undefined
+  readonly namespace: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export async function startWebhookPart(around: WebhookSurroundings): Promise<WebhookPart> {
+  const { cluster, sandbox, namespace } = around
+  let running: RunningWebhook | undefined
+  return {
+    install: async (fullUri) => {
+      const user = `system:serviceaccount:${namespace}:podrole-webhook`
+      const token = cluster.cluster.tokenFor(user, ['podrole:webhook'])
+      const client = createKubeClient({
+        server: cluster.cluster.server,
+        ca: cluster.cluster.certificateAuthority,
+        token: () => token,
+      })
+      running = await startWebhook({
+        client,
+        identities: associationIdentities({
+          clusterName: cluster.name,
+          source: await associationsOf(around),
+          clock: around.clock,
+          log: around.log,
+        }),
+        config: parseWebhookConfig({
+          'aws-default-region': cluster.region,
+          ...(fullUri !== undefined && { 'container-credentials-full-uri': fullUri }),
+        }),
+        certificate: await sandbox.authority.issue({ names: ['127.0.0.1'] }),
+        hostname: '127.0.0.1',
+        port: 0,
+        log: around.log,
+        clock: around.clock,
+      })
+      await running.ready()
+      await configure(around, running)
+    },
+    stop: async () => {
+      await running?.stop()
+      running = undefined
+    },
+  }
+}
+
+/** EKS's own list, or the broker's with a key that lists this one cluster's associations. */
+async function associationsOf(
+  around: WebhookSurroundings,
+): Promise<ReturnType<typeof createAssociationsClient>> {
+  const { cluster, sandbox, broker, clock } = around
+  const credentials =
+    broker === undefined
+      ? sandbox.aws.adminCredentials()
+      : await broker.clusterKey('webhook', cluster.name)
+  return createAssociationsClient({
+    endpoint: broker?.endpoint.url ?? sandbox.endpoint,
+    region: cluster.region,
+    credentials: () => Promise.resolve(credentials),
+    clock,
+    ...(broker !== undefined && { ca: broker.endpoint.ca }),
+  })
+}
+
+/** Of the webhook's own manifests, the one object that a webhook outside the cluster needs. */
+async function configure(around: WebhookSurroundings, running: RunningWebhook): Promise<void> {
+  const objects = webhookManifests({
+    namespace: around.namespace,
+    image: 'podrole',
+    caBundle: around.sandbox.authority.cert,
+    url: `${running.url}/mutate`,
+  })
+  const configuration = objects.find(({ kind }) => kind === 'MutatingWebhookConfiguration')
+  if (configuration === undefined) {
+    throw new PodroleError('NoWebhookConfiguration', 'the manifests hold no webhook configuration')
+  }
+  await around.cluster.client.create(MUTATING_WEBHOOK_CONFIGURATIONS, configuration)
+}

@@ -1,0 +1,144 @@
+/**
+ * A sandbox with what belongs on its clusters: podrole's webhook, an agent on every node and, where
+ * a cluster is not EKS, a broker.
+ */
+import { join } from 'node:path'
+import { PodroleError } from '../../lib/errors.ts'
+import { NAMESPACES } from '../../kube/client.ts'
+import type { LogLevel } from '../../lib/log.ts'
+import { createImageTable, type ImageEntry, type ImageTable } from '../../sandbox/node/images.ts'
+import {
+  type RunningCluster,
+  type Sandbox,
+  type SandboxOptions,
+  startSandbox,
+} from '../../sandbox/sandbox.ts'
+import { type AgentPart, startAgents } from './agent-part.ts'
+import { type BrokerPart, startBrokerPart } from './broker-part.ts'
+import { startWebhookPart, type WebhookPart } from './webhook-part.ts'
+
+export interface WiredSandboxOptions extends Omit<SandboxOptions, 'attach' | 'images'> {
+  /** Further images: name → a program that Bun runs. */
+  readonly images?: Readonly<Record<string, string>>
+  /** Of the processes that are started. */
+  readonly logLevel: LogLevel
+}
+
+export interface WiredSandbox {
+  readonly sandbox: Sandbox
+  /** There where a cluster is not EKS. */
+  readonly broker: BrokerPart | undefined
+  /** One sentence on where pods run and where the agent listens. */
+  readonly isolation: string
+  /** Ends one running part of a cluster, as `podrole demo --break` does. */
+  readonly stopPart: (cluster: string, part: 'webhook' | 'agent') => Promise<void>
+  /** Where a node's agent answers. */
+  readonly agentUrl: (node: string) => string
+  /** The command that an image stands for. */
+  readonly commandOf: (image: string) => readonly string[]
+  readonly stop: () => Promise<void>
+}
+
+/** The namespace of everything that podrole installs. */
+const NAMESPACE = 'podrole-system'
+const ROOT = join(import.meta.dir, '..', '..', '..')
+
+/** Starts a sandbox and attaches the parts to each of its clusters, also to later ones. */
+export async function startWiredSandbox(options: WiredSandboxOptions): Promise<WiredSandbox> {
+  const parts = new Map<string, { webhook: WebhookPart; agents: AgentPart }>()
+  const images = imagesOf(options)
+  let broker: Promise<BrokerPart> | undefined
+  const brokerOf = (sandbox: Sandbox): Promise<BrokerPart> => {
+    broker ??= startBrokerPart(sandbox, ROOT, options.logLevel)
+    return broker
+  }
+  const attach = async (
+    cluster: RunningCluster,
+    sandbox: Sandbox,
+  ): Promise<() => Promise<void>> => {
+    await cluster.client.create(NAMESPACES, { metadata: { name: NAMESPACE } })
+    const off = cluster.kind === 'eks' ? undefined : await brokerOf(sandbox)
+    if (off !== undefined) await off.register(cluster)
+    const [agents, webhook] = [
+      await startAgents({
+        cluster,
+        sandbox,
+        broker: off,
+        namespace: NAMESPACE,
+        logLevel: options.logLevel,
+      }),
+      await startWebhookPart({
+        cluster,
+        sandbox,
+        broker: off,
+        namespace: NAMESPACE,
+        clock: options.clock,
+        log: options.log.with({ part: 'webhook', cluster: cluster.name }),
+      }),
+    ]
+    await webhook.install(agents.fullUri)
+    parts.set(cluster.name, { webhook, agents })
+    return async () => {
+      await webhook.stop()
+      await agents.stop()
+    }
+  }
+  const sandbox = await startSandbox({ ...options, images, attach })
+  const part = (cluster: string): { webhook: WebhookPart; agents: AgentPart } => {
+    const found = parts.get(cluster)
+    if (found === undefined) throw new PodroleError('NoSuchCluster', `no cluster ${cluster} runs`)
+    return found
+  }
+  return {
+    sandbox,
+    broker: await broker,
+    isolation: isolationOf(sandbox),
+    stopPart: (cluster, name) =>
+      name === 'webhook' ? part(cluster).webhook.stop() : part(cluster).agents.stop(),
+    agentUrl: (node) => {
+      const url = [...parts.values()].map(({ agents }) => agents.urls.get(node)).find(Boolean)
+      if (url === undefined) throw new PodroleError('NoSuchNode', `no agent runs on node ${node}`)
+      return url
+    },
+    commandOf: (image) => {
+      const found = images.find(image)
+      if ('missing' in found) throw new PodroleError('NoSuchImage', found.missing)
+      return [...found.entrypoint, ...found.cmd]
+    },
+    stop: async () => {
+      await sandbox.stop()
+      await (await broker)?.stop()
+    },
+  }
+}
+
+function imagesOf(options: WiredSandboxOptions): ImageTable {
+  const bun = process.execPath
+  const main = join(ROOT, 'src', 'cli', 'main.ts')
+  const program = (file: string): ImageEntry => ({
+    entrypoint: [bun, '--no-env-file', file],
+    folders: [ROOT],
+  })
+  return createImageTable({
+    podrole: program(main),
+    ...Object.fromEntries(
+      Object.entries(options.images ?? {}).map(([name, file]) => [name, program(file)]),
+    ),
+  })
+}
+
+function isolationOf(sandbox: Sandbox): string {
+  const nodes = [...sandbox.clusters.values()].flatMap((cluster) => cluster.nodes)
+  const [first] = nodes
+  if (first === undefined) return 'no node'
+  const { network, mounts, why } = first.isolation
+  const address =
+    network === 'namespace'
+      ? 'each node in a network namespace of its own, the agent on 169.254.170.23'
+      : 'the agent on loopback'
+  const files =
+    mounts === 'namespace'
+      ? 'tokens at their real paths'
+      : 'tokens in a folder of each pod, paths in its variables mapped there'
+  return `${address}; ${files}${why === undefined ? '' : ` (${why})`}`
+}

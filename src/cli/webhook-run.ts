@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs'
+import { loadKubeAccess } from '../kube/kubeconfig.ts'
+import { createKubeClient } from '../kube/transport.ts'
+import { toYaml } from '../kube/yaml.ts'
+import { createCertificateAuthority } from '../lib/certificates.ts'
+import { systemClock } from '../lib/clock.ts'
+import { PodroleError } from '../lib/errors.ts'
+import { createLog, type Log } from '../lib/log.ts'
+import { followCertificateFiles, readCertificateFiles } from '../webhook/certificate-files.ts'
+import { parseWebhookConfig, type WebhookConfig } from '../webhook/config.ts'
+import { type ContainerCredentialsIdentities, noIdentities } from '../webhook/identities.ts'
+import { identitiesFile } from '../webhook/identities-file.ts'
+import { webhookManifests, webhookServiceNames } from '../webhook/manifests.ts'
+import { startWebhook } from '../webhook/webhook-app.ts'
+import type { WebhookFlags, WebhookManifestFlags } from './commands/webhook.ts'
+import { stopSignal } from './stop-signal.ts'
+
+/** How long a certificate lives that `webhook manifests` makes. */
+const CERTIFICATE_DAYS = 365
+
+/** Runs until it is told to stop. */
+export async function runWebhook(flags: WebhookFlags): Promise<number> {
+  const { kubeconfig, context, logLevel, ...rest } = flags
+  const config = parseWebhookConfig(rest)
+  const log = createLog(logLevel)
+  const access = await loadKubeAccess({
+    environment: process.env,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  })
+  const files = { cert: config.tlsCert, key: config.tlsKey }
+  const certificate = await readCertificateFiles(files)
+  const stopped = stopSignal()
+  const webhook = await startWebhook({
+    client: createKubeClient(access),
+    identities: identitiesOf(config, log),
+    config,
+    certificate,
+    hostname: '0.0.0.0',
+    port: config.port,
+    log,
+    clock: systemClock,
+  })
+  const following = followCertificateFiles({
+    files,
+    current: certificate,
+    onChange: (next) => webhook.reload(next),
+    log,
+  })
+  await stopped
+  await following.stop()
+  await webhook.stop()
+  return 0
+}
+
+/**
+ * Prints the objects. Inside a cluster they need a certificate whose authority the API server is
+ * told of: where none is given, both are made here and the key goes into the Secret.
+ */
+export async function printWebhookManifests(flags: WebhookManifestFlags): Promise<void> {
+  const { image, namespace, url, caFile, failurePolicy } = flags
+  if (failurePolicy !== 'Ignore' && failurePolicy !== 'Fail') {
+    throw new PodroleError(
+      'InvalidFailurePolicy',
+      `failure policy ${JSON.stringify(failurePolicy)} is not one: wanted Ignore or Fail`,
+    )
+  }
+  const own =
+    caFile === undefined && url === undefined
+      ? await makeCertificate(namespace)
+      : { caBundle: caFile === undefined ? undefined : readFileSync(caFile, 'utf8') }
+  process.stdout.write(
+    toYaml(
+      webhookManifests({
+        image,
+        namespace,
+        failurePolicy,
+        ...(url !== undefined && { url }),
+        ...(own.caBundle !== undefined && { caBundle: own.caBundle }),
+        ...('certificate' in own && { certificate: own.certificate }),
+      }),
+    ),
+  )
+}
+
+async function makeCertificate(
+  namespace: string,
+): Promise<{ caBundle: string; certificate: { cert: string; key: string } }> {
+  const authority = await createCertificateAuthority({
+    commonName: 'podrole-webhook',
+    validDays: CERTIFICATE_DAYS,
+  })
+  const certificate = await authority.issue({
+    names: webhookServiceNames(namespace),
+    validDays: CERTIFICATE_DAYS,
+  })
+  return { caBundle: authority.cert, certificate }
+}
+
+function identitiesOf(config: WebhookConfig, log: Log): ContainerCredentialsIdentities {
+  const path = config.watchContainerCredentialsConfig
+  return path === '' ? noIdentities : identitiesFile({ path, log })
+}
