@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PODS } from '../../src/kube/client.ts'
+import { loadKubeAccess } from '../../src/kube/kubeconfig.ts'
+import type { Pod } from '../../src/kube/objects.ts'
+import { createKubeClient } from '../../src/kube/transport.ts'
+
+const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
+
+async function run(
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<{ code: number; out: string; err: string }> {
+  const child = Bun.spawn([PODROLE, ...words], {
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', HOME: '/', ...environment },
+  })
+  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
+  return { code: await child.exited, out, err }
+}
+
+describe('podrole sandbox -- CMD', () => {
+  test('gives CMD its environment and ends with its exit code', async () => {
+    const script = 'printf "%s|%s|%s" "$AWS_ENDPOINT_URL" "$AWS_REGION" "$KUBECONFIG"; exit 7'
+    const { code, out, err } = await run(['sandbox', '--', 'sh', '-c', script])
+    expect({ code, err }).toEqual({ code: 7, err: '' })
+    const [endpoint, region, kubeconfig = ''] = out.split('|')
+    expect(endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(region).toBe('us-east-1')
+    expect(kubeconfig).toEndWith('kubeconfig-sandbox')
+    expect(existsSync(kubeconfig)).toBe(false)
+  })
+
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [['--account-id', '12'], /account id "12" is not one: wanted 12 digits/],
+    [['--cluster', 'a b'], /cluster name "a b" is not one/],
+    [['--cluster', 'a', '--cluster', 'a'], /cluster "a" is named twice/],
+    [['--self-managed-cluster', 'edge'], /wanted NAME=https:\/\/ISSUER/],
+    [['--port', 'x'], /wanted a port/],
+    [['--resolve', 'nonsense'], /nonsense/],
+  ]
+  for (const [flags, message] of wrong) {
+    test(`${flags.join(' ')} is refused`, async () => {
+      const { code, err } = await run(['sandbox', ...flags, '--', 'true'])
+      expect(code).toBe(1)
+      expect(err).toMatch(message)
+    })
+  }
+})
+
+describe('a sandbox that runs', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'podrole-journey-'))
+  const readyFile = join(folder, 'ready.json')
+  let child: Bun.Subprocess | undefined
+  let environment: Record<string, string> = {}
+
+  beforeAll(async () => {
+    child = Bun.spawn(
+      [PODROLE, 'sandbox', '--port', '0', '--ready-file', readyFile, '--cluster', 'one@eu-west-1'],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    )
+    for (let tries = 0; !existsSync(readyFile) && tries < 1000; tries += 1) await Bun.sleep(30)
+    environment = JSON.parse(readFileSync(readyFile, 'utf8')) as Record<string, string>
+  })
+
+  afterAll(async () => {
+    child?.kill('SIGTERM')
+    await child?.exited
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('the ready file holds an admin key and is for its owner alone', () => {
+    expect(Object.keys(environment).sort()).toContain('AWS_SECRET_ACCESS_KEY')
+    expect(statSync(readyFile).mode & 0o777).toBe(0o600)
+  })
+
+  test('sandbox exec runs in the pod, with its output and exit code', async () => {
+    const client = createKubeClient(await loadKubeAccess({ environment }))
+    const ref = { namespace: 'default', name: 'app' }
+    await client.create<Pod>(PODS, {
+      metadata: ref,
+      spec: { containers: [{ name: 'main', image: 'busybox', command: ['sleep', '600'] }] },
+    })
+    for (let tries = 0; tries < 500; tries += 1) {
+      if ((await client.get<Pod>(PODS, ref)).status?.phase === 'Running') break
+      await Bun.sleep(20)
+    }
+    const script = 'echo out; echo err >&2; cat /proc/self/environ >/dev/null; exit 3'
+    const ran = await run(['sandbox', 'exec', 'default/app', '--', 'sh', '-c', script], environment)
+    expect(ran).toEqual({ code: 3, out: 'out\n', err: 'err\n' })
+    const none = await run(['sandbox', 'exec', 'default/nobody', '--', 'true'], environment)
+    expect(none.code).toBe(1)
+    expect(none.err).toContain('"nobody" not found')
+    const odd = await run(['sandbox', 'exec', 'nobody', '--', 'true'], environment)
+    expect(odd.err).toContain('wanted NAMESPACE/NAME')
+  })
+
+  test('ends on SIGTERM with 0 and leaves no process behind', async () => {
+    const [running] = [child]
+    const marker = environment['KUBECONFIG'] ?? ''
+    running?.kill('SIGTERM')
+    expect(await running?.exited).toBe(0)
+    const left = Bun.spawnSync(['sh', '-c', `ls -d ${join(marker, '..', '..')} 2>/dev/null`])
+    expect(left.stdout.toString()).toBe('')
+  })
+})

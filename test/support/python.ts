@@ -1,0 +1,81 @@
+/** A Python with the packages of test/clients/requirements.txt, kept from one run to the next. */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** Where the programs are, or what is missing and how to get it (for `lacks`). */
+export type PythonFound =
+  | { readonly bin: string; readonly missing?: never }
+  | { readonly bin?: never; readonly missing: { readonly tool: string; readonly get: string } }
+
+const REQUIREMENTS = join(import.meta.dir, '..', 'clients', 'requirements.txt')
+const TEN_MINUTES_MS = 600_000
+
+/**
+ * The `bin` folder of a virtual environment with the required packages: made by `python3 -m venv`
+ * and `pip` at first use, in `$XDG_CACHE_HOME/podrole/python/HASH` (`~/.cache` without it).
+ */
+export async function findPython(): Promise<PythonFound> {
+  const version = spawnSync('python3', ['--version'], { encoding: 'utf8' })
+  if (version.status !== 0) {
+    return { missing: { tool: 'python3', get: 'apt-get install python3 python3-venv' } }
+  }
+  const requirements = readFileSync(REQUIREMENTS, 'utf8')
+  const hash = createHash('sha256').update(requirements).update(version.stdout).digest('hex')
+  const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'podrole', 'python')
+  const folder = join(root, hash.slice(0, 16))
+  const bin = join(folder, 'bin')
+  const complete = join(folder, 'complete')
+  mkdirSync(root, { recursive: true })
+  const lock = `${folder}.lock`
+  while (!existsSync(complete)) {
+    if (!takeLock(lock)) {
+      await Bun.sleep(500)
+      continue
+    }
+    try {
+      const missing = existsSync(complete) ? undefined : makeEnvironment(folder)
+      if (missing !== undefined) return { missing }
+      writeFileSync(complete, '')
+    } finally {
+      rmSync(lock, { recursive: true, force: true })
+    }
+  }
+  return { bin }
+}
+
+/** One process makes the environment, others wait; a lock that old was left by a killed one. */
+function takeLock(lock: string): boolean {
+  try {
+    mkdirSync(lock)
+    return true
+  } catch {
+    const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs
+    if (made !== undefined && Date.now() - made > TEN_MINUTES_MS) {
+      rmSync(lock, { recursive: true, force: true })
+    }
+    return false
+  }
+}
+
+function makeEnvironment(folder: string): { tool: string; get: string } | undefined {
+  rmSync(folder, { recursive: true, force: true })
+  process.stderr.write(`making a Python environment in ${folder}, once: about a minute\n`)
+  const made = spawnSync('python3', ['-m', 'venv', folder], { encoding: 'utf8' })
+  if (made.status !== 0) {
+    return { tool: "Python's venv module", get: 'apt-get install python3-venv' }
+  }
+  const installed = spawnSync(
+    join(folder, 'bin', 'python'),
+    ['-m', 'pip', 'install', '--quiet', '--no-deps', '--requirement', REQUIREMENTS],
+    { encoding: 'utf8', timeout: TEN_MINUTES_MS },
+  )
+  if (installed.status === 0) return undefined
+  const last = installed.stderr.trim().split('\n').at(-1) ?? ''
+  return {
+    tool: 'boto3 and awscli from PyPI',
+    get: `run it once where pip reaches PyPI; pip said: ${last}`,
+  }
+}
