@@ -66,11 +66,12 @@ const schema = z
         message: 'wanted with brokerTokenFile: the URL of the broker',
       })
     }
-    if (config.brokerTokenFile !== undefined && isPlainRemote(config.endpoint)) {
+    // Pods' tokens go there and their credentials come back, however the agent proves itself.
+    if (isPlainRemote(config.endpoint)) {
       context.addIssue({
         code: 'custom',
         path: ['endpoint'],
-        message: 'tokens go to a broker over https alone, but for one on loopback',
+        message: 'tokens and credentials go over https alone, but for an endpoint on loopback',
       })
     }
   })

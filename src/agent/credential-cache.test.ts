@@ -227,6 +227,21 @@ describe('renewal and expiry', () => {
     expect(await bench.ask()).toBe('ASIA1')
   })
 
+  test('and not what ended while they were waited for: a node may sleep', async () => {
+    const bench = new Bench({ renewalWaitMs: 1 })
+    bench.lifeMs = 15 * MINUTE
+    await bench.ask()
+    bench.clock.advance(8 * MINUTE)
+    const gate = Promise.withResolvers<PodIdentityCredentials>()
+    bench.answer = () => gate.promise
+    const asked = bench.ask()
+    bench.clock.advance(HOUR)
+    await Bun.sleep(10)
+    gate.resolve(bench.credentials())
+    expect(await asked).toBe('ASIA2')
+    expect(bench.calls).toHaveLength(2)
+  })
+
   test('what nobody asked for since the last renewal is not renewed', async () => {
     const bench = new Bench()
     await bench.ask()

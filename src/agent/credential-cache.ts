@@ -144,7 +144,10 @@ async function getCredentials(cache: Cache, podToken: PodToken): Promise<PodIden
   renewal.catch(() => undefined)
   // With plenty of time left nobody waits; inside an SDK's own window it would only ask again.
   if (remainingMs(entry.credentials, nowMs) > SDK_WINDOW_MS) return entry.credentials
-  return within(renewal, cache.limits.renewalWaitMs, entry.credentials)
+  const given = await within(renewal, cache.limits.renewalWaitMs, entry.credentials)
+  if (remainingMs(given, cache.options.clock.now()) > MIN_REMAINING_MS) return given
+  // They ended meanwhile: a node that slept, or a clock that was put right.
+  return fetchShared(cache, key, podToken)
 }
 
 async function renewDue(cache: Cache): Promise<void> {

@@ -194,6 +194,7 @@ describe('settings', () => {
       { brokerTokenFile: '/t', endpoint: 'http://broker.example' },
       /https alone/,
     ],
+    ["pods' tokens over plain HTTP", { endpoint: 'http://10.0.0.1:8080' }, /https alone/],
     ['an endpoint with a password', { endpoint: 'https://a:b@c' }, /endpoint/],
   ]
   for (const [name, change, words] of wrong) {

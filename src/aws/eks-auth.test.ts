@@ -180,9 +180,15 @@ describe('faults', () => {
       await Bun.sleep(1000)
       return new Response()
     }
-    const fault = await faultOf(ask({ attemptTimeoutMs: 20, attempts: 2 }))
+    const fault = await faultOf(ask({ attemptTimeoutMs: 300, attempts: 2 }))
     expect(fault).toMatchObject({ code: 'ServiceTimeout', fault: 'unknown' })
     expect(asked).toHaveLength(2)
+  })
+
+  test('an expiry that is no time', async () => {
+    const { credentials } = ANSWER
+    answer = () => Response.json({ ...ANSWER, credentials: { ...credentials, expiration: 1e15 } })
+    expect(await faultOf(ask())).toMatchObject({ code: 'InvalidServiceAnswer' })
   })
 
   test('an answer over 64 kB', async () => {

@@ -104,9 +104,9 @@ function readCredentials(answer: unknown): PodIdentityCredentials {
     if (value) return value
     throw invalidAnswer(SERVICE_NAME, `lacks ${parent}.${name}`)
   }
-  // Epoch seconds, a fraction allowed.
+  // Epoch seconds, a fraction allowed; what no clock can show would be served as text.
   const expiration = objectMember(objectMember(answer, 'credentials'), 'expiration')
-  if (typeof expiration !== 'number' || !Number.isFinite(expiration)) {
+  if (typeof expiration !== 'number' || Number.isNaN(new Date(expiration * 1000).getTime())) {
     throw invalidAnswer(SERVICE_NAME, 'has no number credentials.expiration')
   }
   return {

@@ -73,8 +73,26 @@ describe('management', () => {
       status: 409,
       error: 'ResourceInUseException',
     })
+    // The same numbers, written in another way.
+    const { x = '', y = '' } = edgeKey.publicJwk
+    const zero = Buffer.concat([Buffer.alloc(1), Buffer.from(x, 'base64url')])
+    for (const change of [{ x: `${x}=` }, { x: zero.toString('base64url') }, { y: `${y}==` }]) {
+      const keys = jwksOf([{ publicJwk: { ...edgeKey.publicJwk, ...change } }])
+      const answer = await manage('PUT', '/podrole/v1/clusters/twin', {
+        issuer: ISSUER,
+        jwks: keys,
+      })
+      expect(answer).toMatchObject({ status: 409, error: 'ResourceInUseException' })
+    }
     const otherIssuer = { ...same, issuer: 'https://twin.example' }
     expect((await manage('PUT', '/podrole/v1/clusters/twin', otherIssuer)).status).toBe(201)
+  })
+
+  test('and so are two of them at once', async () => {
+    const body = { issuer: 'https://twin.example', jwks: jwksOf([fleetKey]) }
+    const paths = ['a', 'b', 'c'].map((name) => `/podrole/v1/clusters/${name}`)
+    const answers = await Promise.all(paths.map((path) => manage('PUT', path, body)))
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([201, 409, 409])
   })
 
   const jwks = jwksOf([fleetKey])

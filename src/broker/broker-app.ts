@@ -119,11 +119,12 @@ async function answerAgent(
   clusterName: string,
 ): Promise<Response> {
   const { log, maxConcurrent = MAX_CONCURRENT } = broker.options
+  // Before it counts: whoever sends a body byte by byte would take the place of others.
+  const read = await readWhole(request)
   if (broker.underWay >= maxConcurrent) throw new EksFault('ThrottlingException', 'Rate exceeded')
   broker.underWay += 1
   let agent = 'unknown'
   try {
-    const read = await readWhole(request)
     const proof = await readAgentProof(broker.authentication, read)
     agent = proof.kind === 'key' ? `key:${proof.key.accessKeyId}` : 'token'
     const { token } = await readJsonBody(read.request)

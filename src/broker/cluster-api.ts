@@ -28,6 +28,13 @@ const MAX_PAGE = 100
 
 /** The operations on clusters; the caller has been authenticated as an admin. */
 export function clusterRoutes(options: ClusterApiOptions): ManagementRoutes {
+  // One after another: each is compared with all that are there before it is written.
+  let last: Promise<unknown> = Promise.resolve()
+  const registerInTurn = (name: string, body: unknown): Promise<Response> => {
+    const turn = last.then(() => register(options, name, body))
+    last = turn.catch(() => undefined)
+    return turn
+  }
   return async (request) => {
     const segments = pathSegments(request) ?? []
     const { method } = request
@@ -41,7 +48,7 @@ export function clusterRoutes(options: ClusterApiOptions): ManagementRoutes {
     if (root !== 'podrole' || version !== 'v1' || collection !== 'clusters') return undefined
     if (more.length > 0) return undefined
     if (name === undefined) return method === 'GET' ? answerAll(options) : undefined
-    if (method === 'PUT') return register(options, name, await readJsonBody(request))
+    if (method === 'PUT') return registerInTurn(name, await readJsonBody(request))
     if (method === 'GET') return eksJson(describe(options, await requireCluster(options, name)))
     return method === 'DELETE' ? remove(options, name) : undefined
   }
@@ -142,13 +149,14 @@ function describe(
   options: ClusterApiOptions,
   cluster: RegisteredCluster,
 ): Readonly<Record<string, unknown>> {
-  const { arn, audiences, createdAtMs, issuer, jwks, modifiedAtMs, name } = cluster
+  const { agents, arn, audiences, createdAtMs, issuer, jwks, modifiedAtMs, name } = cluster
   return {
     name,
     arn,
     issuer,
     jwks: JSON.parse(jwks),
     audiences,
+    agents,
     oidcProviderUrl: options.issuer,
     createdAt: createdAtMs / 1000,
     modifiedAt: modifiedAtMs / 1000,

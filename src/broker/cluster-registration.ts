@@ -1,7 +1,9 @@
 /** What a cluster is registered with, and whose tokens that makes good. */
-import { createHash } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
 import { z } from 'zod'
 import { CLUSTER_NAME_PATTERN } from '../associations/rules.ts'
+import { formatServiceAccountName, parseServiceAccountName } from '../iam/service-account-name.ts'
+import { kidOf } from '../issuer/keys.ts'
 import { messageOf } from '../lib/errors.ts'
 import { createKeySet, type Jwk, type KeySet, parseJwks } from '../token/jwks.ts'
 import { EksFault } from './eks-wire.ts'
@@ -25,7 +27,12 @@ export interface ClusterRegistration {
   /** JSON text. */
   readonly jwks: string
   readonly audiences: readonly string[]
+  /** Service accounts, `NAMESPACE/NAME`, whose tokens prove an agent. */
+  readonly agents: readonly string[]
 }
+
+/** Whom the agent's own manifests run it as. */
+export const DEFAULT_AGENT = 'podrole-system/podrole-agent'
 
 const PRINTABLE = /^[\u0021-\u007e]{1,255}$/
 
@@ -38,6 +45,7 @@ const schema = z.strictObject({
     .max(10)
     .refine((list) => !list.includes(AGENT_AUDIENCE), `${AGENT_AUDIENCE} is for agents alone`)
     .optional(),
+  agents: z.array(z.string().max(320).transform(readAgent)).min(1).max(10).optional(),
 })
 
 /** @throws EksFault `InvalidParameterException` with every fault of the body */
@@ -57,7 +65,7 @@ export function readRegistration(name: string, body: unknown): ClusterRegistrati
     )
     throw new EksFault('InvalidParameterException', faults.join('; '))
   }
-  const { issuer, jwks, audiences = [PODS_AUDIENCE] } = read.data
+  const { issuer, jwks, audiences = [PODS_AUDIENCE], agents = [DEFAULT_AGENT] } = read.data
   const text = typeof jwks === 'string' ? jwks : JSON.stringify(jwks)
   let stored = ''
   try {
@@ -69,7 +77,16 @@ export function readRegistration(name: string, body: unknown): ClusterRegistrati
     faults.push(`jwks: ${messageOf(error)}`)
   }
   if (faults.length > 0) throw new EksFault('InvalidParameterException', faults.join('; '))
-  return { issuer, jwks: stored, audiences }
+  return { issuer, jwks: stored, audiences, agents }
+}
+
+function readAgent(text: string, context: z.RefinementCtx): string {
+  try {
+    return formatServiceAccountName(parseServiceAccountName(text))
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: messageOf(error) })
+    return z.NEVER
+  }
 }
 
 /** `arn:PARTITION:podrole:REGION:ACCOUNT:cluster/NAME`, which no EKS cluster can have. */
@@ -96,11 +113,14 @@ function thumbprints(jwks: string): Set<string> {
   return new Set(parseJwks(jwks).keys.map(thumbprint))
 }
 
-/** As in RFC 7638: a key is its type and numbers, whatever its kid says. */
-function thumbprint({ kty, n, e, crv, x, y }: Jwk): string {
-  return createHash('sha256')
-    .update(JSON.stringify([kty, n, e, crv, x, y]))
-    .digest('base64')
+/** A key is its type and numbers, whatever its kid says and however its numbers are written. */
+function thumbprint(jwk: Jwk): string {
+  try {
+    return kidOf(createPublicKey({ key: { ...jwk }, format: 'jwk' }))
+  } catch {
+    // Not a key: it verifies nothing.
+    return JSON.stringify(jwk)
+  }
 }
 
 /** The keys of clusters, imported once for each text. */

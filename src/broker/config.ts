@@ -5,6 +5,7 @@ import { messageOf, PodroleError } from '../lib/errors.ts'
 import type { BrokerPlace } from './cluster-registration.ts'
 
 const file = z.string().min(1)
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
 const schema = z.strictObject({
   hostname: z.string().min(1).default('0.0.0.0'),
@@ -24,7 +25,13 @@ const schema = z.strictObject({
   /** Default: the region's. */
   partition: z.string().optional(),
   /** STS elsewhere than in the region. */
-  stsEndpoint: z.url({ protocol: /^https?$/ }).optional(),
+  stsEndpoint: z
+    .url({ protocol: /^https?$/ })
+    .refine(
+      (url) => url.startsWith('https:') || LOOPBACK.test(new URL(url).hostname),
+      'tokens go to STS over https alone, but for one on loopback',
+    )
+    .optional(),
   /** Where the first admin key is written, mode 0600, when the broker has none. */
   adminKeyFile: file.optional(),
   /** Sessions of associations that say nothing else. */

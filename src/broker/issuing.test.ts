@@ -258,6 +258,36 @@ describe('credentials that are refused', () => {
       /audience/,
     ],
     [
+      'one token for both, with both audiences',
+      async () => {
+        const both = await agentToken('n1', {
+          claims: { aud: ['pods.eks.amazonaws.com', 'podrole-broker'] },
+        })
+        return ask(both, both)
+      },
+      400,
+      'InvalidTokenException',
+      /podrole-broker/,
+    ],
+    [
+      "another service account's pod with an agent's audience",
+      async () => ask(await podToken(), await podToken({ claims: { aud: ['podrole-broker'] } })),
+      403,
+      'UnrecognizedClientException',
+      /is no agent of cluster edge: wanted podrole-system\/podrole-agent/,
+    ],
+    [
+      "an agent's token that is bound to no pod",
+      async () => {
+        const kubernetes = { namespace: 'default', serviceaccount: { name: 'x' }, pod: undefined }
+        const claims = { sub: 'system:serviceaccount:default:x', aud: ['podrole-broker'] }
+        return ask(await podToken(), await podToken({ claims, kubernetes }))
+      },
+      403,
+      'UnrecognizedClientException',
+      /not bound to a pod/,
+    ],
+    [
       "a pod's token for an agent's",
       async () => ask(await podToken(), await podToken()),
       403,
@@ -433,6 +463,24 @@ describe('credentials that are refused', () => {
     expect(await ask(token, own)).toMatchObject({ status: 429, error: 'ThrottlingException' })
     gate.reject(stsFault('InternalFailure', 500))
     expect((await first).status).toBe(503)
+  })
+
+  test('one who never finishes a request keeps nobody out', async () => {
+    useOptions({ maxConcurrent: 1 })
+    const asked = Promise.withResolvers<boolean>()
+    const body = new ReadableStream({ pull: () => asked.resolve(true) }, { highWaterMark: 0 })
+    const slow = new AbortController()
+    const never = send('POST', ASK, { body, signal: slow.signal }).catch(() => undefined)
+    await asked.promise
+    expect((await ask(await podToken())).status).toBe(200)
+    slow.abort()
+    void never
+  })
+
+  test('the name of an unknown cluster is not repeated at any length', async () => {
+    const answer = await ask(await podToken(), undefined, ASK.replace('edge', 'e'.repeat(5000)))
+    expect(answer).toMatchObject({ status: 404, error: 'ResourceNotFoundException' })
+    expect(answer.body.message.length + log.length).toBeLessThan(2000)
   })
 
   test('a subject over 255 characters is a warning, or refused where the broker says so', async () => {

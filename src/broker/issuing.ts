@@ -1,6 +1,7 @@
 /** From a pod's token to credentials: verify, decide, sign, ask STS, record. */
 import type { Association } from '../associations/association.ts'
 import type { AssociationStore } from '../associations/store.ts'
+import { formatServiceAccountName } from '../iam/service-account-name.ts'
 import { signToken } from '../issuer/sign.ts'
 import type { SigningKey } from '../issuer/keys.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -75,10 +76,18 @@ export function createIssuing(options: IssuerOptions): IssueCredentials {
   return async ({ clusterName, token, proof }) => {
     const cluster = await options.store.getCluster(clusterName)
     if (cluster === undefined) {
-      throw new EksFault('ResourceNotFoundException', `No cluster found for name: ${clusterName}.`)
+      const told = clusterName.slice(0, 100)
+      throw new EksFault('ResourceNotFoundException', `No cluster found for name: ${told}.`)
     }
-    const agent = await proveAgent(proof, (own) => verify(cluster, own, [AGENT_AUDIENCE]))
+    const agent = await proveAgent(proof, cluster, (own) => verify(cluster, own, [AGENT_AUDIENCE]))
     const claims = await verify(cluster, token, cluster.audiences)
+    if (claims.aud.includes(AGENT_AUDIENCE)) {
+      // Such a token would prove the agent that presents it as well.
+      throw new EksFault(
+        'InvalidTokenException',
+        `the token is for ${AGENT_AUDIENCE} too: wanted one for ${cluster.audiences.join(' or ')} alone`,
+      )
+    }
     const pod = serviceAccountOf(claims)
     const association = pod && (await options.associations.find({ clusterName, ...keyOf(pod) }))
     const verdict = decideFleetToken({ clusterName, agent, pod, association })
@@ -129,6 +138,7 @@ async function verifyFor(
 
 async function proveAgent(
   proof: AgentProof,
+  cluster: RegisteredCluster,
   verify: (token: Secret) => Promise<TokenClaims>,
 ): Promise<Agent> {
   if (proof.kind === 'key') {
@@ -150,6 +160,21 @@ async function proveAgent(
     throw new EksFault(
       'UnrecognizedClientException',
       "the agent's own token is not a service account token",
+    )
+  }
+  // The kubelet binds what it projects to the pod; one asked for by hand may name any node, or none.
+  if (identity.podName === undefined || identity.podUid === undefined) {
+    throw new EksFault(
+      'UnrecognizedClientException',
+      "the agent's own token is not bound to a pod: wanted one that the kubelet projects",
+    )
+  }
+  // Whoever may create pods can have a token for this audience projected into one on any node.
+  const name = formatServiceAccountName(identity)
+  if (!cluster.agents.includes(name)) {
+    throw new EksFault(
+      'UnrecognizedClientException',
+      `service account ${name} is no agent of cluster ${cluster.name}: wanted ${cluster.agents.join(' or ')}`,
     )
   }
   return { kind: 'token', identity }

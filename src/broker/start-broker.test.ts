@@ -157,6 +157,13 @@ describe('settings', () => {
     expect(() => readBrokerConfig({ ...configInput(), partition: 'mars' })).toThrow(/mars/)
   })
 
+  test('fleet tokens go to STS over https alone, but for one on loopback', () => {
+    const plain = { ...configInput(), stsEndpoint: 'http://sts.example' }
+    expect(() => readBrokerConfig(plain)).toThrow(/stsEndpoint.*https/)
+    const near = { ...configInput(), stsEndpoint: 'http://127.0.0.1:4566' }
+    expect(readBrokerConfig(near).stsEndpoint).toBe('http://127.0.0.1:4566')
+  })
+
   test("the partition is the region's", () => {
     const china = readBrokerConfig({ ...configInput(), region: 'cn-north-1' })
     expect(placeOf(china).partition).toBe('aws-cn')

@@ -14,6 +14,8 @@ export interface RegisteredCluster {
   readonly jwks: string
   /** Which audiences a pod's token may have. */
   readonly audiences: readonly string[]
+  /** Service accounts, `NAMESPACE/NAME`, whose tokens prove an agent. */
+  readonly agents: readonly string[]
   readonly createdAtMs: number
   readonly modifiedAtMs: number
 }
@@ -98,6 +100,7 @@ export const BROKER_MIGRATIONS: readonly Migration[] = [
         issuer text not null,
         jwks text not null,
         audiences text not null,
+        agents text not null,
         created_at_ms integer not null,
         modified_at_ms integer not null
       );
@@ -143,6 +146,7 @@ interface ClusterRow {
   readonly issuer: string
   readonly jwks: string
   readonly audiences: string
+  readonly agents: string
   readonly created_at_ms: number
   readonly modified_at_ms: number
 }
@@ -298,6 +302,7 @@ function clusterRow(cluster: RegisteredCluster): ClusterRow {
     issuer: cluster.issuer,
     jwks: cluster.jwks,
     audiences: JSON.stringify(cluster.audiences),
+    agents: JSON.stringify(cluster.agents),
     created_at_ms: cluster.createdAtMs,
     modified_at_ms: cluster.modifiedAtMs,
   }
@@ -310,6 +315,7 @@ function clusterOf(row: ClusterRow): RegisteredCluster {
     issuer: row.issuer,
     jwks: row.jwks,
     audiences: JSON.parse(row.audiences) as string[],
+    agents: JSON.parse(row.agents) as string[],
     createdAtMs: row.created_at_ms,
     modifiedAtMs: row.modified_at_ms,
   }

@@ -61,6 +61,7 @@ export async function registerCluster(name: string, flags: RegisterFlags): Promi
     issuer: flags.issuer,
     jwks: parseKeys(text, flags.jwks),
     ...(flags.audience !== undefined && { audiences: flags.audience }),
+    ...(flags.agent !== undefined && { agents: flags.agent }),
   })
   printClusters(flags, cluster, [cluster as unknown as ClusterRow])
 }

@@ -6,6 +6,7 @@ export interface RegisterFlags extends BrokerAccessFlags {
   readonly issuer: string
   readonly jwks: string
   readonly audience?: readonly string[]
+  readonly agent?: readonly string[]
 }
 
 export function addClusterCommand(program: Command): void {
@@ -16,6 +17,11 @@ export function addClusterCommand(program: Command): void {
     .requiredOption('--issuer <url>', "its service account issuer, as in its tokens' iss")
     .requiredOption('--jwks <file>', 'its public keys; - reads standard input')
     .option('--audience <audience>', "of pods' tokens (repeatable)", collect)
+    .option(
+      '--agent <namespace/name>',
+      'a service account that agents run as (repeatable); podrole-system/podrole-agent if none',
+      collect,
+    )
     .addOption(outputOption())
     .addHelpText(
       'after',
