@@ -15,12 +15,22 @@ interface CertificateRequest {
   readonly validDays?: number
 }
 
+/** Whom a client certificate names: Kubernetes reads the user from CN and its groups from O. */
+interface ClientCertificateRequest {
+  readonly commonName: string
+  readonly organizations?: readonly string[]
+  /** Default 365; never past the authority's own end. */
+  readonly validDays?: number
+}
+
 /** A private certificate authority; PEM texts, the key as PKCS#8. */
 export interface CertificateAuthority {
   readonly cert: string
   readonly key: string
   /** A new P-256 key and its certificate for TLS servers; `cert` is the leaf alone. */
   issue(request: CertificateRequest): Promise<ServingCertificate>
+  /** A new P-256 key and its certificate for TLS clients. */
+  issueClient(request: ClientCertificateRequest): Promise<ServingCertificate>
 }
 
 const EC_P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const
@@ -112,27 +122,65 @@ function authority(
   signingKey: webcrypto.CryptoKey,
   clock: Clock,
 ): CertificateAuthority {
-  return { cert, key, issue: (request) => issueLeaf({ cert, signingKey, clock }, request) }
+  const issuer = { cert, signingKey, clock }
+  return {
+    cert,
+    key,
+    issue: async (request) => issueServer(issuer, request),
+    issueClient: async ({ commonName, organizations = [], validDays }) => {
+      const x509 = await loadX509()
+      return issueLeaf(issuer, {
+        subject: [
+          ...organizations.map((name) => ({ O: [{ utf8String: name }] })),
+          ...distinguishedName(commonName),
+        ],
+        extensions: [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
+        validDays: validDays ?? 365,
+      })
+    },
+  }
 }
 
-async function issueLeaf(
-  issuer: {
-    readonly cert: string
-    readonly signingKey: webcrypto.CryptoKey
-    readonly clock: Clock
-  },
+interface Issuer {
+  readonly cert: string
+  readonly signingKey: webcrypto.CryptoKey
+  readonly clock: Clock
+}
+
+interface Leaf {
+  readonly subject: Record<string, { utf8String: string }[]>[]
+  readonly extensions: readonly X509.Extension[]
+  readonly validDays: number
+}
+
+async function issueServer(
+  issuer: Issuer,
   request: CertificateRequest,
 ): Promise<ServingCertificate> {
   const x509 = await loadX509()
   const names = checkedNames(request.names)
+  return issueLeaf(issuer, {
+    subject: distinguishedName(request.commonName ?? commonNameOf(names)),
+    extensions: [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(
+        names.map((name) => ({ type: isIP(name) === 0 ? 'dns' : 'ip', value: name })),
+      ),
+    ],
+    validDays: request.validDays ?? 365,
+  })
+}
+
+async function issueLeaf(issuer: Issuer, request: Leaf): Promise<ServingCertificate> {
+  const x509 = await loadX509()
   const root = new x509.X509Certificate(issuer.cert)
   const keys = await webcrypto.subtle.generateKey(EC_P256, true, ['sign', 'verify'])
   const now = issuer.clock.now()
-  const end = Math.min(now + (request.validDays ?? 365) * DAY_MS, root.notAfter.getTime())
+  const end = Math.min(now + request.validDays * DAY_MS, root.notAfter.getTime())
   const leaf = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     issuer: root.subjectName,
-    subject: new x509.Name(distinguishedName(request.commonName ?? commonNameOf(names))),
+    subject: new x509.Name(request.subject),
     notBefore: new Date(Math.max(now - BACKDATE_MS, root.notBefore.getTime())),
     notAfter: new Date(end),
     signingAlgorithm: SIGNING,
@@ -141,10 +189,7 @@ async function issueLeaf(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(
-        names.map((name) => ({ type: isIP(name) === 0 ? 'dns' : 'ip', value: name })),
-      ),
+      ...request.extensions,
       await x509.AuthorityKeyIdentifierExtension.create(root.publicKey),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],

@@ -3,7 +3,14 @@ export interface Client {
   /** IP address, without brackets. */
   readonly address: string
   readonly port: number
+  /** Of a server that asks for client certificates, where the client showed one. */
+  readonly certificate?: PeerCertificate
 }
+
+/** A client's certificate: whom it names, where it verified, or why it did not. */
+export type PeerCertificate =
+  | { readonly commonName: string; readonly organizations: readonly string[] }
+  | { readonly fault: string }
 
 /** A server is a function from Request to Response; sockets, TLS and signals are `serve.ts`'s. */
 export type Handler = (request: Request, client: Client) => Response | Promise<Response>

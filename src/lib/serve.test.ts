@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { connect } from 'node:net'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect as tlsConnect } from 'node:tls'
 import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts'
 import { PodroleError } from './errors.ts'
 import type { Handler } from './handler.ts'
@@ -60,6 +62,21 @@ describe('serveHttp', () => {
     expect(calls).toBe(1)
   })
 
+  test.each(['a b', '[::1', 'a:99999', '', 'a%zz'])(
+    'host %j does not reach the handler',
+    async (host) => {
+      const lines: string[] = []
+      const log = createLog('debug', { write: (line) => void lines.push(line) })
+      const server = http((request) => new Response(new URL(request.url).pathname), { log })
+      const socket = connect(server.port, '127.0.0.1')
+      socket.write(`GET / HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+      const answer = await new Promise((seen) => socket.once('data', (data) => seen(String(data))))
+      socket.destroy()
+      expect(answer).toStartWith('HTTP/1.1 400 ')
+      expect(lines).toEqual([])
+    },
+  )
+
   test('stop waits for what is under way and not for idle connections', async () => {
     const { promise: release, resolve } = Promise.withResolvers<void>()
     const { promise: entered, resolve: enter } = Promise.withResolvers<void>()
@@ -91,6 +108,32 @@ describe('serveHttp', () => {
   })
 })
 
+/** The inode numbers of this process' own sockets. */
+const ownSockets = (): string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1] ?? []
+    } catch {
+      return []
+    }
+  })
+
+/** How many connections to a port somebody still holds; a closed one has no inode. */
+const acceptedBy = (port: number): number =>
+  [
+    ...readFileSync('/proc/self/net/tcp', 'utf8').matchAll(
+      /^ *\d+: 0100007F:([0-9A-F]{4}) \S+ (?!0A)\S+ +\S+ +\S+ +\S+ +\d+ +\d+ +([1-9]\d*)/gm,
+    ),
+  ].filter(([, hex]) => Number.parseInt(hex ?? '', 16) === port).length
+
+/** Ports of 127.0.0.1 that something on this machine listens on. */
+const listeningPorts = (): number[] =>
+  [
+    ...readFileSync('/proc/self/net/tcp', 'utf8').matchAll(
+      /^ *\d+: 0100007F:([0-9A-F]{4}) 00000000:0000 0A/gm,
+    ),
+  ].map(([, hex]) => Number.parseInt(hex ?? '', 16))
+
 describe('serveTls', () => {
   let authority: CertificateAuthority | undefined
   const serve = async (handler: Handler): Promise<Awaited<ReturnType<typeof serveTls>>> => {
@@ -110,10 +153,7 @@ describe('serveTls', () => {
 
   test('the inner server takes nobody who did not come through the front', async () => {
     const server = await serve((_request, client) => Response.json(client))
-    const list = Bun.spawnSync(['sh', '-c', `cat /proc/${process.pid}/net/tcp`]).stdout.toString()
-    const ports = [...list.matchAll(/^ *\d+: 0100007F:([0-9A-F]{4}) 00000000:0000 0A/gm)]
-      .map(([, hex]) => Number.parseInt(hex ?? '', 16))
-      .filter((port) => port !== server.port)
+    const ports = listeningPorts().filter((port) => port !== server.port)
     const statuses = await Promise.all(
       ports.map((port) =>
         get(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2000) }).then(
@@ -134,6 +174,47 @@ describe('serveTls', () => {
     const response = await get(`${server.url}/again`, { tls: { ca: other.cert }, keepalive: false })
     expect(response.status).toBe(200)
   })
+
+  test('what cannot be started leaves nothing behind', async () => {
+    const server = await serve(() => new Response('ok'))
+    const certificate = await authority!.issue({ names: ['127.0.0.1'] })
+    const before = ownSockets().length
+    const handler: Handler = () => new Response()
+    const taken = serveTls({ ...local, port: server.port, handler, certificate })
+    expect(taken).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    const none = serveTls({ ...local, handler, certificate: { cert: '', key: '' } })
+    expect(none).rejects.toMatchObject({ code: 'InvalidServingCertificate' })
+    await Promise.allSettled([taken, none])
+    expect(ownSockets()).toHaveLength(before)
+  })
+
+  test('a client that never closes its side is not kept', async () => {
+    const server = await serve(() => new Response('ok'))
+    // The one between keeps both of its connections open and, once told, says nothing more.
+    const sockets: Socket[] = []
+    let isSilent = false
+    const between = createServer({ allowHalfOpen: true }, (near) => {
+      const far = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+      sockets.push(near, far)
+      for (const socket of [near, far]) socket.on('error', () => undefined)
+      near.on('data', (data) => isSilent || far.write(data))
+      far.on('data', (data) => near.write(data))
+    })
+    await new Promise<void>((done) => between.listen(0, '127.0.0.1', done))
+    const { port } = between.address() as AddressInfo
+    const client = tlsConnect({ port, host: '127.0.0.1', ca: ca() })
+    client.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+    await new Promise<void>((seen) => {
+      client.once('data', () => {
+        isSilent = true
+        seen()
+      })
+    })
+    expect(acceptedBy(server.port)).toBe(1)
+    while (acceptedBy(server.port) > 0) await Bun.sleep(20)
+    for (const socket of [client, ...sockets]) socket.destroy()
+    between.close()
+  }, 20_000)
 
   test('requests go on while certificates change', async () => {
     const server = await serve(async (request) => new Response(await request.text()))

@@ -1,8 +1,9 @@
 import { connect, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { messageOf, PodroleError } from './errors.ts'
-import { textResponse, type Client, type Handler } from './handler.ts'
+import { textResponse, type Client, type Handler, type PeerCertificate } from './handler.ts'
 import { faultFields, type Log, silentLog } from './log.ts'
+import { sessionOf, type SocketSession } from './upgrade.ts'
 
 /** Where and how a handler is served. */
 export interface ServeOptions {
@@ -23,6 +24,15 @@ export interface ServingCertificate {
   readonly key: string
 }
 
+export interface ServeTlsOptions extends ServeOptions {
+  readonly certificate: ServingCertificate
+  /**
+   * PEM texts of the authorities whose client certificates (extended key usage clientAuth) say who
+   * the client is: `Client.certificate`. Nobody needs one; a wrong one is reported, not refused.
+   */
+  readonly clientAuthorities?: readonly string[]
+}
+
 /** A server that runs. */
 export interface Listening {
   readonly hostname: string
@@ -40,6 +50,8 @@ export interface TlsListening extends Listening {
 
 const MIN_VERSION = 'TLSv1.2'
 const HANDSHAKE_MS = 5000
+/** How long the client of a connection that ended may take to close its side. */
+const LINGER_MS = 5000
 
 /** Serves a handler over HTTP/1.1. */
 export function serveHttp(options: ServeOptions): Listening {
@@ -58,19 +70,18 @@ export function serveHttp(options: ServeOptions): Listening {
  * replaced while connections are open: `Bun.serve` cannot do that, so a `node:tls` front pipes to
  * an inner server that takes connections from the front alone.
  */
-export async function serveTls(
-  options: ServeOptions & { readonly certificate: ServingCertificate },
-): Promise<TlsListening> {
+export async function serveTls(options: ServeTlsOptions): Promise<TlsListening> {
   const peers = new Map<number, Client>()
+  const front = createTlsServer({
+    ...secureContext(options.certificate),
+    ...clientVerification(options),
+    ALPNProtocols: ['h2', 'http/1.1'],
+  })
   const inner = start(
     { ...options, hostname: '127.0.0.1', port: 0 },
     (_request, client) => peers.get(client.port),
     true,
   )
-  const front = createTlsServer({
-    ...secureContext(options.certificate),
-    ALPNProtocols: ['h2', 'http/1.1'],
-  })
   const open = new Map<Socket, ReturnType<typeof setTimeout>>()
   front.on('secureConnection', (socket) => {
     clearTimeout(open.get(socket))
@@ -78,13 +89,19 @@ export async function serveTls(
   })
   front.on('connection', (socket) => guardHandshake(socket, open))
   front.on('tlsClientError', () => undefined)
-  await listen(front, options)
+  try {
+    await listen(front, options)
+  } catch (error) {
+    await inner.stop(true)
+    throw error
+  }
   const { port } = front.address() as AddressInfo
   return {
     hostname: options.hostname,
     port,
     url: `https://${hostInUrl(options.hostname)}:${port}`,
-    reload: (certificate) => front.setSecureContext(secureContext(certificate)),
+    reload: (certificate) =>
+      front.setSecureContext({ ...secureContext(certificate), ...clientVerification(options) }),
     stop: async (graceMs) => {
       front.close()
       await drain(inner, graceMs)
@@ -93,11 +110,29 @@ export async function serveTls(
   }
 }
 
+const SOCKETS: Bun.WebSocketHandler<SocketSession> = {
+  idleTimeout: 0,
+  sendPings: true,
+  maxPayloadLength: 1 << 20,
+  backpressureLimit: 64 << 20,
+  closeOnBackpressureLimit: true,
+  open: (socket) =>
+    socket.data.open({
+      send: (message) => void socket.sendBinary(message),
+      bufferedBytes: () => socket.getBufferedAmount(),
+      close: (code = 1000) => socket.close(code),
+    }),
+  message: (socket, message) =>
+    socket.data.message(typeof message === 'string' ? Buffer.from(message) : message),
+  drain: (socket) => socket.data.drained(),
+  close: (socket) => socket.data.closed(),
+}
+
 function start(
   options: ServeOptions,
   clientOf: (request: Request, client: Client) => Client | undefined,
   http2: boolean,
-): Bun.Server<undefined> {
+): Bun.Server<SocketSession> {
   const log = options.log ?? silentLog
   const onError = (error: unknown): Response => {
     log.error('request failed', faultFields(error))
@@ -115,11 +150,19 @@ function start(
     maxRequestBodySize: options.maxBodyBytes ?? 4 << 20,
     error: onError,
     fetch: async (request, server) => {
+      // The URL is made of the Host header, which may hold anything.
+      if (!URL.canParse(request.url)) return textResponse('Bad Request\n', 400)
       const from = server.requestIP(request)
       const client = clientOf(request, { address: from?.address ?? '', port: from?.port ?? -1 })
       if (client === undefined) return new Response(null, { status: 421 })
-      return options.handler(request, client)
+      const response = await options.handler(request, client)
+      const session = sessionOf(response)
+      if (session === undefined) return response
+      const headers = { 'sec-websocket-protocol': session.protocol }
+      // Bun wants no answer for a connection that it upgraded.
+      return server.upgrade(request, { data: session, headers }) ? undefined : response
     },
+    websocket: SOCKETS,
   })
 }
 
@@ -130,13 +173,25 @@ function pipeTo(port: number, socket: TLSSocket, peers: Map<number, Client>): vo
   upstream.on('connect', () => {
     localPort = upstream.localPort
     if (localPort !== undefined) {
-      peers.set(localPort, { address: remoteAddress ?? '', port: remotePort ?? -1 })
+      const certificate = peerCertificate(socket)
+      peers.set(localPort, {
+        address: remoteAddress ?? '',
+        port: remotePort ?? -1,
+        ...(certificate !== undefined && { certificate }),
+      })
     }
     socket.pipe(upstream)
     upstream.pipe(socket)
   })
-  const end = (): void => {
+  // Once: the port may be another connection's by the time that a slow client closes its side.
+  const forget = (): void => {
     if (localPort !== undefined) peers.delete(localPort)
+    localPort = undefined
+  }
+  let lingering: ReturnType<typeof setTimeout> | undefined
+  const end = (): void => {
+    clearTimeout(lingering)
+    forget()
     socket.destroy()
     upstream.destroy()
   }
@@ -144,9 +199,33 @@ function pipeTo(port: number, socket: TLSSocket, peers: Map<number, Client>): vo
   upstream.on('error', end)
   socket.on('close', end)
   upstream.on('close', () => {
-    if (localPort !== undefined) peers.delete(localPort)
+    forget()
     socket.end()
+    if (!socket.destroyed) lingering = setTimeout(() => socket.destroy(), LINGER_MS)
   })
+}
+
+function clientVerification({ clientAuthorities: authorities }: ServeTlsOptions): {
+  ca?: string[]
+  requestCert?: boolean
+  rejectUnauthorized?: boolean
+} {
+  return authorities === undefined
+    ? {}
+    : { ca: [...authorities], requestCert: true, rejectUnauthorized: false }
+}
+
+/** Whom the client's certificate names; undefined where it showed none, or was not asked. */
+function peerCertificate(socket: TLSSocket): PeerCertificate | undefined {
+  // The types promise an object; Bun gives none where there is no certificate.
+  const subject: unknown = socket.getPeerCertificate()?.subject
+  if (typeof subject !== 'object' || subject === null) return undefined
+  if (!socket.authorized) return { fault: String(socket.authorizationError ?? 'not verified') }
+  const valuesOf = (name: string): string[] => {
+    const value: unknown = Reflect.get(subject, name)
+    return [value].flat().filter((item) => typeof item === 'string')
+  }
+  return { commonName: valuesOf('CN').at(-1) ?? '', organizations: valuesOf('O') }
 }
 
 /**
@@ -195,7 +274,7 @@ async function listen(
  * Bun's own `stop()` also waits for connections that are merely kept alive, up to their idle
  * timeout: what is under way is waited for, what is idle is closed.
  */
-async function drain(server: Bun.Server<undefined>, graceMs = 5000): Promise<void> {
+async function drain(server: Bun.Server<SocketSession>, graceMs = 5000): Promise<void> {
   void server.stop()
   const until = performance.now() + graceMs
   while (server.pendingRequests > 0 && performance.now() < until) await Bun.sleep(5)

@@ -272,3 +272,10 @@ test('a pod that would need more operations than the API server applies is left 
   const mutation = decide({ name: '', pod, reason: '' }, pod)
   expect(mutation).toMatchObject({ reason: 'InvalidPod', patch: [] })
 })
+
+test('a mount path of a million slashes holds nothing up', () => {
+  const mountPath = `${'/'.repeat(1_000_000)}x`
+  const containers = [{ name: 'a', volumeMounts: [{ name: 'own', mountPath }] }]
+  const pod = { metadata: {}, spec: { containers } }
+  expect(decide({ name: '', pod, reason: '' }, pod).reason).toBe('Mutated')
+})

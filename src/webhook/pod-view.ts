@@ -96,5 +96,12 @@ function objectsAt(value: unknown, where: string): JsonObject[] {
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** A path without the slashes at its end, to compare by. */
-const trimSlashes = (path: string): string => path.replace(/(?<=.)\/+$/, '')
+/**
+ * A path without the slashes at its end, to compare by. No regular expression: those try again at
+ * each slash, and a hostile path may hold a million of them.
+ */
+function trimSlashes(path: string): string {
+  let end = path.length
+  while (end > 1 && path[end - 1] === '/') end -= 1
+  return path.slice(0, end)
+}
