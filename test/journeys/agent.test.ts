@@ -12,6 +12,7 @@ import { createLog } from '../../src/lib/log.ts'
 const ACCOUNT = '111122223333'
 const REGION = 'us-east-1'
 const CLUSTER = 'storm'
+const ASK_MANY = join(import.meta.dir, '..', 'support', 'ask-many.ts')
 
 let wired: WiredSandbox | undefined
 
@@ -27,6 +28,7 @@ beforeAll(async () => {
     clock: systemClock,
     log: createLog('error'),
     logLevel: 'error',
+    images: { 'ask-many': ASK_MANY },
   })
   const { sandbox } = wired
   const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials()
@@ -56,8 +58,8 @@ afterAll(async () => {
   await wired?.stop()
 })
 
-/** Starts a pod of the service account and runs a program of test/support in it. */
-async function runIn(name: string, file: string, ...args: readonly string[]): Promise<string> {
+/** Starts a pod of the service account and asks its agent that many times at once. */
+async function askMany(name: string, count: number): Promise<string> {
   const cluster = wired?.sandbox.clusters.get(CLUSTER)
   const node = cluster?.nodes[0]
   if (cluster === undefined || node === undefined) throw new Error('no cluster')
@@ -66,18 +68,17 @@ async function runIn(name: string, file: string, ...args: readonly string[]): Pr
     metadata: ref,
     spec: {
       serviceAccountName: 'app',
-      containers: [{ name: 'main', image: 'busybox', command: ['sleep', '600'] }],
+      containers: [{ name: 'main', image: 'ask-many', command: ['sleep', '600'] }],
     },
   })
   for (let tries = 0; tries < 500; tries += 1) {
     if ((await cluster.client.get<Pod>(PODS, ref)).status?.phase === 'Running') break
     await Bun.sleep(20)
   }
-  const program = join(import.meta.dir, '..', 'support', file)
   const ran = await node.exec({
     namespace: 'default',
     pod: name,
-    command: [process.execPath, '--no-env-file', program, ...args],
+    command: [process.execPath, '--no-env-file', ASK_MANY, String(count)],
   })
   expect(ran.stderr).toBe('')
   return ran.stdout
@@ -91,7 +92,7 @@ const upstreamCalls = (): number =>
 describe('the agent in front of EKS Auth', () => {
   test('100 first requests of one pod at once: one upstream call, one key', async () => {
     const before = upstreamCalls()
-    const said = JSON.parse(await runIn('storm-1', 'ask-many.ts', '100')) as {
+    const said = JSON.parse(await askMany('storm-1', 100)) as {
       answers: number
       keys: string[]
     }
@@ -99,7 +100,7 @@ describe('the agent in front of EKS Auth', () => {
     expect(said.keys).toEqual([expect.stringMatching(/^ASIA/)])
     expect(upstreamCalls() - before).toBe(1)
     // Another pod has a token of its own: it is asked for again, which shows that calls are counted.
-    await runIn('storm-2', 'ask-many.ts', '10')
+    await askMany('storm-2', 10)
     expect(upstreamCalls() - before).toBe(2)
   })
 })

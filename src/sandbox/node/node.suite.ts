@@ -14,6 +14,9 @@ import { createImageTable } from './images.ts'
 import { findIsolation } from './isolation.ts'
 import { type NodeOptions, type SandboxNode, startNode } from './node.ts'
 
+/** The `bun` image's files, which a pod must see wherever the checkout is. */
+const CHECKOUT = join(import.meta.dir, '..', '..', '..')
+
 export const NAMESPACE = 'team'
 export const NODE = 'node-1'
 
@@ -71,7 +74,7 @@ export async function startTestNode(options: Partial<NodeOptions> = {}): Promise
     client: clientOf(cluster.tokenFor(`system:node:${NODE}`, ['system:nodes'])),
     clusterName: 'one',
     folder,
-    images: createImageTable(),
+    images: createImageTable({ bun: { entrypoint: [process.execPath], folders: [CHECKOUT] } }),
     environment: { AWS_REGION: 'eu-west-1' },
     forwards: [],
     network: 'auto',
