@@ -115,7 +115,7 @@ function readStatements(node: JsonNode | undefined): readonly JsonNode[] {
 
 function readStatement(node: JsonNode, where: string, kind: PolicyKind): PolicyStatement {
   const elements = readElements(node, where, STATEMENT_ELEMENTS)
-  const sid = readSid(elements.get('Sid'), where)
+  const sid = readSid(elements.get('Sid'), where, kind)
   const effect = readEffect(elements.get('Effect'), where)
   const condition = elements.get('Condition')
   return {
@@ -128,9 +128,11 @@ function readStatement(node: JsonNode, where: string, kind: PolicyKind): PolicyS
   }
 }
 
-function readSid(node: JsonNode | undefined, where: string): string | undefined {
+/** Bucket policies take whole sentences: Amazon S3 User Guide, "Examples of bucket policies". */
+function readSid(node: JsonNode | undefined, where: string, kind: PolicyKind): string | undefined {
   if (node === undefined) return undefined
-  if (node.kind === 'string' && SID.test(node.value)) return node.value
+  const isText = node.kind === 'string'
+  if (isText && (kind === 'resource' || SID.test(node.value))) return node.value
   throw malformedPolicy(
     'Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*',
     `The Sid of ${where} holds something other than letters and digits.`,

@@ -131,6 +131,12 @@ def check_sts(checks, name, credentials):
     def alter_body(request):
         request.body = f"{WHO}&Note=2"
 
+    def alter_operation(request):
+        request.body = "Action=NoSuchOperation&Version=2011-06-15"
+
+    def add_query(request):
+        request.path = f"/?{WHO}"
+
     def alter_header(request):
         request.headers["X-Amz-Marker"] = "2"
 
@@ -148,6 +154,8 @@ def check_sts(checks, name, credentials):
     expect("a wrong secret", "SignatureDoesNotMatch", credentials=wrong)
     expect("a key that nobody has", "InvalidClientTokenId", credentials=unknown)
     expect("an altered body", "SignatureDoesNotMatch", change=alter_body)
+    expect("a body of no operation", "SignatureDoesNotMatch", change=alter_operation)
+    expect("an added query", "SignatureDoesNotMatch", change=add_query)
     expect("an altered header", "SignatureDoesNotMatch", change=alter_header)
     expect("an altered signature", "SignatureDoesNotMatch", change=alter_signature)
     expect("no signature", "MissingAuthenticationToken", change=drop)

@@ -39,6 +39,8 @@ export interface Clients {
 
 export interface AwsFixture {
   readonly aws: Aws
+  /** What it keeps: for tests that need more of it than can be made by calls. */
+  readonly state: State
   readonly endpoint: string
   readonly names: IssuerNameTable
   readonly clock: ManualClock
@@ -82,8 +84,9 @@ export async function startAwsFixture(): Promise<AwsFixture> {
   const log = createLog('debug', { write: (line) => void logLines.push(line) })
   const authority = await createCertificateAuthority({ commonName: 'test sandbox', clock })
   const names = createIssuerNames()
+  const state = new State()
   const aws = createAws({
-    state: new State(),
+    state,
     clock,
     log,
     accountIds: [ACCOUNT, OTHER_ACCOUNT],
@@ -130,6 +133,7 @@ export async function startAwsFixture(): Promise<AwsFixture> {
   }
   return {
     aws,
+    state,
     endpoint: http.url,
     names,
     clock,

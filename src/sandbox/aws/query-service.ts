@@ -38,18 +38,35 @@ export async function answerQuery(incoming: Incoming): Promise<Response> {
   let service = SERVICES.find(({ name }) => name === scopedService(incoming.signature))
   let operation = 'unknown'
   try {
+    const signer = authenticateSigner(incoming)
     const parameters = readParameters(incoming)
     service ??= SERVICES.find(({ version }) => version === parameters.get('Version')) ?? STS
     const action = parameters.get('Action') ?? ''
     const run = findAction(service, action, parameters)
     operation = action
-    const result = await runOperation(incoming, { service, operation, run, parameters })
+    const what = { service, operation, run, parameters, signer }
+    const result = await runOperation(incoming, what)
     return successResponse(incoming, service, operation, result)
   } catch (error) {
     const fault = faultOf(incoming, error)
     recordRefusal(incoming, { service: service?.name ?? 'sts', operation }, fault)
     return faultResponse(incoming, service ?? STS, fault)
   }
+}
+
+const ANONYMOUS: Identity = { caller: { kind: 'anonymous' } }
+
+/**
+ * Who signed a request, before anything else of it is judged; undefined where nobody did, or where
+ * it asks for an operation that brings its own proof: whatever signature is there proves nothing.
+ */
+function authenticateSigner(incoming: Incoming): Identity | undefined {
+  const { signature, url, body, world } = incoming
+  if (signature === undefined) return undefined
+  const form = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1')
+  const action = /(?:^|&)Action=(\w+)(?:&|$)/
+  const named = action.exec(form)?.[1] ?? action.exec(url.search.slice(1))?.[1] ?? ''
+  return UNSIGNED_OPERATIONS.has(named) ? undefined : authenticate(world, incoming, 'query')
 }
 
 function readParameters(incoming: Incoming): QueryParameters {
@@ -88,13 +105,14 @@ async function runOperation(
     readonly operation: string
     readonly run: QueryOperation
     readonly parameters: QueryParameters
+    readonly signer: Identity | undefined
   },
 ): Promise<ResultMembers | undefined> {
-  const { service, operation, run, parameters } = what
+  const { service, operation, run, parameters, signer } = what
   const unsigned = service === STS && UNSIGNED_OPERATIONS.has(operation)
-  const identity: Identity = unsigned
-    ? { caller: { kind: 'anonymous' } }
-    : authenticate(incoming.world, incoming, 'query')
+  const identity = unsigned
+    ? ANONYMOUS
+    : (signer ?? authenticate(incoming.world, incoming, 'query'))
   const call = callOf(incoming, { protocol: 'query', service: service.name, operation, identity })
   return run(call, parameters)
 }

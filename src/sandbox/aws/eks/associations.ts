@@ -3,9 +3,8 @@ import { EksFault } from '../../../broker/eks-wire.ts'
 import { compileText, matchesPattern } from '../../../iam/pattern.ts'
 import { documentOf } from '../identity/policies.ts'
 import { authorize } from '../identity/authorization.ts'
-import { requestTagKeys } from '../iam/tags.ts'
-import { resourceTagKeys } from '../iam/tags.ts'
-import { clusterKey } from '../records.ts'
+import { requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
+import { clusterKey, type Tables } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
 import { type JsonInput, type JsonRoute, readJsonObject } from '../wire/json.ts'
 import { isRecord } from '../wire/xml.ts'
@@ -37,6 +36,7 @@ async function runAssociation(call: Call, input: JsonInput): Promise<Response> {
     findCluster: async (name) =>
       tables.clusters.get(clusterKey(place.accountId, place.region, name)),
     checkRole: async (question) => checkRole(call, question),
+    countAssociations: async (name) => countAssociations(tables, place, name),
   })
   const { request, url, body } = input
   const inner = new Request(url.href, {
@@ -56,11 +56,24 @@ function tagContext(call: Call, input: JsonInput): ReturnType<typeof requestTagK
   return requestTagKeys(Object.entries(tags).map(([Key, value]) => ({ Key, Value: String(value) })))
 }
 
+function countAssociations(
+  tables: Tables,
+  place: { readonly accountId: string; readonly region: string },
+  clusterName: string,
+): number {
+  let count = 0
+  for (const { accountId, region, association } of tables.associations.values()) {
+    const here = accountId === place.accountId && region === place.region
+    if (here && association.clusterName === clusterName) count += 1
+  }
+  return count
+}
+
 /**
  * The caller may pass the role, it exists, and it trusts EKS Pod Identity.
  * Source: EKS User Guide, "Assign an IAM role to a Kubernetes service account".
  */
-function checkRole(call: Call, question: RoleQuestion): void {
+export function checkRole(call: Call, question: RoleQuestion): void {
   const { roleArn, cluster } = question
   try {
     authorize(call, {

@@ -18,6 +18,7 @@ import {
   readDocument,
 } from './faults.ts'
 import { currentText, type PrincipalIds, readPrincipals } from './principals.ts'
+import { findOpenIssuer } from './shared-issuers.ts'
 import {
   mergeTags,
   pageMembers,
@@ -80,7 +81,12 @@ function readTrust(call: Call, text: string): PrincipalIds {
   if (text.length > MAX_TRUST_CHARACTERS) {
     throw limitExceeded(`Cannot exceed quota for ACLSizePerRole: ${MAX_TRUST_CHARACTERS}`)
   }
-  const principals = readPrincipals(call.world.tables, readDocument(text, 'trust'))
+  const document = readDocument(text, 'trust')
+  const open = findOpenIssuer(document)
+  if (open !== undefined) {
+    throw malformedPolicy(`Trust in ${open} must evaluate a claim such as ${open}:sub`)
+  }
+  const principals = readPrincipals(call.world.tables, document)
   if ('unknown' in principals) {
     throw malformedPolicy(`Invalid principal in policy: "AWS":"${principals.unknown}"`)
   }

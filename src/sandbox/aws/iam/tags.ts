@@ -1,6 +1,7 @@
 import type { Tags } from '../records.ts'
 import type { Constraints } from '../wire/constraints.ts'
 import type { QueryParameters } from '../wire/query.ts'
+import type { AwsFault } from '../wire/fault.ts'
 import type { Node } from '../wire/xml.ts'
 import { invalidInput, limitExceeded } from './faults.ts'
 
@@ -42,14 +43,17 @@ export function mergeTags(known: Tags, added: readonly Tag[]): Tags {
   return Object.fromEntries(merged)
 }
 
-/** @throws AwsFault `InvalidInput` */
-export function checkTags(tags: readonly Tag[]): void {
+/** @throws AwsFault `InvalidInput`, or what `fault` makes: each service has its own code */
+export function checkTags(
+  tags: readonly Tag[],
+  fault: (message: string) => AwsFault = invalidInput,
+): void {
   const keys = tags.map(({ Key }) => Key.toLowerCase())
   if (new Set(keys).size !== keys.length) {
-    throw invalidInput('Duplicate tag keys found. Please note that Tag keys are case insensitive.')
+    throw fault('Duplicate tag keys found. Please note that Tag keys are case insensitive.')
   }
   if (keys.some((key) => key.startsWith('aws:'))) {
-    throw invalidInput('Tag keys that start with aws: are reserved for AWS use.')
+    throw fault('Tag keys that start with aws: are reserved for AWS use.')
   }
 }
 

@@ -169,12 +169,24 @@ describe('a signed call is refused for', () => {
   })
 
   test('a temporary key past its end', async () => {
-    fixture.clock.advance(3_600_000)
+    fixture.clock.advance(3_599_000)
+    expect((await fixture.call({ ...STS, keys: session })).status).toBe(200)
+    fixture.clock.advance(1000)
     const got: string[] = []
-    for (const target of [STS, EKS, S3]) {
-      got.push(await codeOf(await fixture.call({ ...target, keys: session })))
+    const iam = { service: 'iam', body: 'Action=ListRoles&Version=2010-05-08' }
+    const path = `/clusters/${CLUSTER}/assume-role-for-pod-identity`
+    const auth = { service: 'eks-auth', path, body: '{"token":"a"}' }
+    for (const target of [STS, iam, EKS, auth, S3]) {
+      const response = await fixture.call({ ...target, keys: session })
+      got.push(`${response.status} ${await codeOf(response)}`)
     }
-    expect(got).toEqual(['ExpiredToken', 'ExpiredTokenException', 'ExpiredToken'])
+    expect(got).toEqual([
+      '403 ExpiredToken',
+      '403 ExpiredToken',
+      '403 ExpiredTokenException',
+      '403 ExpiredTokenException',
+      '400 ExpiredToken',
+    ])
   })
 })
 

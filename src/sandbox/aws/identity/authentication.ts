@@ -81,7 +81,7 @@ function authenticationFault(protocol: Protocol, fault: AuthenticationFault): Aw
 export function authenticate(world: World, request: SignedRequest, protocol: Protocol): Identity {
   const { signature, wire, body } = request
   if (signature === undefined) throw authenticationFault(protocol, 'missing')
-  if ('ok' in signature) throw verdictFault(signature, protocol)
+  if ('ok' in signature) throw malformedSignature(signature, wire, protocol)
   const key = world.tables.keys.get(signature.accessKeyId)
   if (key === undefined) throw authenticationFault(protocol, 'unknown-key')
   if (signature.sessionToken !== key.session?.sessionToken) {
@@ -97,6 +97,18 @@ export function authenticate(world: World, request: SignedRequest, protocol: Pro
   const caller = callerOf(world, key)
   if (caller === undefined) throw authenticationFault(protocol, 'unknown-key')
   return { caller, key }
+}
+
+/** A signature that cannot be read; S3 tells one in the query from one in the header. */
+function malformedSignature(
+  verdict: SignatureVerdict,
+  wire: WireRequest,
+  protocol: Protocol,
+): AwsFault {
+  const fault = verdictFault(verdict, protocol)
+  const inQuery = protocol === 's3' && !wire.headers.has('authorization')
+  if (!inQuery || fault.code !== 'AuthorizationHeaderMalformed') return fault
+  return new AwsFault('AuthorizationQueryParametersError', fault.message, { status: 400 })
 }
 
 function verdictFault(verdict: SignatureVerdict, protocol: Protocol): AwsFault {

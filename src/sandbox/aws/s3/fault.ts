@@ -6,6 +6,7 @@ const FAULTS = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
   AccessDenied: [403, 'Access Denied'],
   AuthorizationHeaderMalformed: [400, 'The authorization header is malformed.'],
+  AuthorizationQueryParametersError: [400, 'Error parsing the X-Amz-Credential parameter'],
   BadDigest: [
     400,
     'The Content-MD5 or checksum value you specified did not match what we received.',

@@ -33,19 +33,22 @@ export const objectArn = (request: S3Request, key = request.key): string =>
   `${bucketArn(request)}/${key}`
 
 /**
- * @throws AwsFault `NoSuchBucket`; for another region's scope `AuthorizationHeaderMalformed`, for
- *   another region's host `PermanentRedirect`
+ * @throws AwsFault `NoSuchBucket`; for another region's scope `AuthorizationHeaderMalformed`
+ *   (presigned: `AuthorizationQueryParametersError`), for another region's host `PermanentRedirect`
  */
 export function requireBucket(request: S3Request): BucketRecord {
   const { call } = request
   const record = call.world.tables.buckets.get(request.bucket)
   if (record === undefined) throw s3Fault('NoSuchBucket', { BucketName: request.bucket })
   if (call.identity.key !== undefined && call.region !== record.region) {
-    throw s3Fault(
-      'AuthorizationHeaderMalformed',
-      { Region: record.region },
-      `The authorization header is malformed; the region '${call.region}' is wrong; expecting '${record.region}'`,
-    )
+    const wrong = `the region '${call.region}' is wrong; expecting '${record.region}'`
+    const [code, text] = request.query.has('X-Amz-Signature')
+      ? ([
+          'AuthorizationQueryParametersError',
+          'Error parsing the X-Amz-Credential parameter',
+        ] as const)
+      : (['AuthorizationHeaderMalformed', 'The authorization header is malformed'] as const)
+    throw s3Fault(code, { Region: record.region }, `${text}; ${wrong}`)
   }
   const asked = regionOfHost(request.headers.get('host') ?? '')
   if (asked !== undefined && asked !== record.region) {

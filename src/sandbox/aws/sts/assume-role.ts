@@ -104,22 +104,20 @@ interface JoinedTags {
   readonly transitive: readonly string[]
 }
 
+const invalidTags = (message: string): AwsFault => new AwsFault('InvalidParameterValue', message)
+
 /** The tags that were asked for and those that are inherited. */
 function joinTags(request: AssumeRoleRequest, from: SessionRecord | undefined): JoinedTags {
-  checkTags(request.tags)
+  checkTags(request.tags, invalidTags)
   const asked = new Set(request.tags.map(({ Key }) => Key.toLowerCase()))
   for (const name of request.transitiveKeys) {
     if (asked.has(name.toLowerCase())) continue
-    throw new AwsFault(
-      'InvalidParameterValue',
-      'The specified transitive tag key must be included in the requested tags.',
-    )
+    throw invalidTags('The specified transitive tag key must be included in the requested tags.')
   }
   const inherited: Tag[] = []
   for (const name of from?.transitiveTagKeys ?? []) {
     if (asked.has(name.toLowerCase())) {
-      throw new AwsFault(
-        'InvalidParameterValue',
+      throw invalidTags(
         "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
       )
     }

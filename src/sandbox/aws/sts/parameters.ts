@@ -19,6 +19,9 @@ const POLICY = {
   pattern: '[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+',
 }
 const MAX_POLICY_ARNS = 10
+/** Of the session policy's text and the ARNs together. */
+const MAX_POLICY_CHARACTERS = 2048
+const TAG_KEY = { required: true, min: 1, max: 128, pattern: TAG_PATTERN }
 
 /** What the operations that begin a role's session have in common. */
 export interface RoleParameters {
@@ -64,9 +67,12 @@ export function readSessionTags(
   constraints.count('tags', tags.length, 50)
   const transitiveKeys = parameters.list('TransitiveTagKeys')
   constraints.count('transitiveTagKeys', transitiveKeys.length, 50)
+  transitiveKeys.forEach((key, index) => {
+    constraints.text(`transitiveTagKeys.${index + 1}.member`, key, TAG_KEY)
+  })
   const read = tags.map(({ Key, Value }, index) => {
     const at = `tags.${index + 1}.member`
-    constraints.text(`${at}.key`, Key, { required: true, min: 1, max: 128, pattern: TAG_PATTERN })
+    constraints.text(`${at}.key`, Key, TAG_KEY)
     constraints.text(`${at}.value`, Value, { required: true, max: 256, pattern: TAG_PATTERN })
     return { Key: Key ?? '', Value: Value ?? '' }
   })
@@ -92,8 +98,9 @@ export function findRole(tables: Tables, arn: string): RoleRecord | undefined {
 }
 
 /**
- * The texts of the session policies.
- * @throws AwsFault `MalformedPolicyDocument`, `ValidationError`
+ * The texts of the session policies. Source: AWS STS API Reference, AssumeRole, Policy and
+ * PolicyArns: "The plaintext … can't exceed 2,048 characters".
+ * @throws AwsFault `MalformedPolicyDocument`, `PackedPolicyTooLarge`, `ValidationError`
  */
 export function readSessionPolicies(
   tables: Tables,
@@ -102,6 +109,13 @@ export function readSessionPolicies(
 ): readonly string[] {
   const { policy, policyArns } = given
   if (policy !== undefined) readDocument(policy, 'session')
+  const characters = (policy ?? '').length + policyArns.join('').length
+  if (characters > MAX_POLICY_CHARACTERS) {
+    throw new AwsFault(
+      'PackedPolicyTooLarge',
+      `The session policies have ${characters} characters, more than the limit of ${MAX_POLICY_CHARACTERS}`,
+    )
+  }
   const managed = policyArns.map((arn) => {
     const found = tables.policies.get(arn)
     if (found === undefined || ![accountId, 'aws'].includes(found.accountId)) {

@@ -62,15 +62,16 @@ function readTagClaims(raw: Readonly<Record<string, unknown>>): {
   const flat = Object.entries(raw)
     .filter(([name]) => name.startsWith(FLAT_TAG))
     .map(([name, value]) => [name.slice(FLAT_TAG.length), value] as const)
-  const tags = [...Object.entries(principal), ...flat].map(([Key, value]) => ({
-    Key,
-    Value: oneText(value),
-  }))
-  return {
-    tags,
-    transitive: [...texts(nested?.['transitive_tag_keys']), ...texts(raw[FLAT_TRANSITIVE])],
-  }
+  const nestedTags = Object.entries(principal).map((entry) => tagOf(entry))
+  // A tag that is in both forms with one value is one tag.
+  const further = flat
+    .map((entry) => tagOf(entry))
+    .filter(({ Key, Value }) => !nestedTags.some((one) => one.Key === Key && one.Value === Value))
+  const transitive = [...texts(nested?.['transitive_tag_keys']), ...texts(raw[FLAT_TRANSITIVE])]
+  return { tags: [...nestedTags, ...further], transitive: [...new Set(transitive)] }
 }
+
+const tagOf = ([Key, value]: readonly [string, unknown]): Tag => ({ Key, Value: oneText(value) })
 
 /** A tag has one value: a string, or a list that holds one. */
 function oneText(value: unknown): string {
