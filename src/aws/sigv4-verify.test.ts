@@ -295,7 +295,8 @@ test('what smithy signs verifies, whatever path, query, headers and body', async
     method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE'),
     path: fc.array(text.map(componentOf), { maxLength: 4 }).map((parts) => `/${parts.join('/')}`),
     query: fc.dictionary(
-      text.filter((name) => !/^x-amz-signature$/i.test(name)),
+      // smithy keeps a query in a plain object, which has no such member of its own.
+      text.filter((name) => !/^(?:x-amz-signature|__proto__)$/i.test(name)),
       fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 })),
       { maxKeys: 4, noNullPrototype: true },
     ),

@@ -79,5 +79,7 @@ export function splitAtColons(pattern: Pattern, parts: number): readonly Pattern
 }
 
 function toCodePoints(text: string): readonly number[] {
-  return Array.from(text, (char) => char.codePointAt(0) ?? 0)
+  const codes: number[] = []
+  for (const char of text) codes.push(char.codePointAt(0) ?? 0)
+  return codes
 }

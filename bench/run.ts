@@ -1,0 +1,112 @@
+/**
+ * Measures podrole's hot paths, each in turns with a floor: the same front, or the bare operation,
+ * without podrole's work. What counts are the ratios; rates are of this machine, at this moment.
+ *
+ *   node_modules/.bin/bun --no-env-file bench/run.ts                 everything, two minutes
+ *   node_modules/.bin/bun --no-env-file bench/run.ts webhook memory  these alone
+ *   … --json                                                         the same as JSON
+ *   … --rounds 5 --seconds 1                                         rounds, and seconds of each measure
+ */
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { measurePolicies, measureTokens } from './functions.ts'
+import { type Bench, type Comparison, type Ratio, startBench } from './measure.ts'
+import { measureMemory, type Memory } from './memory.ts'
+import { measureAgent, measureBroker, measureSandbox, measureWebhook } from './servers.ts'
+
+const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<(Comparison | Memory)[]>>> = {
+  webhook: measureWebhook,
+  agent: measureAgent,
+  broker: measureBroker,
+  tokens: measureTokens,
+  policies: measurePolicies,
+  sandbox: measureSandbox,
+  memory: measureMemory,
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '1' },
+  },
+})
+const unknown = positionals.filter((name) => !Object.hasOwn(MEASURES, name))
+const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
+if (unknown.length > 0 || !(rounds >= 1 && rounds <= 100) || !(seconds > 0 && seconds <= 60)) {
+  console.error(`usage: bench/run.ts [--json] [--rounds 1-100] [--seconds 0-60] [NAME...]`)
+  console.error(`names: ${Object.keys(MEASURES).join(', ')}`)
+  process.exit(1)
+}
+
+const bench = await startBench({ rounds, seconds })
+const found: (Comparison | Memory)[] = []
+try {
+  for (const [name, measure] of Object.entries(MEASURES)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue
+    console.error(`measuring ${name}`)
+    found.push(...(await measure(bench)))
+  }
+} finally {
+  await bench.stop()
+}
+const comparisons = found.filter((one) => 'ratio' in one)
+const memory = found.filter((one) => 'idleMb' in one)
+const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, bun: Bun.version }
+if (values.json)
+  console.log(JSON.stringify({ machine, rounds, seconds, comparisons, memory }, null, 2))
+else printTables()
+
+function printTables(): void {
+  console.log(
+    `${machine.cores} cores (${machine.cpu}), Bun ${machine.bun}, rounds: ${rounds}, seconds of a measure: ${seconds}`,
+  )
+  if (comparisons.length > 0) {
+    printTable(
+      ['measure', 'floor', 'ratio', 'CPU ratio', 'a second', 'CPU each', 'p50'],
+      comparisons.map(({ name, floorDoes, ratio, cpuRatio, own, floor }) => [
+        name,
+        floorDoes,
+        ranged(ratio),
+        ranged(cpuRatio),
+        `${count(own.perSecond)} of ${count(floor.perSecond)}`,
+        `${microseconds(own.cpuUs)} to ${microseconds(floor.cpuUs)}`,
+        own.p50Us === undefined
+          ? ''
+          : `${microseconds(own.p50Us)} to ${microseconds(floor.p50Us ?? Number.NaN)}`,
+      ]),
+    )
+  }
+  if (memory.length > 0) {
+    const [bare] = memory
+    printTable(
+      ['memory (RSS)', 'idle', 'after load', 'peak', 'of bare', 'requests'],
+      memory.map((one) => [
+        one.name,
+        `${one.idleMb.toFixed(0)} MB`,
+        `${one.afterLoadMb.toFixed(0)} MB`,
+        `${one.peakMb.toFixed(0)} MB`,
+        (one.idleMb / (bare?.idleMb ?? Number.NaN)).toFixed(2),
+        count(one.requests),
+      ]),
+    )
+  }
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
+
+function microseconds(value: number): string {
+  return `${value < 10 ? value.toFixed(1) : value.toFixed(0)} us`
+}
+
+function ranged({ median, lowest, highest }: Ratio): string {
+  return `${median.toFixed(2)} (${lowest.toFixed(2)}-${highest.toFixed(2)})`
+}
+
+function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  console.log(['', line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n'))
+}
