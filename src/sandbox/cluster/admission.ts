@@ -1,7 +1,9 @@
 import type { ClusterCore, Operation } from './core.ts'
 import { admitByNodeRestriction } from './node-restriction.ts'
 import { forbidden, notFound } from './faults.ts'
-import { listAt, recordAt, setDefault, stringAt, type ApiObject } from './objects.ts'
+import { listAt, recordAt, stringAt, type ApiObject } from './objects.ts'
+import { checkEscalation } from './rbac/escalation.ts'
+import { setPriority } from './pod-priority.ts'
 import type { ResourceType } from './resource-types.ts'
 import { mountServiceAccount } from './service-account-admission.ts'
 import { NAMESPACES } from './types/core.ts'
@@ -36,6 +38,7 @@ export async function admit(
   core: ClusterCore,
   admission: Admission,
 ): Promise<ApiObject | undefined> {
+  checkEscalation(core, admission)
   checkNamespace(core, admission)
   admitByNodeRestriction(core, admission)
   const object = admission.object === undefined ? undefined : structuredClone(admission.object)
@@ -50,8 +53,7 @@ function mutateBuiltIn(core: ClusterCore, admission: Admission, object: ApiObjec
   if (!isPod || admission.operation !== 'CREATE') return
   mountServiceAccount(core, object)
   const spec = recordAt(object, 'spec')
-  setDefault(spec, 'priority', 0)
-  setDefault(spec, 'preemptionPolicy', 'PreemptLowerPriority')
+  setPriority(core, object)
   addTolerations(spec)
 }
 

@@ -1,9 +1,11 @@
 import { faultFields } from '../../lib/log.ts'
-import { type Handler, jsonResponse } from '../../lib/handler.ts'
+import { type Client, type Handler, jsonResponse } from '../../lib/handler.ts'
+import { isUpgrade } from '../../lib/upgrade.ts'
 import { authenticate } from './authentication.ts'
 import { type AccessAttributes, describeAccess, explainRefusal } from './authorization.ts'
 import type { ClusterCore } from './core.ts'
 import { ApiFault, badRequest, forbidden, forbiddenPath, internalError } from './faults.ts'
+import { impersonated } from './impersonation.ts'
 import { omit } from './objects.ts'
 import { parseResourcePath, type ResourcePath } from './request-path.ts'
 import { answerPath } from './path-requests.ts'
@@ -15,11 +17,11 @@ import type { UserInfo } from './users.ts'
  * Every fault is answered as a `Status`.
  */
 export function clusterApp(core: ClusterCore): Handler {
-  return async (request) => {
+  return async (request, client) => {
     const warnings = new Set<string>()
     let response: Response
     try {
-      response = await answer(core, request, warnings)
+      response = await answer(core, request, { client, warnings })
     } catch (thrown) {
       response = faultResponse(core, thrown)
     }
@@ -48,7 +50,7 @@ function warningHeader(text: string): string {
 async function answer(
   core: ClusterCore,
   request: Request,
-  warnings: Set<string>,
+  { client, warnings }: { readonly client: Client; readonly warnings: Set<string> },
 ): Promise<Response> {
   const url = new URL(request.url)
   let path: ResourcePath | undefined
@@ -57,8 +59,12 @@ async function answer(
   } catch {
     throw badRequest('the path is not well encoded')
   }
-  const user = await authenticate(core, request)
-  authorize(core, attributesOf(request, url, { user, path }))
+  const user = impersonated(core, request, await authenticate(core, request, client))
+  const attributes = attributesOf(request, url, { user, path })
+  authorize(core, attributes)
+  // A WebSocket is opened with GET, but to run a command is no reading (Kubernetes 1.35, KEP-4006).
+  const isExec = path?.subresource === 'exec'
+  if (isExec && isUpgrade(request)) authorize(core, { ...attributes, verb: 'create' })
   return path === undefined
     ? answerPath(core, request, url)
     : answerResource(core, request, { url, path, user, warnings })

@@ -231,7 +231,7 @@ describe('authentication', () => {
       user: { username: 'kubernetes-admin' },
     })
     expect((await review('nonsense')).error).toContain('the token is unknown')
-    expect((await call(cluster, 'POST', REVIEWS, { body: {} })).status).toBe(422)
+    expect((await call(cluster, 'POST', REVIEWS, { body: {} })).status).toBe(400)
   })
 
   test('wrong tokens are 401, none at all is anonymous', async () => {

@@ -1,5 +1,5 @@
 import { formatResource } from './faults.ts'
-import type { UserInfo } from './users.ts'
+import { MASTERS, type UserInfo } from './users.ts'
 
 /** What somebody wants to do: with a resource, or with a path that is none. */
 export interface AccessAttributes {
@@ -23,87 +23,14 @@ export interface AccessVerdict {
   readonly reason: string
 }
 
-/** The port that decides; RBAC is another adapter of it. */
+/** The port that decides: masters, nodes, RBAC and access policies are adapters of it. */
 export type Authorizer = (attributes: AccessAttributes) => AccessVerdict
 
-/** One line of a table of rights. `*` stands for everything. */
-export interface AccessRule {
-  readonly subjects: readonly string[]
-  readonly verbs: readonly string[]
-  readonly apiGroups?: readonly string[]
-  /** `pods`, `serviceaccounts/token`. */
-  readonly resources?: readonly string[]
-  /** A trailing `*` matches any end. */
-  readonly paths?: readonly string[]
-}
-
-const READ = ['get', 'list', 'watch']
-
-/** Kubernetes' own default roles as far as they are needed, and podrole's running parts. */
-export const DEFAULT_RULES: readonly AccessRule[] = [
-  {
-    subjects: ['system:masters'],
-    verbs: ['*'],
-    apiGroups: ['*'],
-    resources: ['*'],
-    paths: ['*'],
-  },
-  {
-    subjects: ['system:authenticated', 'system:unauthenticated'],
-    verbs: ['get'],
-    paths: ['/healthz', '/livez', '/readyz', '/version', '/version/'],
-  },
-  {
-    subjects: ['system:authenticated'],
-    verbs: ['get'],
-    paths: ['/api', '/api/*', '/apis', '/apis/*', '/openapi', '/openapi/*'],
-  },
-  {
-    subjects: ['system:authenticated'],
-    verbs: ['create'],
-    apiGroups: ['authentication.k8s.io', 'authorization.k8s.io'],
-    resources: ['selfsubjectreviews', 'selfsubjectaccessreviews'],
-  },
-  {
-    subjects: ['system:serviceaccounts'],
-    verbs: ['get'],
-    paths: ['/.well-known/openid-configuration', '/openid/v1/jwks'],
-  },
-  {
-    subjects: ['podrole:webhook'],
-    verbs: READ,
-    apiGroups: [''],
-    resources: ['serviceaccounts', 'namespaces'],
-  },
-  {
-    subjects: ['podrole:agent', 'podrole:broker'],
-    verbs: ['create'],
-    apiGroups: ['authentication.k8s.io'],
-    resources: ['tokenreviews'],
-  },
-]
-
-const has = (list: readonly string[] | undefined, wanted: string): boolean =>
-  list !== undefined && (list.includes('*') || list.includes(wanted))
-
-/** Allows what one rule of a table allows to one of the user's groups, or to the user by name. */
-export function rulesAuthorizer(rules: readonly AccessRule[]): Authorizer {
-  return ({ user, verb, resource, path }) => {
-    const names = new Set([...user.groups, user.username])
-    const rule = rules.find(
-      (candidate) =>
-        candidate.subjects.some((subject) => names.has(subject)) &&
-        has(candidate.verbs, verb) &&
-        (resource === undefined
-          ? (candidate.paths ?? []).some((pattern) => matchesPath(pattern, path ?? ''))
-          : has(candidate.apiGroups, resource.group) &&
-            has(candidate.resources, resourceName(resource))),
-    )
-    return rule === undefined
-      ? { allowed: false, reason: '' }
-      : { allowed: true, reason: `rule for ${rule.subjects.join(', ')}` }
-  }
-}
+/** `system:masters` may do everything, whatever the roles say. */
+export const mastersAuthorizer: Authorizer = ({ user }) => ({
+  allowed: user.groups.includes(MASTERS),
+  reason: '',
+})
 
 /** The first of several authorizers that allows; all reasons of refusal joined. */
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
@@ -118,11 +45,8 @@ export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer 
   }
 }
 
-const matchesPath = (pattern: string, path: string): boolean =>
-  pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path
-
 /** `pods`, or `pods/log`. */
-export function resourceName(resource: {
+function resourceName(resource: {
   readonly plural: string
   readonly subresource?: string
 }): string {

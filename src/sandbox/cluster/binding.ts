@@ -1,7 +1,7 @@
 import { admit } from './admission.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { checkKind, decodeAs } from './decoding.ts'
-import { conflict, fieldFault, invalid } from './faults.ts'
+import { conflict, fieldFault, unnamedFault } from './faults.ts'
 import { formatTime, listAt, omit, recordAt, stringAt, type JsonRecord } from './objects.ts'
 import { BINDING } from './types/reviews.ts'
 import { asPod, PODS } from './types/pods.ts'
@@ -28,7 +28,9 @@ export async function bindPod(
       ? [fieldFault.notSupported('target.kind', kindOf, ['Node', '<empty>'])]
       : []),
   ]
-  if (causes.length > 0) throw invalid({ group: '', kind: 'Binding' }, '', causes)
+  if (causes.length > 0) {
+    throw unnamedFault(causes.map((cause) => `${cause.field}: ${cause.message}`).join(', '))
+  }
   const place = { type: PODS, ...ref }
   findObject(core, place)
   await admit(core, {

@@ -2,6 +2,8 @@ import { parse as parseYaml } from 'yaml'
 import { messageOf } from '../../lib/errors.ts'
 import { badRequest, tooLarge, unsupportedMediaType } from './faults.ts'
 import { isDeeperThan, isRecord, type JsonRecord } from './objects.ts'
+import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf/decoding.ts'
+import { ProtobufFault } from './protobuf/wire.ts'
 
 /** kube-apiserver's own limit of a request body. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024
@@ -9,7 +11,7 @@ const DEPTH_MAX = 200
 
 const JSON_TYPE = 'application/json'
 const YAML_TYPE = 'application/yaml'
-const ACCEPTED = [JSON_TYPE, YAML_TYPE]
+const ACCEPTED = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]
 
 /** The media type of a request's body, without parameters; JSON where it says nothing. */
 export function mediaTypeOf(request: Request): string {
@@ -22,6 +24,10 @@ export function mediaTypeOf(request: Request): string {
  * @throws ApiFault RequestEntityTooLarge
  */
 export async function readText(request: Request): Promise<string> {
+  return (await readBytes(request)).toString('utf8')
+}
+
+async function readBytes(request: Request): Promise<Buffer> {
   const fault = tooLarge(`Request entity too large: limit is ${BODY_BYTES_MAX}`)
   if (Number(request.headers.get('content-length') ?? 0) > BODY_BYTES_MAX) throw fault
   const chunks: Uint8Array[] = []
@@ -31,7 +37,7 @@ export async function readText(request: Request): Promise<string> {
     if (size > BODY_BYTES_MAX) throw fault
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 /**
@@ -60,11 +66,24 @@ export function parseBody(text: string, mediaType: string, accepted = ACCEPTED):
  */
 export async function readObject(request: Request): Promise<JsonRecord | undefined> {
   const mediaType = mediaTypeOf(request)
-  const text = await readText(request)
+  const bytes = await readBytes(request)
+  if (mediaType === PROTOBUF_TYPE) return bytes.length === 0 ? undefined : readProtobuf(bytes)
+  const text = bytes.toString('utf8')
   if (text.trim() === '') return undefined
   const value = parseBody(text, mediaType)
   if (isRecord(value)) return value
   throw badRequest(
     "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct { APIVersion string; Kind string }",
   )
+}
+
+function readProtobuf(bytes: Uint8Array): JsonRecord {
+  try {
+    return decodeProtobuf(bytes)
+  } catch (thrown) {
+    if (thrown instanceof ProtobufFault) {
+      throw badRequest(`unable to decode the protobuf body: ${thrown.message}`)
+    }
+    throw thrown
+  }
 }

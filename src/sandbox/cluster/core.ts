@@ -6,8 +6,10 @@ import type { KeySet } from '../../token/jwks.ts'
 import type { Authorizer } from './authorization.ts'
 import type { DecisionLog } from './decisions.ts'
 import type { FieldValidation } from './decoding.ts'
+import type { EksAccess } from './eks-access.ts'
 import type { IssuedSecrets } from './issued-secrets.ts'
 import type { ObjectStore } from './object-store.ts'
+import type { Rbac } from './rbac/rbac-authorizer.ts'
 import type { Registry } from './resource-types.ts'
 import type { UserInfo } from './users.ts'
 
@@ -21,6 +23,9 @@ export interface ClusterCore {
   readonly store: ObjectStore
   readonly decisions: DecisionLog
   readonly authorize: Authorizer
+  readonly rbac: Rbac
+  /** Of an EKS cluster: its tokens and access policies. */
+  readonly eks?: EksAccess
   /** The audiences that the API itself takes tokens for; the first is what a bare token is for. */
   readonly apiAudiences: readonly string[]
   readonly signingKey: SigningKey

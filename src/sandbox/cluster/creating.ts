@@ -1,7 +1,7 @@
 import { admit } from './admission.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { decodeResource } from './decoding.ts'
-import { alreadyExists, badRequest, invalid } from './faults.ts'
+import { alreadyExists, badRequest, invalid, unnamedFault } from './faults.ts'
 import { generatedName } from './names.ts'
 import { formatTime, type ApiObject, type JsonRecord } from './objects.ts'
 import type { ResourceType } from './resource-types.ts'
@@ -44,7 +44,8 @@ export async function createObject(
 function cleanMetadata(type: ResourceType, object: ApiObject, namespace: string | undefined): void {
   const { metadata } = object
   if (metadata.resourceVersion !== undefined) {
-    throw badRequest('resourceVersion should not be set on objects to be created')
+    // A plain error in kube-apiserver, which answers it so.
+    throw unnamedFault('resourceVersion should not be set on objects to be created')
   }
   if (namespace !== undefined) {
     if (metadata.namespace !== undefined && metadata.namespace !== namespace) {

@@ -14,12 +14,15 @@ export interface Decision {
 export class DecisionLog {
   readonly #kept: Decision[] = []
   readonly #max: number
+  readonly #told: (decision: Decision) => void
 
-  constructor(max = 5000) {
+  constructor(told: (decision: Decision) => void = () => undefined, max = 5000) {
+    this.#told = told
     this.#max = max
   }
 
   record(decision: Decision): void {
+    this.#told(decision)
     this.#kept.push(decision)
     if (this.#kept.length > this.#max) this.#kept.splice(0, Math.ceil(this.#max / 4))
   }

@@ -1,8 +1,8 @@
 import { badRequest } from './faults.ts'
 import type { ApiObject, JsonRecord } from './objects.ts'
-import { apiVersionOf, type ResourceType } from './resource-types.ts'
-import { DecodeFault, decodeObject, type ObjectSchema } from './schema.ts'
-import { objectSchemaOf } from './types/metadata.ts'
+import { apiVersionOf, type CustomBehaviour, type ResourceType } from './resource-types.ts'
+import { any, DecodeFault, decodeObject, obj, type ObjectSchema, str } from './schema.ts'
+import { METADATA, objectSchemaOf } from './types/metadata.ts'
 
 /** What to do with fields that a schema does not know: the `fieldValidation` parameter. */
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict'
@@ -26,7 +26,10 @@ export function decodeResource(
   decoding: Decoding,
 ): ApiObject {
   checkKind(apiVersionOf(type), type.kind, value)
-  const decoded = decodeAs(objectSchemaOf(type), type.kind, value, decoding)
+  const decoded =
+    type.custom === undefined
+      ? decodeAs(objectSchemaOf(type), type.kind, value, decoding)
+      : decodeCustom(type, type.custom, value, decoding)
   const { metadata } = decoded
   return {
     ...decoded,
@@ -34,6 +37,22 @@ export function decodeResource(
     kind: type.kind,
     metadata: metadata ?? {},
   }
+}
+
+/** Fields besides metadata are for the definition's schema, which prunes what it does not know. */
+function decodeCustom(
+  type: ResourceType,
+  custom: CustomBehaviour,
+  value: JsonRecord,
+  decoding: Decoding,
+): JsonRecord {
+  const names = Object.keys(value).filter((name) => name !== '__proto__')
+  const open = Object.fromEntries(names.map((name) => [name, any]))
+  const schema = obj({ ...open, apiVersion: str, kind: str, metadata: METADATA })
+  const decoded = structuredClone(decodeAs(schema, type.kind, value, decoding))
+  const { pruned, value: kept } = custom.prune(decoded)
+  reportUnknown(type.kind, pruned, decoding)
+  return kept
 }
 
 /** @throws ApiFault BadRequest, when a body's kind is not the one that is wanted */
@@ -75,12 +94,16 @@ export function decodeAs(
     }
     throw thrown
   }
-  const unknown = report.unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`)
+  reportUnknown(kind, report.unknownFields, decoding)
+  return decoded
+}
+
+function reportUnknown(kind: string, fields: readonly string[], decoding: Decoding): void {
+  const unknown = fields.map((field) => `unknown field ${JSON.stringify(field)}`)
   if (unknown.length > 0 && decoding.fieldValidation === 'Strict') {
     throw badRequest(
       `${kind} cannot be handled as a ${kind}: strict decoding error: ${unknown.join(', ')}`,
     )
   }
   if (decoding.fieldValidation === 'Warn') for (const text of unknown) decoding.warn(text)
-  return decoded
 }

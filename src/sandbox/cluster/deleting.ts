@@ -3,6 +3,7 @@ import type { ClusterCore, Operation } from './core.ts'
 import { checkKind, decodeAs } from './decoding.ts'
 import { conflict, fieldFault, invalid } from './faults.ts'
 import { formatTime, omit, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
+import { JOBS } from './types/batch.ts'
 import { NAMESPACES } from './types/core.ts'
 import { PODS } from './types/pods.ts'
 import { DELETE_OPTIONS } from './types/reviews.ts'
@@ -42,6 +43,11 @@ export function readDeleteOptions(
     throw invalid(OPTIONS, '', [
       fieldFault.notSupported('propagationPolicy', propagation, PROPAGATIONS),
     ])
+  }
+  const orphans = decoded['orphanDependents'] ?? query.get('orphanDependents') ?? undefined
+  if (propagation !== '' && orphans !== undefined) {
+    const why = 'orphanDependents and deletionPropagation cannot be both set'
+    throw invalid(OPTIONS, '', [fieldFault.invalid('propagationPolicy', propagation, why)])
   }
   if (grace !== undefined && !Number.isSafeInteger(grace)) {
     throw invalid(OPTIONS, '', [
@@ -137,12 +143,9 @@ function markDeleted(
     if (before !== undefined)
       metadata.deletionTimestamp = formatTime(core.clock.now() + grace * 1000)
   }
-  const added =
-    options.propagationPolicy === 'Foreground'
-      ? FOREGROUND
-      : options.propagationPolicy === 'Orphan'
-        ? ORPHAN
-        : undefined
+  // batch/v1 keeps what the first Jobs did: their pods stay unless told otherwise.
+  const policy = options.propagationPolicy ?? (type === JOBS ? 'Orphan' : 'Background')
+  const added = policy === 'Foreground' ? FOREGROUND : policy === 'Orphan' ? ORPHAN : undefined
   if (added !== undefined && metadata.finalizers?.includes(added) !== true) {
     metadata.finalizers = [...(metadata.finalizers ?? []), added]
   }

@@ -20,6 +20,7 @@ export class ApiFault extends PodroleError {
   constructor(body: Status & { reason: string; message: string; code: number }) {
     super(body.reason === '' ? 'Unknown' : body.reason, body.message, { status: body.code })
     this.body = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', ...body }
+    if (body.reason === '') delete this.body.reason
   }
 }
 
@@ -197,6 +198,11 @@ export function internalError(why: string): ApiFault {
     message: `Internal error occurred: ${why}`,
     details: { causes: [{ message: why }] },
   })
+}
+
+/** An error that is no Status in kube-apiserver: 500, without a reason. */
+export function unnamedFault(message: string): ApiFault {
+  return new ApiFault({ reason: '', code: 500, message })
 }
 
 export function serviceUnavailable(why: string): ApiFault {

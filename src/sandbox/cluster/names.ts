@@ -1,7 +1,6 @@
 import { fieldFault, type Cause } from './faults.ts'
 
 const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/
-const LABEL_1035 = /^[a-z](?:[-a-z0-9]*[a-z0-9])?$/
 const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/
 const QUALIFIED = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 const LABEL_VALUE = /^(?:(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/
@@ -9,8 +8,6 @@ const ANNOTATION_BYTES_MAX = 256 * 1024
 
 const LABEL_SAYS =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-const LABEL_1035_SAYS =
-  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 const SUBDOMAIN_SAYS =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 const QUALIFIED_SAYS =
@@ -21,11 +18,9 @@ const LABEL_VALUE_SAYS =
 /** What is wrong with a name, in apimachinery's words; empty when nothing is. */
 export type NameRule = (name: string) => string[]
 
-/** RFC 1123 label: namespaces, containers, volumes. */
-export const checkLabelName: NameRule = (name) => checkName(name, 63, LABEL, LABEL_SAYS)
-
-/** RFC 1035 label: services. */
-export const checkServiceName: NameRule = (name) => checkName(name, 63, LABEL_1035, LABEL_1035_SAYS)
+/** RFC 1123 label: namespaces, services, containers, volumes. */
+export const checkLabelName: NameRule = (name) =>
+  checkName(name, 63, LABEL, SUBDOMAIN.test(name) ? 'must not contain dots' : LABEL_SAYS)
 
 /** RFC 1123 subdomain: most objects' names. */
 export const checkSubdomainName: NameRule = (name) =>

@@ -1,5 +1,7 @@
 import { messageOf } from '../../lib/errors.ts'
+import { isUpgrade } from '../../lib/upgrade.ts'
 import type { ClusterCore } from './core.ts'
+import { execSocket } from './exec-socket.ts'
 import { badRequest, internalError, notFound, serviceUnavailable } from './faults.ts'
 import { listAt, recordAt, stringAt, type ApiObject } from './objects.ts'
 import { NODES } from './types/core.ts'
@@ -35,7 +37,7 @@ export async function proxyLog(
   const pod = findObject(core, { type: PODS, ...ref })
   const container = chooseContainer(pod, query.get('container') ?? '')
   // A pod that has no node yet has no log yet, which is no fault.
-  if (asPod(pod).spec.nodeName === undefined) return new Response('')
+  if (asPod(pod).spec.nodeName === undefined) return new Response(null, { status: 204 })
   const path = ['containerLogs', ref.namespace, ref.name, container]
   return proxy(core, pod, {
     path,
@@ -61,9 +63,19 @@ export async function proxyExec(
     throw badRequest(`pod ${ref.name} does not have a host assigned`)
   }
   if (query.getAll('command').length === 0) throw badRequest('you must specify at least 1 command')
+  const path = ['exec', ref.namespace, ref.name, container]
+  const asked = passed(query, EXEC_PARAMETERS)
+  if (isUpgrade(request)) {
+    asked.set('framed', 'true')
+    const options = { hasStdin: query.get('stdin') === 'true', stopping: core.stopping }
+    return execSocket(request, options, (body, signal) =>
+      proxy(core, pod, { path, query: asked, init: { method: 'POST', body, signal } }),
+    )
+  }
+  if (request.method === 'GET') throw badRequest('Upgrade request required')
   return proxy(core, pod, {
-    path: ['exec', ref.namespace, ref.name, container],
-    query: passed(query, EXEC_PARAMETERS),
+    path,
+    query: asked,
     init: {
       method: 'POST',
       body: request.body,

@@ -1,7 +1,7 @@
 import type { State, Table } from '../state.ts'
 import { expired, futureVersion } from './faults.ts'
 import type { ApiObject } from './objects.ts'
-import { apiVersionOf, type ResourceType } from './resource-types.ts'
+import { apiVersionOf, type ResourceType, viewOf } from './resource-types.ts'
 
 /** One change of an object. */
 export interface StoreEvent {
@@ -34,7 +34,7 @@ export function keyOf(namespace: string | undefined, name: string): string {
 export class ObjectStore {
   readonly #state: State
   readonly #prefix: string
-  readonly #collections = new Map<ResourceType, Collection>()
+  readonly #collections = new Map<string, Collection>()
   readonly #listeners = new Set<(event: StoreEvent) => void>()
   readonly #meta: Table<number>
   readonly #historyMax: number
@@ -51,12 +51,20 @@ export class ObjectStore {
     this.#historyMax = historyMax
     this.#meta = state.table<number>(`cluster-revision/${cluster}`)
     this.#revision = this.#meta.get('revision') ?? 1
+    this.include(types)
+    for (const collection of this.#collections.values()) collection.forgotten = this.#revision
+  }
+
+  /** Takes up types whose objects may be in the tables already. */
+  include(types: readonly ResourceType[]): void {
     for (const type of types) {
-      for (const object of this.#collection(type).rows.values()) {
+      if (this.#collections.has(nameOf(type))) continue
+      const collection = this.#collection(type)
+      for (const object of collection.rows.values()) {
         this.#revision = Math.max(this.#revision, versionOf(object))
       }
+      collection.forgotten = this.#revision
     }
-    for (const collection of this.#collections.values()) collection.forgotten = this.#revision
   }
 
   get revision(): number {
@@ -64,12 +72,14 @@ export class ObjectStore {
   }
 
   get(type: ResourceType, namespace: string | undefined, name: string): ApiObject | undefined {
-    return this.#collection(type).rows.get(keyOf(namespace, name))
+    const found = this.#collection(type).rows.get(keyOf(namespace, name))
+    return found && viewOf(type, found)
   }
 
   /** All objects of a type, in one namespace where one is named, in the order of their keys. */
   list(type: ResourceType, namespace?: string): ApiObject[] {
-    return sorted(this.#collection(type).rows.entries(), namespace)
+    const found = sorted(this.#collection(type).rows.entries(), namespace)
+    return type.custom === undefined ? found : found.map((object) => viewOf(type, object))
   }
 
   /**
@@ -87,7 +97,8 @@ export class ObjectStore {
       if (event.previous === undefined) then.delete(key)
       else then.set(key, event.previous)
     }
-    return sorted(then.entries(), namespace)
+    const found = sorted(then.entries(), namespace)
+    return type.custom === undefined ? found : found.map((object) => viewOf(type, object))
   }
 
   /** @throws ApiFault Timeout, for a revision that is not reached yet. */
@@ -115,7 +126,7 @@ export class ObjectStore {
       object: stored,
       previous,
     })
-    return stored
+    return viewOf(type, stored)
   }
 
   /** Removes an object; the revision of the deletion is its last resourceVersion. */
@@ -167,18 +178,21 @@ export class ObjectStore {
   }
 
   #collection(type: ResourceType): Collection {
-    const known = this.#collections.get(type)
+    const name = nameOf(type)
+    const known = this.#collections.get(name)
     if (known !== undefined) return known
-    const name = type.group === '' ? type.plural : `${type.plural}.${type.group}`
     const made: Collection = {
       rows: this.#state.table<ApiObject>(`${this.#prefix}/${name}`),
       history: [],
       forgotten: 0,
     }
-    this.#collections.set(type, made)
+    this.#collections.set(name, made)
     return made
   }
 }
+
+const nameOf = ({ group, plural }: ResourceType): string =>
+  group === '' ? plural : `${plural}.${group}`
 
 /** An object's resourceVersion as a number. */
 export function versionOf(object: ApiObject): number {

@@ -123,7 +123,7 @@ describe('create', () => {
     [
       'a resourceVersion',
       { metadata: { name: 'x', resourceVersion: '1' } },
-      400,
+      500,
       'resourceVersion should not be set',
     ],
     ['a bad key', { metadata: { name: 'x' }, data: { 'a/b': '' } }, 422, 'a valid config key'],
@@ -140,7 +140,10 @@ describe('create', () => {
     }
     const protobuf = { 'content-type': 'application/vnd.kubernetes.protobuf' }
     const answer = await call(cluster, 'POST', MAPS, { body: 'k8s', headers: protobuf })
-    expect([answer.status, answer.body.reason]).toEqual([415, 'UnsupportedMediaType'])
+    expect([answer.status, answer.body.reason]).toEqual([400, 'BadRequest'])
+    const cbor = { 'content-type': 'application/cbor' }
+    const other = await call(cluster, 'POST', MAPS, { body: 'k8s', headers: cbor })
+    expect([other.status, other.body.reason]).toEqual([415, 'UnsupportedMediaType'])
   })
 
   test('a body over 3 MiB', async () => {

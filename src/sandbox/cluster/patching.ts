@@ -24,7 +24,8 @@ export function readPatch(
   text: string,
   mediaType: string,
 ): (stored: ApiObject) => JsonRecord {
-  if (!PATCH_TYPES.includes(mediaType)) throw unsupportedMediaType(PATCH_TYPES)
+  const served = type.custom === undefined ? PATCH_TYPES : [JSON_PATCH, MERGE_PATCH]
+  if (!served.includes(mediaType)) throw unsupportedMediaType(served)
   const patch = parseBody(text, 'application/json')
   if (mediaType === JSON_PATCH) return readJson(patch)
   if (!isRecord(patch)) {

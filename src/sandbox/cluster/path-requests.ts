@@ -3,6 +3,7 @@ import type { ClusterCore } from './core.ts'
 import { methodNotAllowed } from './faults.ts'
 import { aggregatedDiscovery, discoveryAt, openidConfiguration, VERSION } from './discovery.ts'
 import { encodedResponse, negotiate } from './negotiation.ts'
+import { openapiAt } from './openapi.ts'
 
 const AGGREGATED_TYPE = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 
@@ -33,7 +34,7 @@ export function answerPath(core: ClusterCore, request: Request, url: URL): Respo
       return jsonResponse({ paths: ['/api', '/apis', '/healthz', '/livez', '/readyz', '/version'] })
     default:
   }
-  const discovered = discoveryAt(core.registry, pathname)
+  const discovered = discoveryAt(core.registry, pathname) ?? openapiAt(core.registry, pathname)
   if (discovered === undefined) return textResponse('404 page not found\n', 404)
   if (!isRead) throw methodNotAllowed()
   const negotiated = negotiate(request)

@@ -1,5 +1,6 @@
 import type { ClusterCore } from './core.ts'
 import { badRequest, expired } from './faults.ts'
+import { checkListOptions } from './list-options.ts'
 import { keyOf } from './object-store.ts'
 import { omit, type ApiObject, type JsonRecord } from './objects.ts'
 import { apiVersionOf, fieldsOf, type ResourceType } from './resource-types.ts'
@@ -68,6 +69,7 @@ interface Continuation {
  */
 export function listObjects(core: ClusterCore, scope: Scope, query: URLSearchParams): ListResult {
   const { store } = core
+  checkListOptions(query, false)
   const selects = readSelection(scope, query)
   const token = query.get('continue') ?? ''
   const limit = readLimit(query)
@@ -106,10 +108,13 @@ export function listObjects(core: ClusterCore, scope: Scope, query: URLSearchPar
 /** A list as the API answers it. */
 export function listObject(type: ResourceType, result: ListResult): Record<string, unknown> {
   return {
-    kind: `${type.kind}List`,
+    kind: type.listKind ?? `${type.kind}List`,
     apiVersion: apiVersionOf(type),
     metadata: result.metadata,
-    items: result.items.map((item) => omit(item as JsonRecord, 'kind', 'apiVersion')),
+    items:
+      type.custom === undefined
+        ? result.items.map((item) => omit(item as JsonRecord, 'kind', 'apiVersion'))
+        : result.items,
   }
 }
 

@@ -4,8 +4,9 @@ import { mediaTypeOf, readObject, readText } from './bodies.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { createObject } from './creating.ts'
 import type { FieldValidation } from './decoding.ts'
-import { deleteObject, readDeleteOptions, type Deletion } from './deleting.ts'
+import { deleteObject, readDeleteOptions, type DeleteOptions, type Deletion } from './deleting.ts'
 import { badRequest, fieldFault, invalid, methodNotAllowed, resourceNotFound } from './faults.ts'
+import { evictPod } from './evicting.ts'
 import { encodedResponse, negotiate, type Negotiated } from './negotiation.ts'
 import { proxyExec, proxyLog } from './node-proxy.ts'
 import type { ApiObject, JsonRecord } from './objects.ts'
@@ -14,6 +15,7 @@ import { listObject, listObjects, readVersion, type Scope } from './reading.ts'
 import type { ResourcePath } from './request-path.ts'
 import type { ResourceType, Verb } from './resource-types.ts'
 import { answerReview } from './reviews.ts'
+import { readScale, SCALES, updateScale } from './scaling.ts'
 import { createTokenRequest } from './service-account-tokens.ts'
 import { type IncludedObject, partialOf, tableOf } from './tables.ts'
 import { findObject, updateObject, type Target } from './updating.ts'
@@ -83,8 +85,10 @@ export async function answerResource(
     ? { shape: 'object', isYaml: false, aggregated: false }
     : negotiate(request)
   const asked = { request, query, type, path, operation, negotiated }
+  if (type.custom?.warning !== undefined) operation.warn(type.custom.warning)
   if (type.isVirtual === true) {
-    const review = await answerReview(core, type, await requireBody(request), operation)
+    const scope = { type, ...(path.namespace !== undefined && { namespace: path.namespace }) }
+    const review = await answerReview(core, scope, await requireBody(request), operation)
     return encodedResponse(review, 201, negotiated)
   }
   if (path.name === undefined) return answerCollection(core, verb, asked)
@@ -123,7 +127,7 @@ function operationOf({ user, warnings }: Call, query: URLSearchParams): Operatio
   const fieldValidation = query.get('fieldValidation') || 'Warn'
   const options = { group: 'meta.k8s.io', kind: 'CreateOptions' }
   if (dryRun.some((value) => value !== 'All')) {
-    throw invalid(options, '', [fieldFault.notSupported('dryRun', dryRun[0], ['All'])])
+    throw invalid(options, '', [fieldFault.notSupported('dryRun', dryRun, ['All'])])
   }
   if (!FIELD_VALIDATIONS.includes(fieldValidation)) {
     throw invalid(options, '', [
@@ -186,13 +190,25 @@ async function answerCollection(
   }
 }
 
+async function deleteOptionsOf(asked: ResourceRequest): Promise<DeleteOptions> {
+  const { request, query, type, operation } = asked
+  const options = readDeleteOptions(await readObject(request), query, operation)
+  if (type.orphansByDefault !== true || options.propagationPolicy !== undefined) return options
+  operation.warn(ORPHANS_SAYS)
+  return { ...options, propagationPolicy: 'Orphan' }
+}
+
+/** What batch/v1 keeps from its first days. */
+const ORPHANS_SAYS =
+  'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning'
+
 async function deleteCollection(
   core: ClusterCore,
   scope: Scope,
   asked: ResourceRequest,
 ): Promise<Response> {
-  const { request, query, type, operation } = asked
-  const options = readDeleteOptions(await readObject(request), query, operation)
+  const { query, type, operation } = asked
+  const options = await deleteOptionsOf(asked)
   const result = listObjects(core, scope, query)
   for (const { metadata } of result.items) {
     const target = targetOf(type, metadata.namespace, metadata.name ?? '')
@@ -234,7 +250,7 @@ async function answerObject(
       return shaped(core, await updateObject(core, target, change, operation), asked)
     }
     default: {
-      const options = readDeleteOptions(await readObject(request), query, operation)
+      const options = await deleteOptionsOf(asked)
       const deletion = await deleteObject(core, target, options, operation)
       return deletionResponse(core, deletion, { ...asked, type, name })
     }
@@ -279,6 +295,20 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     await bindPod(core, ref, await requireBody(request), operation)
     const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
     return encodedResponse(status, 201, negotiated)
+  },
+  eviction: async (core, ref, { request, operation, negotiated }) => {
+    await evictPod(core, ref, await requireBody(request), operation)
+    const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
+    return encodedResponse(status, 201, negotiated)
+  },
+  scale: async (core, ref, { request, type, operation, negotiated }) => {
+    const target = { type, ...ref }
+    if (request.method === 'GET') return encodedResponse(readScale(core, target), 200, negotiated)
+    const change =
+      request.method === 'PATCH'
+        ? readPatch(SCALES, await readText(request), mediaTypeOf(request))
+        : await requireBody(request).then((body) => () => body)
+    return encodedResponse(await updateScale(core, target, change, operation), 200, negotiated)
   },
   log: (core, ref, { request, query }) => proxyLog(core, ref, request, query),
   exec: (core, ref, { request, query }) => proxyExec(core, ref, request, query),

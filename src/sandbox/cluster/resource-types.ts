@@ -1,6 +1,6 @@
 import type { Cause, GroupResource } from './faults.ts'
 import type { NameRule } from './names.ts'
-import type { ApiObject } from './objects.ts'
+import type { ApiObject, JsonRecord } from './objects.ts'
 import type { ObjectSchema } from './schema.ts'
 import type { SelectableFields } from './selectors.ts'
 
@@ -28,10 +28,28 @@ export interface Subresource {
 /** A column of `kubectl get`. */
 export interface Column {
   readonly name: string
-  readonly type: 'string' | 'integer'
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date'
   /** 1 shows it with `-o wide` only. */
   readonly priority?: number
   cell(object: ApiObject, nowMs: number): string | number
+}
+
+/** What a type has that a CustomResourceDefinition made. */
+export interface CustomBehaviour {
+  /** The version under which objects are counted and collected; all versions share them. */
+  readonly isStorage: boolean
+  readonly isServed: boolean
+  /** The definition's `openAPIV3Schema`. */
+  readonly schema: JsonRecord
+  /** Said with every answer of a deprecated version. */
+  readonly warning?: string
+  /** JSON paths of the scale subresource. */
+  readonly scale?: { readonly spec: string; readonly status: string; readonly selector: string }
+  /** A value without what the schema does not know, and the paths of what went. */
+  prune(value: JsonRecord): { readonly value: JsonRecord; readonly pruned: readonly string[] }
+  /** A stored object of any version as one of this version; the same one for the same object. */
+  view(stored: ApiObject): ApiObject
+  validateStatus(object: ApiObject): Cause[]
 }
 
 /** One row of the registry: everything that the generic verbs need to know of a type. */
@@ -39,6 +57,8 @@ export interface ResourceType extends GroupResource {
   readonly version: string
   readonly kind: string
   readonly singular: string
+  /** `KINDList` where it is not said. */
+  readonly listKind?: string
   readonly shortNames: readonly string[]
   readonly categories?: readonly string[]
   readonly namespaced: boolean
@@ -61,6 +81,8 @@ export interface ResourceType extends GroupResource {
   defaults?(object: ApiObject): void
   /** What is only done once, when the object is made: initial status, allocated fields. In place. */
   prepareCreate?(object: ApiObject, others: () => readonly ApiObject[]): void
+  /** What becomes of its dependents where a request to delete does not say; they go by default. */
+  readonly orphansByDefault?: boolean
   /** Carries over what the server allocated and a client may leave out. In place. */
   prepareUpdate?(object: ApiObject, old: ApiObject): void
   validate?(object: ApiObject): Cause[]
@@ -68,6 +90,7 @@ export interface ResourceType extends GroupResource {
   /** Fields besides metadata.name and metadata.namespace. */
   selectableFields?(object: ApiObject): SelectableFields
   readonly columns?: readonly Column[]
+  readonly custom?: CustomBehaviour
 }
 
 /** `v1`, or `apps/v1`. */
@@ -75,21 +98,33 @@ export function apiVersionOf(type: { readonly group: string; readonly version: s
   return type.group === '' ? type.version : `${type.group}/${type.version}`
 }
 
-/** The types that a cluster serves, found by path. */
+/** The types that a cluster serves, found by path: the built-in ones and those of definitions. */
 export class Registry {
-  readonly types: readonly ResourceType[]
+  readonly #builtIn: readonly ResourceType[]
   readonly #byPath = new Map<string, ResourceType>()
   readonly #byKind = new Map<string, ResourceType>()
   readonly #versions = new Map<string, Set<string>>()
+  #types: readonly ResourceType[]
+  #custom: readonly ResourceType[] = []
 
   constructor(types: readonly ResourceType[]) {
-    this.types = types
-    for (const type of types) {
-      this.#byPath.set(`${type.group}/${type.version}/${type.plural}`, type)
-      this.#byKind.set(`${apiVersionOf(type)}/${type.kind}`, type)
-      const versions = this.#versions.get(type.group) ?? new Set()
-      this.#versions.set(type.group, versions.add(type.version))
-    }
+    this.#builtIn = types
+    this.#types = types
+    this.#index()
+  }
+
+  /** Every type that is served. */
+  get types(): readonly ResourceType[] {
+    return this.#types
+  }
+
+  /** Replaces the types that definitions make; a built-in type is never hidden by one. */
+  setCustomTypes(types: readonly ResourceType[]): void {
+    const known = new Set(this.#builtIn.map(({ group, plural }) => `${plural}.${group}`))
+    this.#custom = types.filter(({ group, plural }) => !known.has(`${plural}.${group}`))
+    const served = this.#custom.filter((type) => type.custom?.isServed === true)
+    this.#types = [...this.#builtIn, ...served]
+    this.#index()
   }
 
   find(group: string, version: string, plural: string): ResourceType | undefined {
@@ -109,10 +144,33 @@ export class Registry {
     return this.#versions
   }
 
-  /** Types whose objects are kept. */
+  /** Types whose objects are kept, each once whatever its versions. */
   stored(): ResourceType[] {
-    return this.types.filter((type) => type.isVirtual !== true)
+    const builtIn = this.#builtIn.filter((type) => type.isVirtual !== true)
+    return [...builtIn, ...this.#custom.filter((type) => type.custom?.isStorage === true)]
   }
+
+  #index(): void {
+    this.#byPath.clear()
+    this.#byKind.clear()
+    this.#versions.clear()
+    for (const type of this.#types) {
+      this.#byPath.set(`${type.group}/${type.version}/${type.plural}`, type)
+      this.#byKind.set(`${apiVersionOf(type)}/${type.kind}`, type)
+      const versions = this.#versions.get(type.group) ?? new Set()
+      this.#versions.set(type.group, versions.add(type.version))
+    }
+  }
+}
+
+/** Whether two types keep the same objects: versions of one definition do. */
+export function sharesObjects(one: ResourceType, other: ResourceType): boolean {
+  return one === other || (one.plural === other.plural && one.group === other.group)
+}
+
+/** A stored object as one of a type's version. */
+export function viewOf(type: ResourceType, stored: ApiObject): ApiObject {
+  return type.custom?.view(stored) ?? stored
 }
 
 /** The selectable fields of an object, the two common ones among them. */

@@ -1,4 +1,5 @@
 import { isRecord, setOwn, type JsonRecord } from './objects.ts'
+import { canonicalQuantity } from './quantities.ts'
 
 type ScalarKind =
   | 'string'
@@ -64,7 +65,6 @@ export interface DecodeReport {
   readonly unknownFields: string[]
 }
 
-const QUANTITY = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const UNKNOWN_FIELDS_MAX = 50
@@ -149,12 +149,13 @@ function decodeScalar(kind: ScalarKind, raw: unknown, path: string): unknown {
     case 'quantity': {
       const text = typeof raw === 'number' ? String(raw) : raw
       if (typeof text !== 'string') throw mismatch(raw, path, 'resource.Quantity')
-      if (!QUANTITY.test(text)) {
+      const canonical = canonicalQuantity(text)
+      if (canonical === undefined) {
         throw new DecodeFault(
           `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
         )
       }
-      return text
+      return canonical
     }
     case 'time': {
       if (typeof raw !== 'string') throw mismatch(raw, path, 'Time')
@@ -195,7 +196,7 @@ function mismatch(raw: unknown, path: string, wanted: string): DecodeFault {
       : typeof raw === 'boolean'
         ? 'bool'
         : typeof raw === 'number'
-          ? `number ${raw}`
+          ? 'number'
           : typeof raw
   return new DecodeFault(
     `json: cannot unmarshal ${found} into Go struct field ${path} of type ${wanted}`,

@@ -93,7 +93,8 @@ function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): vo
       0,
       'must be specified for an update',
     )
-    throw invalid(type, name, [fault])
+    // Kubernetes names the resource here, not the kind.
+    throw invalid({ group: type.group, kind: type.plural }, name, [fault])
   }
   if (version !== stored.metadata.resourceVersion) throw staleObject(type, name)
 }
@@ -159,7 +160,8 @@ function contentOf(object: ApiObject): JsonRecord {
 function validate(target: Target, object: ApiObject, stored: ApiObject): void {
   const { type, subresource } = target
   const causes = [...validateMetadata(type, object), ...validateMetadataUpdate(object, stored)]
-  if (subresource !== 'status') {
+  if (subresource === 'status') causes.push(...(type.custom?.validateStatus(object) ?? []))
+  else {
     causes.push(...(type.validateUpdate?.(object, stored) ?? []))
     if (causes.length === 0) causes.push(...(type.validate?.(object) ?? []))
   }

@@ -131,7 +131,7 @@ describe('watch', () => {
     })
     await events.cancel()
     const refused = await call(cluster, 'GET', `${MAPS}?watch=true&sendInitialEvents=true`)
-    expect(refused.status).toBe(400)
+    expect(refused.status).toBe(422)
   })
 
   test('timeoutSeconds ends it, with a last bookmark', async () => {

@@ -1,9 +1,10 @@
 import type { ClusterCore } from './core.ts'
-import { ApiFault, badRequest } from './faults.ts'
+import { ApiFault, badRequest, unnamedFault } from './faults.ts'
+import { checkListOptions } from './list-options.ts'
 import type { StoreEvent } from './object-store.ts'
 import type { ApiObject } from './objects.ts'
 import { readSelection, readVersion, type Scope, type Selection } from './reading.ts'
-import { apiVersionOf } from './resource-types.ts'
+import { apiVersionOf, sharesObjects, viewOf } from './resource-types.ts'
 
 const BOOKMARK_EVERY_MS = 60_000
 const WATCH_SECONDS_MAX = 3600
@@ -45,6 +46,15 @@ export function watchObjects(
 
 const isTrue = (value: string | null): boolean => value === 'true' || value === '1'
 
+/** kube-apiserver answers a version that is none with a plain error here, and only here. */
+function readWatchVersion(query: URLSearchParams): number | undefined {
+  try {
+    return readVersion(query)
+  } catch (thrown) {
+    throw thrown instanceof ApiFault ? unnamedFault(thrown.message) : thrown
+  }
+}
+
 function planWatch(
   core: ClusterCore,
   scope: Scope,
@@ -52,16 +62,11 @@ function planWatch(
   format: EventFormat,
 ): WatchPlan {
   const { store } = core
+  checkListOptions(query, true)
   const selects = readSelection(scope, query)
-  const version = readVersion(query)
+  const version = readWatchVersion(query)
   const hasBookmarks = isTrue(query.get('allowWatchBookmarks'))
   const wantsInitial = isTrue(query.get('sendInitialEvents'))
-  const match = query.get('resourceVersionMatch')
-  if (wantsInitial !== (match === 'NotOlderThan') || (match !== null && !wantsInitial)) {
-    throw badRequest(
-      'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan, and resourceVersionMatch is forbidden for watch without sendInitialEvents',
-    )
-  }
   if (wantsInitial && !hasBookmarks) {
     throw badRequest('sendInitialEvents requires allowWatchBookmarks')
   }
@@ -107,13 +112,14 @@ function eventFor(
   format: EventFormat,
 ): unknown {
   const { namespace } = event.object.metadata
-  if (event.resource !== scope.type) return undefined
+  if (!sharesObjects(event.resource, scope.type)) return undefined
   if (scope.namespace !== undefined && scope.namespace !== namespace) return undefined
-  const was = event.previous !== undefined && selects(event.previous)
-  const is = event.type !== 'DELETED' && selects(event.object)
+  const object = viewOf(scope.type, event.object)
+  const was = event.previous !== undefined && selects(viewOf(scope.type, event.previous))
+  const is = event.type !== 'DELETED' && selects(object)
   if (!was && !is) return undefined
   const type = !is ? 'DELETED' : was ? 'MODIFIED' : 'ADDED'
-  return { type, object: format(event.object) }
+  return { type, object: format(object) }
 }
 
 function streamOf(core: ClusterCore, plan: WatchPlan): ReadableStream<Uint8Array> {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import { messageOf, PodroleError } from '../../lib/errors.ts'
-import { type Launch, launchExec } from './launch.ts'
+import { type Invocation, type Launch, launchExec } from './launch.ts'
 import { exitCodeOf, type OutputStream, signal as sendSignal } from './process.ts'
 import type { NodeServices } from './services.ts'
 
@@ -15,7 +16,7 @@ export interface Standing {
 
 export interface ExecRequest {
   readonly command: readonly string[]
-  readonly stdin?: ReadableStream<Uint8Array> | string
+  readonly stdin?: AsyncIterable<Uint8Array> | string
   readonly signal?: AbortSignal
 }
 
@@ -24,6 +25,9 @@ export interface ExecResult {
   readonly stdout: string
   readonly stderr: string
 }
+
+/** Takes output as it comes; a promise holds the command's next output back until it is kept. */
+export type OutputSink = (stream: OutputStream, chunk: Uint8Array) => Promise<void> | undefined
 
 const MAX_OUTPUT_BYTES = 4 << 20
 
@@ -43,6 +47,7 @@ export async function runExec(
     const part = chunk.subarray(0, left[stream])
     left[stream] -= part.length
     if (part.length > 0) chunks[stream].push(part)
+    return undefined
   })
   const text = (stream: OutputStream): string => Buffer.concat(chunks[stream]).toString()
   return { exitCode, stdout: text('stdout'), stderr: text('stderr') }
@@ -53,26 +58,18 @@ export async function streamExec(
   services: NodeServices,
   target: Standing,
   request: ExecRequest,
-  onOutput: (stream: OutputStream, chunk: Uint8Array) => void,
+  onOutput: OutputSink,
 ): Promise<number> {
-  if (request.command.length === 0) {
-    throw new PodroleError('ExecFailed', 'there is no command to run', { status: 400 })
-  }
-  request.signal?.throwIfAborted()
-  const invocation = launchExec(
-    services.isolation,
-    { ...target.launch, words: request.command },
-    { holder: services.network?.holder, target: target.pid, hasSetpriv: services.hasSetpriv },
-  )
-  const [program = '', ...args] = invocation.argv
+  const { argv, env } = invocationOf(services, target, request)
+  const [program = '', ...args] = argv
   const child = spawn(program, args, {
-    env: { ...invocation.env },
+    env: { ...env },
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   })
-  child.stdout.on('data', (chunk: Uint8Array) => onOutput('stdout', chunk))
-  child.stderr.on('data', (chunk: Uint8Array) => onOutput('stderr', chunk))
+  takeOutput(child.stdout, (chunk) => onOutput('stdout', chunk))
+  takeOutput(child.stderr, (chunk) => onOutput('stderr', chunk))
   child.stdin.on('error', () => undefined)
   const abort = (): void => {
     if (child.pid !== undefined) sendSignal(-child.pid, 'SIGKILL')
@@ -92,9 +89,38 @@ export async function streamExec(
   }
 }
 
+/** How the command is started in the container. */
+export function invocationOf(
+  services: NodeServices,
+  target: Standing,
+  request: Pick<ExecRequest, 'command' | 'signal'>,
+): Invocation {
+  if (request.command.length === 0) {
+    throw new PodroleError('ExecFailed', 'there is no command to run', { status: 400 })
+  }
+  request.signal?.throwIfAborted()
+  return launchExec(
+    services.isolation,
+    { ...target.launch, words: request.command },
+    { holder: services.network?.holder, target: target.pid, hasSetpriv: services.hasSetpriv },
+  )
+}
+
+function takeOutput(
+  output: Readable,
+  take: (chunk: Uint8Array) => Promise<void> | undefined,
+): void {
+  output.on('data', (chunk: Uint8Array) => {
+    const kept = take(chunk)
+    if (kept === undefined) return
+    output.pause()
+    void kept.then(() => output.resume())
+  })
+}
+
 async function feed(
   input: NodeJS.WritableStream,
-  stdin: ReadableStream<Uint8Array> | string | undefined,
+  stdin: AsyncIterable<Uint8Array> | string | undefined,
 ): Promise<void> {
   try {
     if (typeof stdin === 'string') input.write(stdin)

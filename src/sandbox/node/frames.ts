@@ -6,6 +6,9 @@
 import type { Status } from '../../kube/objects.ts'
 import { PodroleError } from '../../lib/errors.ts'
 
+/** Of a request whose body is frames: standard input, and a terminal's size. */
+export const STDIN_CHANNEL = 0
+export const RESIZE_CHANNEL = 4
 export const STDOUT_CHANNEL = 1
 export const STDERR_CHANNEL = 2
 export const STATUS_CHANNEL = 3
@@ -15,6 +18,8 @@ export interface ExecFrame {
   readonly data: Uint8Array
 }
 
+const OUTPUT_CHANNELS = [STDOUT_CHANNEL, STDERR_CHANNEL, STATUS_CHANNEL]
+export const INPUT_CHANNELS = [STDIN_CHANNEL, RESIZE_CHANNEL]
 const HEADER_BYTES = 5
 const MAX_FRAME_BYTES = 1 << 20
 
@@ -40,6 +45,7 @@ export function encodeFrame(channel: number, data: Uint8Array): Uint8Array<Array
  */
 export async function* decodeFrames(
   stream: AsyncIterable<Uint8Array>,
+  channels: readonly number[] = OUTPUT_CHANNELS,
 ): AsyncGenerator<ExecFrame, void, undefined> {
   let pending: Uint8Array = new Uint8Array()
   for await (const chunk of stream) {
@@ -49,10 +55,10 @@ export async function* decodeFrames(
       const view = new DataView(pending.buffer, pending.byteOffset, pending.byteLength)
       const channel = view.getUint8(0)
       const length = view.getUint32(1)
-      if (length > MAX_FRAME_BYTES || channel < STDOUT_CHANNEL || channel > STATUS_CHANNEL) {
+      if (length > MAX_FRAME_BYTES || !channels.includes(channel)) {
         throw new PodroleError(
           'InvalidExecFrame',
-          `exec frame of channel ${channel} and ${length} bytes: wanted channel 1 to 3 and at most ${MAX_FRAME_BYTES} bytes`,
+          `exec frame of channel ${channel} and ${length} bytes: wanted channel ${channels.join(', ')} and at most ${MAX_FRAME_BYTES} bytes`,
         )
       }
       if (pending.length < HEADER_BYTES + length) break

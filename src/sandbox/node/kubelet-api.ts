@@ -4,15 +4,20 @@ import { messageOf, PodroleError } from '../../lib/errors.ts'
 import { type Handler, textResponse } from '../../lib/handler.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { ContainerRunner } from './container-runner.ts'
-import { streamExec } from './exec.ts'
+import { type OutputSink, type Standing, streamExec } from './exec.ts'
 import {
+  decodeFrames,
   encodeFrame,
+  type ExecFrame,
   exitStatus,
+  INPUT_CHANNELS,
+  STDIN_CHANNEL,
   STATUS_CHANNEL,
   STDERR_CHANNEL,
   STDOUT_CHANNEL,
 } from './frames.ts'
 import type { NodeServices } from './services.ts'
+import { terminalExec } from './terminal-exec.ts'
 
 export interface KubeletApiOptions {
   readonly services: NodeServices
@@ -22,11 +27,13 @@ export interface KubeletApiOptions {
 }
 
 const MAX_TAIL_LINES = 10_000_000
+const QUEUED_BYTES_MAX = 1 << 20
 
 /**
  * - `GET /containerLogs/NAMESPACE/POD/CONTAINER?tailLines=N&follow=true&previous=true`
  * - `POST /exec/NAMESPACE/POD/CONTAINER?command=a&command=b`: the body is the standard input, the
- *   answer a stream of the frames of `frames.ts`
+ *   answer a stream of the frames of `frames.ts`; with `framed=true` the body is frames too, with
+ *   `tty=true` beside it the command has a terminal
  * - `GET /healthz`
  *
  * All but the last want `Authorization: Bearer` with the secret that the API server has.
@@ -81,27 +88,81 @@ function answerExec(
   }
   const gone = new AbortController()
   const signal = AbortSignal.any([gone.signal, at.request.signal])
-  const stdin = at.request.body ?? undefined
-  const body = new ReadableStream<Uint8Array>({
-    start: async (controller) => {
-      const send = (channel: number, data: Uint8Array): void => {
-        if (!signal.aborted) controller.enqueue(encodeFrame(channel, data))
-      }
-      const request = { command, signal, ...(stdin !== undefined && { stdin }) }
-      const status = await streamExec(services, standing, request, (stream, chunk) =>
-        send(stream === 'stdout' ? STDOUT_CHANNEL : STDERR_CHANNEL, chunk),
-      ).then(exitStatus, (error: unknown) => ({
-        metadata: {},
-        status: 'Failure',
-        reason: 'InternalError',
-        message: messageOf(error),
-      }))
-      send(STATUS_CHANNEL, new TextEncoder().encode(JSON.stringify(status)))
-      if (!signal.aborted) controller.close()
+  const waiting = new Set<() => void>()
+  const release = (): void => {
+    for (const resolve of waiting) resolve()
+    waiting.clear()
+  }
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        const send = (channel: number, data: Uint8Array): Promise<void> | undefined => {
+          if (signal.aborted) return undefined
+          controller.enqueue(encodeFrame(channel, data))
+          if ((controller.desiredSize ?? 1) > 0) return undefined
+          return new Promise((resolve) => waiting.add(resolve))
+        }
+        const ran = runCommand(services, standing, { ...at, command, signal }, (stream, chunk) =>
+          send(stream === 'stdout' ? STDOUT_CHANNEL : STDERR_CHANNEL, chunk),
+        )
+        const told = ran.then(exitStatus, (error: unknown) => ({
+          metadata: {},
+          status: 'Failure',
+          reason: 'InternalError',
+          message: messageOf(error),
+        }))
+        // Not awaited: a stream is not pulled before its start is over.
+        void told.then((status) => {
+          void send(STATUS_CHANNEL, new TextEncoder().encode(JSON.stringify(status)))
+          if (!signal.aborted) controller.close()
+          return status
+        })
+      },
+      pull: release,
+      cancel: () => {
+        gone.abort()
+        release()
+      },
     },
-    cancel: () => gone.abort(),
-  })
+    new ByteLengthQueuingStrategy({ highWaterMark: QUEUED_BYTES_MAX }),
+  )
   return new Response(body, { headers: { 'content-type': 'application/octet-stream' } })
+}
+
+function runCommand(
+  services: NodeServices,
+  standing: Standing,
+  asked: {
+    readonly request: Request
+    readonly query: URLSearchParams
+    readonly command: readonly string[]
+    readonly signal: AbortSignal
+  },
+  onOutput: OutputSink,
+): Promise<number> {
+  const { request, query, command, signal } = asked
+  const { body } = request
+  if (query.get('framed') !== 'true') {
+    return streamExec(
+      services,
+      standing,
+      { command, signal, ...(body !== null && { stdin: body }) },
+      onOutput,
+    )
+  }
+  const input = decodeFrames(body ?? noBytes(), INPUT_CHANNELS)
+  if (query.get('tty') === 'true') {
+    return terminalExec(services, standing, { command, signal, input }, onOutput)
+  }
+  return streamExec(services, standing, { command, signal, stdin: stdinOf(input) }, onOutput)
+}
+
+async function* noBytes(): AsyncGenerator<Uint8Array> {
+  // Nothing to read.
+}
+
+async function* stdinOf(input: AsyncIterable<ExecFrame>): AsyncGenerator<Uint8Array> {
+  for await (const { channel, data } of input) if (channel === STDIN_CHANNEL) yield data
 }
 
 function waitOf(runner: ContainerRunner): string {

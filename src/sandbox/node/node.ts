@@ -11,13 +11,13 @@ import type { Clock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import { faultFields, type Log } from '../../lib/log.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { serveHttp } from '../../lib/serve.ts'
 import type { ContainerRunner } from './container-runner.ts'
 import { EventRecorder } from './events.ts'
 import { type ExecRequest, type ExecResult, runExec } from './exec.ts'
 import type { ImageTable } from './images.ts'
 import { findIsolation } from './isolation.ts'
 import { createKubeletApi, notFound } from './kubelet-api.ts'
+import { type KubeletTls, serveKubelet } from './kubelet-tls.ts'
 import type { Isolation } from './launch.ts'
 import type { NodeNetwork } from './network.ts'
 import { PodWorker } from './pod-worker.ts'
@@ -40,6 +40,8 @@ export interface NodeOptions {
   readonly mounts?: 'auto' | 'mapped'
   /** What the API server shows as Bearer. */
   readonly kubeletSecret: Secret
+  /** Where the API server calls nodes over TLS; HTTP with the secret otherwise. */
+  readonly kubeletTls?: KubeletTls
   readonly clock: Clock
   readonly log: Log
   readonly timing?: Partial<Timing>
@@ -73,7 +75,6 @@ export interface NodeExec extends Omit<ExecRequest, 'command'> {
 
 /** Pods are given this long to end when the node stops. */
 const STOP_GRACE_MS = 2000
-const MAX_EXEC_BODY = 64 << 20
 
 /**
  * Starts a node and registers it.
@@ -105,7 +106,7 @@ export async function startNode(options: NodeOptions): Promise<SandboxNode> {
   const node = new RunningNode(services)
   try {
     await openForwards(network, options)
-    await node.start(options.kubeletSecret)
+    await node.start(options.kubeletSecret, options.kubeletTls)
   } catch (error) {
     await node.stop()
     throw error
@@ -147,21 +148,14 @@ class RunningNode {
     return this.#port
   }
 
-  async start(secret: Secret): Promise<void> {
+  async start(secret: Secret, tls: KubeletTls | undefined): Promise<void> {
     const { client, log, name } = this.#services
-    const server = serveHttp({
-      hostname: '127.0.0.1',
-      port: 0,
-      handler: createKubeletApi({
-        services: this.#services,
-        secret,
-        find: (namespace, pod, container) => this.#find(namespace, pod, container),
-      }),
-      log,
-      maxBodyBytes: MAX_EXEC_BODY,
-      // A command may be silent for as long as it likes; whoever asks holds the secret.
-      idleTimeoutSeconds: 0,
+    const handler = createKubeletApi({
+      services: this.#services,
+      secret,
+      find: (namespace, pod, container) => this.#find(namespace, pod, container),
     })
+    const server = await serveKubelet({ handler, secret, tls, log })
     this.#port = server.port
     this.#running.push(() => server.stop(200))
     const registration = new Registration(this.#services, server.port)

@@ -1,118 +1,62 @@
-import { messageOf, PodroleError } from '../../../lib/errors.ts'
-import { type ClusterCore, systemOperation } from '../core.ts'
-import { createObject } from '../creating.ts'
-import { deleteObject } from '../deleting.ts'
-import { keyOf } from '../object-store.ts'
-import { recordAt, type ApiObject, type JsonRecord } from '../objects.ts'
+import type { ClusterCore } from '../core.ts'
+import { listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
+import { labelSelectorOf } from '../selectors.ts'
 import { REPLICA_SETS } from '../types/apps.ts'
 import { asPod, isPodReady, PODS } from '../types/pods.ts'
-import { updateObject } from '../updating.ts'
-import { systemUser } from '../users.ts'
-import { recordEvent } from './events.ts'
+import { messageOf } from '../../../lib/errors.ts'
+import {
+  claimPods,
+  createPod,
+  deletePod,
+  isActive,
+  isAvailable,
+  nextAvailability,
+  ownKey,
+  podKeys,
+  withCondition,
+  writeStatus,
+} from './owned-pods.ts'
 import { splitKey, type Controller } from './work-queue.ts'
 
-const OPERATION = systemOperation(systemUser('kube-controller-manager'))
 const BURST = 500
-
-/** The reference of an object's controlling owner. */
-export function ownerReferenceOf(owner: ApiObject): JsonRecord {
-  return {
-    apiVersion: owner.apiVersion,
-    kind: owner.kind,
-    name: owner.metadata.name,
-    uid: owner.metadata.uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  }
-}
-
-/** Whether an object's controller is that one. */
-export function isOwnedBy(object: ApiObject, owner: ApiObject): boolean {
-  return (object.metadata.ownerReferences ?? []).some(
-    ({ uid, controller }) => controller === true && uid === owner.metadata.uid,
-  )
-}
-
-/** Keys of the objects of a kind that control an object. */
-export function ownerKeys(object: ApiObject, kind: string): string[] {
-  return (object.metadata.ownerReferences ?? [])
-    .filter((owner) => owner.kind === kind && owner.controller === true)
-    .map((owner) => keyOf(object.metadata.namespace, owner.name))
-}
-
-function isActive(pod: ApiObject): boolean {
-  const { metadata, status } = asPod(pod)
-  return (
-    metadata.deletionTimestamp === undefined &&
-    status?.phase !== 'Succeeded' &&
-    status?.phase !== 'Failed'
-  )
-}
 
 /** Keeps as many pods as each replica set wants. */
 export const replicaSets: Controller = {
   name: 'replica-sets',
-  keysOf: (_core, { resource, object }) => {
-    if (resource === PODS) return ownerKeys(object, 'ReplicaSet')
-    return resource === REPLICA_SETS
-      ? [keyOf(object.metadata.namespace, object.metadata.name ?? '')]
-      : []
+  keysOf: (core, { resource, object }) => {
+    if (resource === PODS) return podKeys(core, REPLICA_SETS, object)
+    return resource === REPLICA_SETS ? [ownKey(object)] : []
   },
   reconcile: async (core, key) => {
     const { namespace, name } = splitKey(key)
     const set = core.store.get(REPLICA_SETS, namespace, name)
-    if (set === undefined) return
-    const pods = (): ApiObject[] =>
-      core.store.list(PODS, namespace).filter((pod) => isOwnedBy(pod, set) && isActive(pod))
-    let failure: unknown
+    if (set === undefined) return undefined
+    let failure: Error | undefined
     if (set.metadata.deletionTimestamp === undefined) {
-      failure = await scale(core, set, pods()).then(
+      failure = await scale(core, set, await claimPods(core, set)).then(
         () => undefined,
-        (thrown: unknown) => thrown,
+        (thrown: unknown) => (thrown instanceof Error ? thrown : new Error(messageOf(thrown))),
       )
     }
-    await reportStatus(core, set, pods())
-    if (failure === undefined) return
-    const message = `Error creating: ${messageOf(failure)}`
-    const component = 'replicaset-controller'
-    await recordEvent(core, set, { type: 'Warning', reason: 'FailedCreate', message, component })
-    throw new PodroleError('FailedCreate', message, { cause: failure })
+    const pods = await claimPods(core, set)
+    await reportStatus(core, set, pods, failure)
+    if (failure !== undefined) throw failure
+    return nextAvailability(core, pods.filter(isActive), minReadyOf(set))
   },
 }
 
-async function scale(core: ClusterCore, set: ApiObject, pods: ApiObject[]): Promise<void> {
-  const { name = '', namespace = '' } = set.metadata
+const minReadyOf = (set: ApiObject): number => Number(recordAt(set, 'spec')['minReadySeconds'] ?? 0)
+
+async function scale(core: ClusterCore, set: ApiObject, own: readonly ApiObject[]): Promise<void> {
+  const { name = '' } = set.metadata
+  const pods = own.filter(isActive)
   const wanted = Number(recordAt(set, 'spec')['replicas'] ?? 1)
   const missing = Math.min(wanted - pods.length, BURST)
   const template = recordAt(recordAt(set, 'spec'), 'template')
   for (let made = 0; made < missing; made += 1) {
-    const { labels, annotations } = recordAt(template, 'metadata')
-    const value = {
-      metadata: {
-        generateName: `${name}-`,
-        labels,
-        annotations,
-        ownerReferences: [ownerReferenceOf(set)],
-      },
-      spec: structuredClone(template['spec']),
-    }
-    const pod = await createObject(core, { type: PODS, namespace }, dropUndefined(value), OPERATION)
-    const message = `Created pod: ${pod.metadata.name}`
-    const component = 'replicaset-controller'
-    await recordEvent(core, set, { type: 'Normal', reason: 'SuccessfulCreate', message, component })
+    await createPod(core, set, template, { generateName: `${name}-` })
   }
-  for (const pod of surplusOf(pods, wanted)) {
-    const target = { type: PODS, namespace, name: pod.metadata.name ?? '' }
-    await deleteObject(core, target, {}, OPERATION)
-  }
-}
-
-function dropUndefined(value: {
-  readonly metadata: JsonRecord
-  readonly spec: unknown
-}): JsonRecord {
-  const metadata = Object.entries(value.metadata).filter(([, field]) => field !== undefined)
-  return { ...value, metadata: Object.fromEntries(metadata) }
+  for (const pod of surplusOf(pods, wanted)) await deletePod(core, set, pod)
 }
 
 /** Pods to end first: without a node, then not ready, then the youngest. */
@@ -129,18 +73,35 @@ function surplusOf(pods: readonly ApiObject[], wanted: number): ApiObject[] {
 async function reportStatus(
   core: ClusterCore,
   set: ApiObject,
-  pods: readonly ApiObject[],
+  own: readonly ApiObject[],
+  failure: Error | undefined,
 ): Promise<void> {
-  const { name = '', namespace = '', generation } = set.metadata
-  if (core.store.get(REPLICA_SETS, namespace, name) === undefined) return
-  const ready = pods.filter(isPodReady).length
-  const status = {
+  const pods = own.filter(isActive)
+  const template = recordAt(recordAt(recordAt(set, 'spec'), 'template'), 'metadata')
+  const isLabelled = labelSelectorOf({ matchLabels: recordAt(template, 'labels') })
+  const known = listAt(set['status'], 'conditions').filter(
+    (condition) => stringAt(condition, 'type') !== 'ReplicaFailure',
+  )
+  const conditions =
+    failure === undefined
+      ? known
+      : withCondition(core, listAt(set['status'], 'conditions'), {
+          type: 'ReplicaFailure',
+          status: 'True',
+          reason: 'FailedCreate',
+          message: messageOf(failure),
+        })
+  await writeStatus(core, REPLICA_SETS, set, {
     replicas: pods.length,
-    fullyLabeledReplicas: pods.length,
-    readyReplicas: ready,
-    availableReplicas: ready,
-    observedGeneration: generation,
-  }
-  const target = { type: REPLICA_SETS, namespace, name, subresource: 'status' }
-  await updateObject(core, target, (stored) => ({ ...stored, status }), OPERATION)
+    fullyLabeledReplicas: pods.filter((pod) => isLabelled(pod.metadata.labels ?? {})).length,
+    readyReplicas: pods.filter(isPodReady).length,
+    availableReplicas: pods.filter((pod) => isAvailable(core, pod, minReadyOf(set))).length,
+    terminatingReplicas: own.filter(
+      ({ metadata, status }) =>
+        metadata.deletionTimestamp !== undefined &&
+        !['Succeeded', 'Failed'].includes(stringAt(status, 'phase')),
+    ).length,
+    observedGeneration: set.metadata.generation,
+    conditions,
+  })
 }

@@ -1,7 +1,8 @@
 import { bindPod } from '../binding.ts'
 import { type ClusterCore, systemOperation } from '../core.ts'
 import { keyOf } from '../object-store.ts'
-import { formatTime, isRecord, listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
+import { isSelectedBy, isTolerated, taintsOf } from '../node-fit.ts'
+import { formatTime, listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
 import { nodeReadiness, NODES } from '../types/core.ts'
 import { asPod, PODS } from '../types/pods.ts'
 import { updateObject } from '../updating.ts'
@@ -14,28 +15,21 @@ const COMPONENT = 'default-scheduler'
 
 /** Why a node cannot take a pod; undefined where it can. */
 export function refusalOf(node: ApiObject, pod: ApiObject): string | undefined {
-  const spec = recordAt(node, 'spec')
-  if (nodeReadiness(node) !== 'True') return 'node(s) were not ready'
-  if (spec['unschedulable'] === true) return 'node(s) were unschedulable'
-  const labels = node.metadata.labels ?? {}
-  const selector = Object.entries(asPod(pod).spec.nodeSelector ?? {})
-  if (!selector.every(([key, value]) => labels[key] === value)) {
-    return "node(s) didn't match Pod's node affinity/selector"
-  }
+  if (!isSelectedBy(node, pod['spec'])) return "node(s) didn't match Pod's node affinity/selector"
   const tolerations = listAt(pod['spec'], 'tolerations')
-  const isTolerated = listAt(spec, 'taints')
-    .filter((taint) => stringAt(taint, 'effect') !== 'PreferNoSchedule')
-    .every((taint) => tolerations.some((toleration) => tolerates(toleration, taint)))
-  return isTolerated ? undefined : 'node(s) had untolerated taint(s)'
-}
-
-function tolerates(toleration: unknown, taint: unknown): boolean {
-  if (!isRecord(toleration)) return false
-  const [key, effect] = [stringAt(toleration, 'key'), stringAt(toleration, 'effect')]
-  if (key !== '' && key !== stringAt(taint, 'key')) return false
-  if (effect !== '' && effect !== stringAt(taint, 'effect')) return false
-  const isExists = stringAt(toleration, 'operator') === 'Exists'
-  return isExists || stringAt(toleration, 'value') === stringAt(taint, 'value')
+  const untolerated = taintsOf(node).find(
+    (taint) => stringAt(taint, 'effect') !== 'PreferNoSchedule' && !isTolerated(taint, tolerations),
+  )
+  switch (untolerated && stringAt(untolerated, 'key')) {
+    case undefined:
+      return undefined
+    case 'node.kubernetes.io/not-ready':
+      return 'node(s) were not ready'
+    case 'node.kubernetes.io/unschedulable':
+      return 'node(s) were unschedulable'
+    default:
+      return 'node(s) had untolerated taint(s)'
+  }
 }
 
 const isPending = (pod: ApiObject): boolean => {

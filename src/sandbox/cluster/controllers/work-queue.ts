@@ -7,11 +7,24 @@ export interface Controller {
   readonly name: string
   /** The keys whose state an event may concern. */
   keysOf(core: ClusterCore, event: StoreEvent): readonly string[]
-  reconcile(core: ClusterCore, key: string): Promise<void>
+  /**
+   * @returns when the key wants another look though no event may come: milliseconds since the
+   *   epoch, by the cluster's clock
+   */
+  reconcile(core: ClusterCore, key: string): Promise<number | undefined | void>
+}
+
+/** Controllers that run. */
+export interface RunningControllers {
+  /** Takes up at once what is due by the cluster's clock, which tests move by hand. */
+  wake(): void
+  stop(): void
 }
 
 const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 10_000
+/** How often the cluster's clock is read for keys that are due later. */
+const WAKE_MS = 200
 
 /**
  * Runs controllers over the store's events, one key at a time each. A reconcile that throws is
@@ -20,7 +33,7 @@ const RETRY_MAX_MS = 10_000
 export function startControllers(
   core: ClusterCore,
   controllers: readonly Controller[],
-): { stop(): void } {
+): RunningControllers {
   const queues = controllers.map((controller) => new WorkQueue(core, controller))
   const unsubscribe = core.store.subscribe((event) => {
     for (const queue of queues) queue.take(event)
@@ -37,8 +50,16 @@ export function startControllers(
       for (const queue of queues) queue.take(event)
     }
   }
+  const wake = (): void => {
+    for (const queue of queues) queue.wake()
+  }
+  const timer = setInterval(wake, WAKE_MS)
+  // Whoever serves the cluster keeps the process; this alone does not.
+  timer.unref()
   return {
+    wake,
     stop: () => {
+      clearInterval(timer)
       unsubscribe()
       for (const queue of queues) queue.stop()
     },
@@ -51,6 +72,8 @@ class WorkQueue {
   readonly #pending = new Set<string>()
   readonly #failures = new Map<string, number>()
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
+  /** Keys that want another look, with the time of it. */
+  readonly #due = new Map<string, number>()
   #isRunning = false
   #isStopped = false
 
@@ -63,8 +86,15 @@ class WorkQueue {
     for (const key of this.#controller.keysOf(this.#core, event)) this.#add(key)
   }
 
+  wake(): void {
+    if (this.#due.size === 0) return
+    const now = this.#core.clock.now()
+    for (const [key, at] of this.#due) if (at <= now) this.#add(key)
+  }
+
   stop(): void {
     this.#isStopped = true
+    this.#due.clear()
     for (const timer of this.#timers) clearTimeout(timer)
   }
 
@@ -80,8 +110,10 @@ class WorkQueue {
     for (const key of this.#pending) {
       if (this.#isStopped) break
       this.#pending.delete(key)
+      this.#due.delete(key)
       try {
-        await this.#controller.reconcile(this.#core, key)
+        const dueMs = await this.#controller.reconcile(this.#core, key)
+        if (typeof dueMs === 'number') this.#due.set(key, dueMs)
         this.#failures.delete(key)
       } catch (thrown) {
         this.#retry(key, thrown)

@@ -5,9 +5,11 @@ import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import { bool, int, intOrString, keptInt, mergeList, obj, str } from '../schema.ts'
 import { labelSelectorOf, validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
+import { WORKLOAD_COLUMNS } from './workload-columns.ts'
 import { checkImmutable, CONDITION, LABEL_SELECTOR } from './metadata.ts'
 import { fillPodSpec } from './pod-defaults.ts'
 import { POD_TEMPLATE } from './pod-schema.ts'
+import { SCALE_SUBRESOURCE } from './workloads.ts'
 import { validateTemplate } from './pods.ts'
 
 const APPS = {
@@ -16,7 +18,7 @@ const APPS = {
   categories: ['all'],
   namespaced: true,
   verbs: OBJECT_VERBS,
-  subresources: [{ name: 'status', verbs: ['get', 'patch', 'update'] }],
+  subresources: [{ name: 'status', verbs: ['get', 'patch', 'update'] }, SCALE_SUBRESOURCE],
   nameRule: checkSubdomainName,
   hasGeneration: true,
 } as const
@@ -141,6 +143,7 @@ export const DEPLOYMENTS: ResourceType = {
       type: 'integer',
     }),
     AGE_COLUMN,
+    ...WORKLOAD_COLUMNS,
   ],
 }
 
@@ -216,5 +219,6 @@ export const REPLICA_SETS: ResourceType = {
     column('Current', (object) => count(object, 'status', 'replicas'), { type: 'integer' }),
     column('Ready', (object) => count(object, 'status', 'readyReplicas'), { type: 'integer' }),
     AGE_COLUMN,
+    ...WORKLOAD_COLUMNS,
   ],
 }

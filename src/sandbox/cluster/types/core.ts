@@ -1,5 +1,10 @@
 import { fieldFault, type Cause } from '../faults.ts'
-import { checkConfigKey, checkLabelName, checkServiceName, checkSubdomainName } from '../names.ts'
+import {
+  checkConfigKey,
+  checkLabelName,
+  checkPathSegmentName,
+  checkSubdomainName,
+} from '../names.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import {
@@ -21,6 +26,7 @@ import {
   time,
 } from '../schema.ts'
 import { ageSince, AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
+import { NODE_COLUMNS, SERVICE_COLUMNS } from './kubectl-columns.ts'
 import { checkImmutable, CONDITION, NAME_REFERENCE, OBJECT_REFERENCE } from './metadata.ts'
 
 const STATUS_SUBRESOURCE = {
@@ -107,34 +113,25 @@ export const NODES: ResourceType = {
   nameRule: checkSubdomainName,
   statusHoldsMetadata: true,
   defaults: (object) => setDefault(object, 'spec', {}),
+  validate: validateTaints,
   selectableFields: (object) => ({
     'spec.unschedulable': String(recordAt(object, 'spec')['unschedulable'] === true),
   }),
-  columns: [
-    NAME_COLUMN,
-    column('Status', (object) => (nodeReadiness(object) === 'True' ? 'Ready' : 'NotReady')),
-    column('Roles', (object) => nodeRoles(object.metadata.labels ?? {})),
-    AGE_COLUMN,
-    column('Version', (object) =>
-      stringAt(recordAt(object['status'], 'nodeInfo'), 'kubeletVersion'),
-    ),
-    column('Internal-IP', (object) => nodeAddress(object), { isWide: true }),
-  ],
+  columns: NODE_COLUMNS,
 }
 
-const ROLE_LABEL = 'node-role.kubernetes.io/'
+const TAINT_EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
 
-function nodeRoles(labels: Readonly<Record<string, string>>): string {
-  const roles = Object.keys(labels)
-    .filter((key) => key.startsWith(ROLE_LABEL))
-    .map((key) => key.slice(ROLE_LABEL.length))
-  return roles.length === 0 ? '<none>' : roles.sort().join(',')
-}
-
-function nodeAddress(object: ApiObject): string {
-  const addresses = listAt(object['status'], 'addresses')
-  const internal = addresses.find((address) => stringAt(address, 'type') === 'InternalIP')
-  return stringAt(internal, 'address') || '<none>'
+function validateTaints(object: ApiObject): Cause[] {
+  return listAt(object['spec'], 'taints').flatMap((taint, index) => {
+    const at = `metadata.taints[${index}]`
+    const [key, effect] = [stringAt(taint, 'key'), stringAt(taint, 'effect')]
+    const faults = key === '' ? [fieldFault.required(`${at}.key`)] : []
+    if (effect === '') return [...faults, fieldFault.required(`${at}.effect`)]
+    return TAINT_EFFECTS.includes(effect)
+      ? faults
+      : [...faults, fieldFault.notSupported(`${at}.effect`, effect, TAINT_EFFECTS)]
+  })
 }
 
 export const SERVICE_ACCOUNTS: ResourceType = {
@@ -244,7 +241,7 @@ export const SECRETS: ResourceType = {
     }
     delete object['stringData']
   },
-  validate: (object) => validateData(object, ['data']),
+  validate: (object) => [...validateData(object, ['data']), ...validateSecretKeys(object)],
   validateUpdate: (object, old) => [
     ...checkImmutable(object['type'], old['type'], 'type'),
     ...validateFrozen(object, old, ['data']),
@@ -256,6 +253,22 @@ export const SECRETS: ResourceType = {
     column('Data', countData, { type: 'integer' }),
     AGE_COLUMN,
   ],
+}
+
+const SECRET_KEYS: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+}
+
+/** The keys without which a secret of its type is of no use. */
+function validateSecretKeys(object: ApiObject): Cause[] {
+  const data = recordAt(object, 'data')
+  const keys = SECRET_KEYS[stringAt(object, 'type')] ?? []
+  return keys
+    .filter((key) => data[key] === undefined)
+    .map((key) => fieldFault.required(`data[${key}]`))
 }
 
 const SERVICE_TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
@@ -308,7 +321,7 @@ export const SERVICES: ResourceType = {
       conditions: mergeList('type', CONDITION),
     }),
   }),
-  nameRule: checkServiceName,
+  nameRule: checkLabelName,
   defaults: (object) => {
     setDefault(object, 'spec', {})
     const spec = recordAt(object, 'spec')
@@ -344,12 +357,7 @@ export const SERVICES: ResourceType = {
     return isSameType ? checkImmutable(now['clusterIP'], before['clusterIP'], 'spec.clusterIP') : []
   },
   validate: validateService,
-  columns: [
-    NAME_COLUMN,
-    column('Type', (object) => stringAt(object['spec'], 'type')),
-    column('Cluster-IP', (object) => stringAt(object['spec'], 'clusterIP') || '<none>'),
-    AGE_COLUMN,
-  ],
+  columns: SERVICE_COLUMNS,
 }
 
 /** The first address of 10.96.0.0/16 that no service has; 10.96.0.1 is the API's own. */
@@ -425,7 +433,7 @@ export const EVENTS: ResourceType = {
     reportingComponent: keptStr,
     reportingInstance: keptStr,
   }),
-  nameRule: checkSubdomainName,
+  nameRule: checkPathSegmentName,
   validate: (object) => {
     const about = stringAt(object['involvedObject'], 'namespace')
     const own = object.metadata.namespace ?? ''

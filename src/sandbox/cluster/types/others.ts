@@ -1,8 +1,10 @@
+import { isIP } from 'node:net'
 import { fieldFault, type Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
 import {
   isRecord,
   listAt,
+  recordAt,
   setDefault,
   stringAt,
   type ApiObject,
@@ -25,7 +27,7 @@ import {
 } from '../schema.ts'
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
-import { LABEL_SELECTOR, OBJECT_REFERENCE } from './metadata.ts'
+import { checkImmutable, LABEL_SELECTOR, OBJECT_REFERENCE } from './metadata.ts'
 
 const RULE = obj({
   operations: list(str),
@@ -237,11 +239,43 @@ export const LEASES: ResourceType = {
     }),
   }),
   nameRule: checkSubdomainName,
+  needsVersion: true,
+  validate: (object) => {
+    const spec = recordAt(object, 'spec')
+    const [seconds, changes] = [spec['leaseDurationSeconds'], spec['leaseTransitions']]
+    return [
+      ...(typeof seconds === 'number' && seconds <= 0
+        ? [fieldFault.invalid('spec.leaseDurationSeconds', seconds, 'must be greater than 0')]
+        : []),
+      ...(typeof changes === 'number' && changes < 0
+        ? [
+            fieldFault.invalid(
+              'spec.leaseTransitions',
+              changes,
+              'must be greater than or equal to 0',
+            ),
+          ]
+        : []),
+    ]
+  },
   columns: [
     NAME_COLUMN,
     column('Holder', (object: ApiObject) => stringAt(object['spec'], 'holderIdentity')),
     AGE_COLUMN,
   ],
+}
+
+function validateAddresses(type: string, addresses: readonly unknown[], at: string): Cause[] {
+  if (addresses.length === 0) {
+    return [fieldFault.required(at, 'must contain at least 1 address')]
+  }
+  const version = { IPv4: 4, IPv6: 6 }[type]
+  if (version === undefined) return []
+  return addresses.flatMap((address, index) =>
+    isIP(String(address)) === version
+      ? []
+      : [fieldFault.invalid(`${at}[${index}]`, address, `must be a valid ${type} address`)],
+  )
 }
 
 export const ENDPOINT_SLICES: ResourceType = {
@@ -276,8 +310,13 @@ export const ENDPOINT_SLICES: ResourceType = {
     const type = stringAt(object, 'addressType')
     const types = ['FQDN', 'IPv4', 'IPv6']
     if (type === '') return [fieldFault.required('addressType')]
-    return types.includes(type) ? [] : [fieldFault.notSupported('addressType', type, types)]
+    if (!types.includes(type)) return [fieldFault.notSupported('addressType', type, types)]
+    return listAt(object, 'endpoints').flatMap((endpoint, index) =>
+      validateAddresses(type, listAt(endpoint, 'addresses'), `endpoints[${index}].addresses`),
+    )
   },
+  validateUpdate: (object, old) =>
+    checkImmutable(object['addressType'], old['addressType'], 'addressType'),
   columns: [
     NAME_COLUMN,
     column('AddressType', (object) => stringAt(object, 'addressType')),

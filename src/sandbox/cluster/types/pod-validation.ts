@@ -9,6 +9,7 @@ import {
   stringAt,
   type JsonRecord,
 } from '../objects.ts'
+import { parseQuantity } from '../quantities.ts'
 import { sourcesOf } from './pod-defaults.ts'
 
 const RESTART_POLICIES = ['Always', 'OnFailure', 'Never']
@@ -21,10 +22,12 @@ export function validatePodSpec(spec: JsonRecord, at: string): Cause[] {
   const volumes = listAt(spec, 'volumes').filter(isRecord)
   const faults = validateVolumes(volumes, `${at}.volumes`)
   const volumeNames = new Set(volumes.map((volume) => stringAt(volume, 'name')))
-  const seen = new Set<string>()
   const containers = listAt(spec, 'containers').filter(isRecord)
+  // Kubernetes finds a name that both have at the init container.
+  const own = new Set(containers.map((container) => stringAt(container, 'name')))
   if (containers.length === 0) faults.push(fieldFault.required(`${at}.containers`))
   for (const list of ['initContainers', 'containers'] as const) {
+    const seen = list === 'containers' ? new Set<string>() : own
     for (const [index, container] of listAt(spec, list).entries()) {
       if (!isRecord(container)) continue
       const path = `${at}.${list}[${index}]`
@@ -111,8 +114,20 @@ function validateContainer(container: JsonRecord, path: string): Cause[] {
     if (!isRecord(port)) continue
     faults.push(...validatePort(port, `${path}.ports[${at}]`, names))
   }
-  return faults
+  return [...faults, ...validateResources(container, `${path}.resources`)]
 }
+
+function validateResources(container: JsonRecord, path: string): Cause[] {
+  const { limits, requests } = recordAt(container, 'resources') as Record<string, JsonRecord>
+  return Object.keys(requests ?? {}).flatMap((name) => {
+    const [request, limit] = [stringAt(requests, name), stringAt(limits, name)]
+    if (limit === '' || nanosOf(request) <= nanosOf(limit)) return []
+    const says = `must be less than or equal to ${name} limit of ${limit}`
+    return [fieldFault.invalid(`${path}.requests`, request, says)]
+  })
+}
+
+const nanosOf = (quantity: string): bigint => parseQuantity(quantity)?.nanos ?? 0n
 
 function validatePort(port: JsonRecord, path: string, names: Set<string>): Cause[] {
   const faults = oneOf(port, 'protocol', PROTOCOLS, path)
@@ -289,12 +304,33 @@ const POD_UPDATE_SAYS =
 
 /** A pod's spec hardly changes once it is made. */
 export function validatePodUpdate(spec: JsonRecord, old: JsonRecord): Cause[] {
+  const resized = (['containers', 'initContainers'] as const).filter(
+    (list) => listAt(spec, list).length !== listAt(old, list).length,
+  )
+  if (resized.length > 0) {
+    return resized.map((list) =>
+      fieldFault.forbidden(`spec.${list}`, 'pod updates may not add or remove containers'),
+    )
+  }
   const kept = listAt(old, 'tolerations').every((toleration) =>
     listAt(spec, 'tolerations').some((other) => sameJson(toleration, other)),
   )
-  return kept && sameJson(mutableMasked(spec), mutableMasked(old))
+  const faults = validateDeadlineUpdate(spec, old)
+  if (kept && sameJson(mutableMasked(spec), mutableMasked(old))) return faults
+  return [...faults, fieldFault.forbidden('spec', POD_UPDATE_SAYS)]
+}
+
+/** A deadline may be set once, and then only come nearer. */
+function validateDeadlineUpdate(spec: JsonRecord, old: JsonRecord): Cause[] {
+  const field = 'spec.activeDeadlineSeconds'
+  const [wanted, had] = [spec['activeDeadlineSeconds'], old['activeDeadlineSeconds']]
+  if (typeof had !== 'number') return []
+  if (typeof wanted !== 'number') {
+    return [fieldFault.invalid(field, null, 'must not update from a positive integer to nil value')]
+  }
+  return wanted <= had
     ? []
-    : [fieldFault.forbidden('spec', POD_UPDATE_SAYS)]
+    : [fieldFault.invalid(field, wanted, 'must be less than or equal to previous value')]
 }
 
 function mutableMasked(spec: JsonRecord): JsonRecord {

@@ -1,7 +1,7 @@
 import type { Pod } from '../../../kube/objects.ts'
 import { validateLabels } from '../names.ts'
 import { checkSubdomainName } from '../names.ts'
-import { recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
+import { listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { fillPodSpec, qosClassOf } from './pod-defaults.ts'
@@ -41,6 +41,19 @@ const restarts = (object: ApiObject): number =>
     0,
   )
 
+/** How many of a pod's readiness gates are open, as `1/2`. */
+function readinessGates(object: ApiObject): string {
+  const gates = listAt(object['spec'], 'readinessGates')
+  if (gates.length === 0) return '<none>'
+  const conditions = asPod(object).status?.conditions ?? []
+  const open = gates.filter((gate) =>
+    conditions.some(
+      ({ type, status }) => type === stringAt(gate, 'conditionType') && status === 'True',
+    ),
+  )
+  return `${open.length}/${gates.length}`
+}
+
 export const PODS: ResourceType = {
   group: '',
   version: 'v1',
@@ -54,6 +67,7 @@ export const PODS: ResourceType = {
   subresources: [
     { name: 'status', verbs: ['get', 'patch', 'update'] },
     { name: 'binding', kind: 'Binding', verbs: ['create'] },
+    { name: 'eviction', kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
     { name: 'log', verbs: ['get'] },
     { name: 'exec', kind: 'PodExecOptions', verbs: ['create', 'get'] },
   ],
@@ -96,6 +110,14 @@ export const PODS: ResourceType = {
     AGE_COLUMN,
     column('IP', (object) => asPod(object).status?.podIP ?? '<none>', { isWide: true }),
     column('Node', (object) => asPod(object).spec.nodeName ?? '<none>', { isWide: true }),
+    column(
+      'Nominated Node',
+      (object) => stringAt(object['status'], 'nominatedNodeName') || '<none>',
+      {
+        isWide: true,
+      },
+    ),
+    column('Readiness Gates', readinessGates, { isWide: true }),
   ],
 }
 

@@ -1,6 +1,6 @@
 import { checkPathSegmentName } from '../names.ts'
 import type { ResourceType } from '../resource-types.ts'
-import { any, bool, keptInt, list, map, obj, str, time } from '../schema.ts'
+import { any, bool, keptBool, keptInt, list, map, obj, str, time } from '../schema.ts'
 import { OBJECT_REFERENCE } from './metadata.ts'
 
 const REVIEW = {
@@ -78,6 +78,23 @@ export const SELF_SUBJECT_ACCESS_REVIEWS: ResourceType = {
   }),
 }
 
+export const LOCAL_SUBJECT_ACCESS_REVIEWS: ResourceType = {
+  ...SUBJECT_ACCESS_REVIEWS,
+  kind: 'LocalSubjectAccessReview',
+  plural: 'localsubjectaccessreviews',
+  singular: 'localsubjectaccessreview',
+  namespaced: true,
+}
+
+export const SELF_SUBJECT_RULES_REVIEWS: ResourceType = {
+  ...REVIEW,
+  group: 'authorization.k8s.io',
+  kind: 'SelfSubjectRulesReview',
+  plural: 'selfsubjectrulesreviews',
+  singular: 'selfsubjectrulesreview',
+  schema: obj({ spec: obj({ namespace: str }), status: any }),
+}
+
 /** What the token subresource of a service account takes and gives. */
 export const TOKEN_REQUEST = obj({
   spec: obj({
@@ -95,7 +112,7 @@ export const BINDING = obj({ target: OBJECT_REFERENCE })
 export const DELETE_OPTIONS = obj({
   gracePeriodSeconds: keptInt,
   preconditions: obj({ uid: str, resourceVersion: str }),
-  orphanDependents: bool,
+  orphanDependents: keptBool,
   propagationPolicy: str,
   dryRun: list(str),
   ignoreStoreReadErrorWithClusterBreakingPotential: bool,

@@ -1,0 +1,359 @@
+import { parseSchedule } from '../cron-schedule.ts'
+import { fieldFault, type Cause } from '../faults.ts'
+import { checkSubdomainName } from '../names.ts'
+import { listAt, recordAt, sameJson, setDefault, stringAt, type ApiObject } from '../objects.ts'
+import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
+import {
+  any,
+  int,
+  keptBool,
+  keptInt,
+  keptStr,
+  list,
+  mergeList,
+  obj,
+  setOf,
+  str,
+  time,
+} from '../schema.ts'
+import { ageSince, AGE_COLUMN, column, formatAge, NAME_COLUMN } from './columns.ts'
+import { WORKLOAD_COLUMNS } from './workload-columns.ts'
+import {
+  checkImmutable,
+  CONDITION,
+  LABEL_SELECTOR,
+  METADATA,
+  OBJECT_REFERENCE,
+} from './metadata.ts'
+import { POD_TEMPLATE } from './pod-schema.ts'
+import { validateTemplate } from './pods.ts'
+import {
+  countOf,
+  fillTemplate,
+  STATUS_SUBRESOURCE,
+  textOf,
+  validateNotNegative,
+  validateOwnSelector,
+} from './workloads.ts'
+
+const BATCH = {
+  group: 'batch',
+  version: 'v1',
+  categories: ['all'],
+  namespaced: true,
+  verbs: OBJECT_VERBS,
+  subresources: [STATUS_SUBRESOURCE],
+  hasGeneration: true,
+} as const
+
+const JOB_SPEC = obj({
+  parallelism: keptInt,
+  completions: keptInt,
+  activeDeadlineSeconds: keptInt,
+  podFailurePolicy: any,
+  successPolicy: any,
+  backoffLimit: keptInt,
+  backoffLimitPerIndex: keptInt,
+  maxFailedIndexes: keptInt,
+  selector: LABEL_SELECTOR,
+  manualSelector: keptBool,
+  template: POD_TEMPLATE,
+  ttlSecondsAfterFinished: keptInt,
+  completionMode: keptStr,
+  suspend: keptBool,
+  podReplacementPolicy: keptStr,
+  managedBy: keptStr,
+})
+
+/** The True condition that ends a job: Complete or Failed. */
+export function finishedConditionOf(job: ApiObject): Record<string, unknown> | undefined {
+  const found = listAt(job['status'], 'conditions').find(
+    (condition) =>
+      ['Complete', 'Failed'].includes(stringAt(condition, 'type')) &&
+      stringAt(condition, 'status') === 'True',
+  )
+  return found as Record<string, unknown> | undefined
+}
+
+function jobStatusOf(job: ApiObject): string {
+  const finished = finishedConditionOf(job)
+  if (finished !== undefined) return stringAt(finished, 'type')
+  if (job.metadata.deletionTimestamp !== undefined) return 'Terminating'
+  for (const type of ['Suspended', 'FailureTarget', 'SuccessCriteriaMet']) {
+    const isTrue = listAt(job['status'], 'conditions').some(
+      (condition) =>
+        stringAt(condition, 'type') === type && stringAt(condition, 'status') === 'True',
+    )
+    if (isTrue) return type
+  }
+  return 'Running'
+}
+
+function durationOf(job: ApiObject, nowMs: number): string {
+  const start = Date.parse(stringAt(job['status'], 'startTime'))
+  const end = Date.parse(stringAt(job['status'], 'completionTime'))
+  if (Number.isNaN(start)) return ''
+  return formatAge((Number.isNaN(end) ? nowMs : end) - start)
+}
+
+export const JOBS: ResourceType = {
+  ...BATCH,
+  kind: 'Job',
+  plural: 'jobs',
+  singular: 'job',
+  orphansByDefault: true,
+  shortNames: [],
+  nameRule: checkSubdomainName,
+  schema: obj({
+    spec: JOB_SPEC,
+    status: obj({
+      conditions: mergeList('type', CONDITION),
+      startTime: time,
+      completionTime: time,
+      active: int,
+      succeeded: int,
+      failed: int,
+      terminating: keptInt,
+      completedIndexes: str,
+      failedIndexes: keptStr,
+      uncountedTerminatedPods: obj({ succeeded: setOf(str), failed: setOf(str) }),
+      ready: keptInt,
+    }),
+  }),
+  defaults: fillJob,
+  prepareCreate: (object) => {
+    object['status'] = {}
+    if (recordAt(object, 'spec')['manualSelector'] !== true) generateSelector(object)
+  },
+  validate: (object) => [
+    ...validateOwnSelector(object, 'job'),
+    ...validateTemplate(object),
+    ...validateJobSpec(recordAt(object, 'spec'), 'spec'),
+  ],
+  validateUpdate: validateJobUpdate,
+  selectableFields: (object) => ({
+    'status.successful': String(countOf(object, 'status', 'succeeded')),
+  }),
+  columns: [
+    NAME_COLUMN,
+    column('Status', jobStatusOf),
+    column('Completions', (object) => {
+      const { completions, parallelism } = recordAt(object, 'spec')
+      const done = countOf(object, 'status', 'succeeded')
+      if (typeof completions === 'number') return `${done}/${completions}`
+      return Number(parallelism) > 1 ? `${done}/1 of ${Number(parallelism)}` : `${done}/1`
+    }),
+    column('Duration', durationOf),
+    AGE_COLUMN,
+    ...WORKLOAD_COLUMNS,
+  ],
+}
+
+function fillJob(object: ApiObject): void {
+  setDefault(object, 'spec', {})
+  const spec = recordAt(object, 'spec')
+  fillTemplate(spec)
+  if (spec['completions'] === undefined && spec['parallelism'] === undefined) {
+    spec['completions'] = 1
+  }
+  setDefault(spec, 'parallelism', 1)
+  setDefault(spec, 'backoffLimit', 6)
+  setDefault(spec, 'completionMode', 'NonIndexed')
+  setDefault(spec, 'suspend', false)
+  setDefault(spec, 'podReplacementPolicy', 'TerminatingOrFailed')
+  const labels = recordAt(recordAt(recordAt(spec, 'template'), 'metadata'), 'labels')
+  if (Object.keys(object.metadata.labels ?? {}).length === 0 && Object.keys(labels).length > 0) {
+    object.metadata.labels = { ...labels } as Record<string, string>
+  }
+}
+
+/** The labels by which a job knows its pods (pkg/registry/batch/job `generateSelector`), in place. */
+function generateSelector(job: ApiObject): void {
+  const { name = '', uid = '' } = job.metadata
+  const spec = recordAt(job, 'spec')
+  const template = recordAt(spec, 'template')
+  const metadata = recordAt(template, 'metadata')
+  template['metadata'] = {
+    ...metadata,
+    labels: {
+      ...recordAt(metadata, 'labels'),
+      'controller-uid': uid,
+      'job-name': name,
+      'batch.kubernetes.io/controller-uid': uid,
+      'batch.kubernetes.io/job-name': name,
+    },
+  }
+  const selector = recordAt(spec, 'selector')
+  spec['selector'] = {
+    ...selector,
+    matchLabels: {
+      ...recordAt(selector, 'matchLabels'),
+      'batch.kubernetes.io/controller-uid': uid,
+    },
+  }
+}
+
+const COUNTS = [
+  'parallelism',
+  'completions',
+  'activeDeadlineSeconds',
+  'backoffLimit',
+  'ttlSecondsAfterFinished',
+]
+const POLICIES: Readonly<Record<string, readonly string[]>> = {
+  completionMode: ['NonIndexed', 'Indexed'],
+  podReplacementPolicy: ['Failed', 'TerminatingOrFailed'],
+}
+/** What this cluster's job controller does not evaluate: refused, so that nobody relies on it. */
+const UNSERVED = [
+  'podFailurePolicy',
+  'successPolicy',
+  'backoffLimitPerIndex',
+  'maxFailedIndexes',
+  'managedBy',
+]
+
+function validateJobSpec(spec: Record<string, unknown>, at: string): Cause[] {
+  const faults = validateNotNegative(spec, COUNTS, at)
+  for (const [field, allowed] of Object.entries(POLICIES)) {
+    const value = spec[field]
+    if (value === undefined || allowed.includes(textOf(value))) continue
+    faults.push(fieldFault.notSupported(`${at}.${field}`, value, allowed))
+  }
+  if (spec['completionMode'] === 'Indexed' && spec['completions'] === undefined) {
+    faults.push(fieldFault.required(`${at}.completions`, 'when completion mode is Indexed'))
+  }
+  for (const field of UNSERVED) {
+    if (spec[field] === undefined) continue
+    faults.push(fieldFault.forbidden(`${at}.${field}`, 'this server does not evaluate it'))
+  }
+  const policy = stringAt(recordAt(recordAt(spec, 'template'), 'spec'), 'restartPolicy')
+  if (policy === 'Always') {
+    faults.push(
+      fieldFault.required(
+        `${at}.template.spec.restartPolicy`,
+        'valid values: "OnFailure", "Never"',
+      ),
+    )
+  }
+  return faults
+}
+
+function validateJobUpdate(object: ApiObject, old: ApiObject): Cause[] {
+  const [now, before] = [recordAt(object, 'spec'), recordAt(old, 'spec')]
+  const isElastic = now['completionMode'] === 'Indexed' && now['completions'] === now['parallelism']
+  const fields = ['selector', 'completionMode', ...(isElastic ? [] : ['completions'])]
+  const faults = fields.flatMap((field) =>
+    checkImmutable(now[field], before[field], `spec.${field}`),
+  )
+  if (!sameJson(now['template'], before['template'])) {
+    faults.push(fieldFault.invalid('spec.template', now['template'], 'field is immutable'))
+  }
+  return faults
+}
+
+const CRON_NAME_MAX = 52
+const CONCURRENCY = ['Allow', 'Forbid', 'Replace']
+
+export const CRON_JOBS: ResourceType = {
+  ...BATCH,
+  kind: 'CronJob',
+  plural: 'cronjobs',
+  singular: 'cronjob',
+  shortNames: ['cj'],
+  nameRule: (name) =>
+    name.length > CRON_NAME_MAX
+      ? [...checkSubdomainName(name), `must be no more than ${CRON_NAME_MAX} characters`]
+      : checkSubdomainName(name),
+  schema: obj({
+    spec: obj({
+      schedule: str,
+      timeZone: keptStr,
+      startingDeadlineSeconds: keptInt,
+      concurrencyPolicy: str,
+      suspend: keptBool,
+      jobTemplate: obj({ metadata: METADATA, spec: JOB_SPEC }),
+      successfulJobsHistoryLimit: keptInt,
+      failedJobsHistoryLimit: keptInt,
+    }),
+    status: obj({
+      active: list(OBJECT_REFERENCE),
+      lastScheduleTime: time,
+      lastSuccessfulTime: time,
+    }),
+  }),
+  defaults: (object) => {
+    setDefault(object, 'spec', {})
+    const spec = recordAt(object, 'spec')
+    setDefault(spec, 'concurrencyPolicy', 'Allow')
+    setDefault(spec, 'suspend', false)
+    setDefault(spec, 'successfulJobsHistoryLimit', 3)
+    setDefault(spec, 'failedJobsHistoryLimit', 1)
+    setDefault(spec, 'jobTemplate', {})
+    setDefault(recordAt(spec, 'jobTemplate'), 'spec', {})
+    fillTemplate(recordAt(recordAt(spec, 'jobTemplate'), 'spec'))
+  },
+  prepareCreate: (object) => {
+    object['status'] = {}
+  },
+  validate: validateCronJob,
+  columns: [
+    NAME_COLUMN,
+    column('Schedule', (object) => stringAt(object['spec'], 'schedule')),
+    column('Timezone', (object) => stringAt(object['spec'], 'timeZone') || '<none>'),
+    column('Suspend', (object) =>
+      recordAt(object, 'spec')['suspend'] === true ? 'True' : 'False',
+    ),
+    column('Active', (object) => listAt(object['status'], 'active').length, { type: 'integer' }),
+    column('Last Schedule', (object, nowMs) => {
+      const last = stringAt(object['status'], 'lastScheduleTime')
+      return last === '' ? '<none>' : ageSince(last, nowMs)
+    }),
+    AGE_COLUMN,
+  ],
+}
+
+function validateCronJob(object: ApiObject): Cause[] {
+  const spec = recordAt(object, 'spec')
+  const schedule = stringAt(spec, 'schedule')
+  const faults = validateNotNegative(spec, [
+    'startingDeadlineSeconds',
+    'successfulJobsHistoryLimit',
+    'failedJobsHistoryLimit',
+  ])
+  if (schedule === '') faults.push(fieldFault.required('spec.schedule'))
+  else if (schedule.includes('TZ')) {
+    const says = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
+    faults.push(fieldFault.invalid('spec.schedule', schedule, says))
+  } else {
+    const parsed = parseSchedule(schedule)
+    if (typeof parsed === 'string') {
+      faults.push(fieldFault.invalid('spec.schedule', schedule, parsed))
+    }
+  }
+  const zone = spec['timeZone']
+  if (zone !== undefined) {
+    const fault = timeZoneFault(textOf(zone))
+    if (fault !== '') faults.push(fieldFault.invalid('spec.timeZone', zone, fault))
+  }
+  const policy = stringAt(spec, 'concurrencyPolicy')
+  if (!CONCURRENCY.includes(policy)) {
+    faults.push(fieldFault.notSupported('spec.concurrencyPolicy', policy, CONCURRENCY))
+  }
+  const template = recordAt(recordAt(spec, 'jobTemplate'), 'spec')
+  const asJob = { metadata: {}, spec: template }
+  const inner = [...validateTemplate(asJob), ...validateJobSpec(template, 'spec')]
+  const under = (field: string): string => field.replace(/^spec/, 'spec.jobTemplate.spec')
+  return [...faults, ...inner.map((cause) => ({ ...cause, field: under(cause.field) }))]
+}
+
+function timeZoneFault(zone: string): string {
+  if (zone === '') return 'timeZone must be nil or non-empty string'
+  if (zone.toLowerCase() === 'local')
+    return 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).format(0) === '' ? zone : ''
+  } catch {
+    return `unknown time zone ${zone}`
+  }
+}
