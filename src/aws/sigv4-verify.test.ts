@@ -245,12 +245,17 @@ describe('form', () => {
     }
   })
 
-  test('the streaming form with signed chunks is refused', async () => {
+  test('a body without the chunks that its signature promises is refused', async () => {
     const request = await signed({
       ...S3,
       headers: { 'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD' },
     })
-    expect(verdictOf(request, { nowMs: NOW })).toBe('NotImplemented')
+    expect(verdictOf(request, { nowMs: NOW })).toBe('IncompleteBody')
+    const ecdsa = await signed({
+      ...S3,
+      headers: { 'x-amz-content-sha256': 'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD' },
+    })
+    expect(verdictOf(ecdsa, { nowMs: NOW })).toBe('NotImplemented')
     const unsigned = await signed({
       ...S3,
       headers: { 'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' },

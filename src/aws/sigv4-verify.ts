@@ -12,6 +12,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { Secret } from '../lib/secret.ts'
+import { checkChunks, SIGNED_STREAM, SIGNED_STREAM_TRAILER } from './_sigv4-chunks.ts'
 import { canonicalHeaders, canonicalPath, canonicalQuery } from './_sigv4-canonical.ts'
 import { checkTimes, formatAmzDate } from './_sigv4-times.ts'
 import { ALGORITHM, refuse, UNSIGNED_PAYLOAD } from './_sigv4-verdicts.ts'
@@ -75,8 +76,8 @@ const GOOD: SignatureVerdict = { ok: true }
  * that the session token belongs to it.
  *
  * Skew: 5 minutes, 15 for S3. `STREAMING-UNSIGNED-PAYLOAD-TRAILER` (S3) covers no body, as
- * `UNSIGNED-PAYLOAD`; the signed streaming forms, whose chunks carry signatures of their own, are
- * refused with NotImplemented.
+ * `UNSIGNED-PAYLOAD`. In the signed streaming forms each chunk, and the trailer, has a signature of
+ * its own, which is verified too; their ECDSA forms are refused with NotImplemented.
  */
 export function verifySignature(
   request: WireRequest,
@@ -91,13 +92,15 @@ export function verifySignature(
     checkSignedHeaders(request, claims) ??
     checkPayload(body, claims) ??
     (signatureMatches(request, body, claims, options.secretAccessKey)
-      ? GOOD
+      ? undefined
       : refuse(
           'SignatureDoesNotMatch',
           s3
             ? 'The request signature we calculated does not match the signature you provided. Check your key and signing method.'
             : 'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.',
-        ))
+        )) ??
+    checkStream(body, claims, options.secretAccessKey) ??
+    GOOD
   )
 }
 
@@ -158,6 +161,30 @@ function checkSignedHeaders(
       )
 }
 
+const STREAMS = new Set([
+  'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+  SIGNED_STREAM,
+  SIGNED_STREAM_TRAILER,
+])
+
+/** The signatures inside a body; undefined where they are right, or where there are none. */
+function checkStream(
+  body: Uint8Array,
+  claims: SignatureClaims,
+  secretAccessKey: Secret,
+): SignatureVerdict | undefined {
+  const { service, payloadHash, signature } = claims
+  const trailer = payloadHash === SIGNED_STREAM_TRAILER
+  if (service !== 's3' || (payloadHash !== SIGNED_STREAM && !trailer)) return undefined
+  return checkChunks(body, {
+    key: signingKey(claims, secretAccessKey),
+    timestamp: formatAmzDate(claims.timestampMs),
+    scope: scopeOf(claims),
+    signature,
+    trailer,
+  })
+}
+
 /** S3's rules for x-amz-content-sha256; every other service hashes the body itself. */
 function checkPayload(body: Uint8Array, claims: SignatureClaims): SignatureVerdict | undefined {
   const { payloadHash, presigned } = claims
@@ -171,9 +198,7 @@ function checkPayload(body: Uint8Array, claims: SignatureClaims): SignatureVerdi
           400,
         )
   }
-  if (payloadHash === UNSIGNED_PAYLOAD || payloadHash === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER') {
-    return undefined
-  }
+  if (payloadHash === UNSIGNED_PAYLOAD || STREAMS.has(payloadHash)) return undefined
   if (payloadHash.startsWith('STREAMING-')) {
     return refuse(
       'NotImplemented',
@@ -211,13 +236,24 @@ function signatureMatches(
     [...claims.signedHeaders].sort().join(';'),
     signedPayloadHash(body, claims),
   ].join('\n')
-  const scope = `${claims.date}/${claims.region}/${claims.service}/aws4_request`
-  const stringToSign = [ALGORITHM, formatAmzDate(claims.timestampMs), scope, sha256(canonical)]
-  let key = Buffer.from(`AWS4${secretAccessKey.reveal()}`)
-  for (const part of scope.split('/')) key = hmac(key, part)
-  const expected = hmac(key, stringToSign.join('\n'))
+  const stringToSign = [
+    ALGORITHM,
+    formatAmzDate(claims.timestampMs),
+    scopeOf(claims),
+    sha256(canonical),
+  ]
+  const expected = hmac(signingKey(claims, secretAccessKey), stringToSign.join('\n'))
   const given = Buffer.from(claims.signature, 'hex')
   return given.length === expected.length && timingSafeEqual(given, expected)
+}
+
+const scopeOf = ({ date, region, service }: SignatureClaims): string =>
+  `${date}/${region}/${service}/aws4_request`
+
+function signingKey(claims: SignatureClaims, secretAccessKey: Secret): Buffer<ArrayBuffer> {
+  let key = Buffer.from(`AWS4${secretAccessKey.reveal()}`)
+  for (const part of scopeOf(claims).split('/')) key = hmac(key, part)
+  return key
 }
 
 function signedPayloadHash(body: Uint8Array, claims: SignatureClaims): string {

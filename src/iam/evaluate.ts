@@ -21,6 +21,8 @@ export interface Policies {
   readonly boundary?: PolicySource
   /** The session's policies; a request must be allowed by one of them. */
   readonly session?: readonly PolicySource[]
+  /** Service control policies over the caller's account; each must allow. */
+  readonly organization?: readonly PolicySource[]
   /** The resource's own policy, such as a bucket policy. */
   readonly resource?: PolicySource
 }
@@ -39,6 +41,8 @@ export type DecisionReason =
   | 'explicit-deny-in-session-policy'
   | 'explicit-deny-in-resource-policy'
   | 'explicit-deny-in-trust-policy'
+  | 'explicit-deny-in-service-control-policy'
+  | 'service-control-policy-does-not-allow'
   | 'no-identity-policy-allows'
   | 'boundary-does-not-allow'
   | 'session-policy-does-not-allow'
@@ -62,6 +66,8 @@ interface Evaluation {
   readonly judged: readonly JudgedStatement[]
   readonly hasBoundary: boolean
   readonly hasSessionPolicy: boolean
+  /** Whether each of the organization's policies allows; true where there is none. */
+  readonly organizationAllows: boolean
   /** The policy of the other side: the resource's, or the role's trust policy. */
   readonly side: 'resource' | 'trust'
 }
@@ -69,10 +75,21 @@ interface Evaluation {
 const NO_POLICIES: Policies = { identity: [] }
 
 /**
+ * No permissions are required for these, and an explicit Deny does not refuse them either.
+ * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_getsessiontoken.html
+ */
+const ALLOWED_ALWAYS: ReadonlySet<string> = new Set([
+  'sts:getcalleridentity',
+  'sts:getsessiontoken',
+])
+
+/**
  * Decides a request: identity policies within boundary and session policies, joined with the
  * resource's policy in the same account, both needed across accounts. An explicit Deny anywhere
- * wins. `context` must hold the caller's own keys (`principalContext`). Organization policies (SCP,
- * RCP) are not known here.
+ * wins. `context` must hold the caller's own keys (`principalContext`). Of an organization's
+ * policies, those of service control limit every caller of the account, its root user too; those of
+ * resource control are not known here.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
  */
 export function authorize(request: AccessRequest, policies: Policies): Decision {
@@ -80,13 +97,14 @@ export function authorize(request: AccessRequest, policies: Policies): Decision 
   const signed = asSigned(caller)
   const own = signed === undefined ? NO_POLICIES : policies
   const evaluation = evaluatePolicies(request, own, 'resource', policies.resource)
-  if (signed !== undefined && request.action.toLowerCase() === 'sts:getcalleridentity') {
-    // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: no
-    // permissions are required, and an explicit Deny does not refuse it either.
+  if (signed !== undefined && ALLOWED_ALWAYS.has(request.action.toLowerCase())) {
     return decide(evaluation, 'allowed-always')
   }
   const denied = explicitDeny(evaluation)
   if (denied !== undefined) return decide(evaluation, denied)
+  if (!evaluation.organizationAllows) {
+    return decide(evaluation, 'service-control-policy-does-not-allow')
+  }
   if (signed === undefined) {
     const granted = grants(evaluation, 'resource').length > 0
     return decide(
@@ -117,6 +135,9 @@ export function authorizeTrust(
   const evaluation = evaluatePolicies(request, own, 'trust', trust)
   const denied = explicitDeny(evaluation)
   if (denied !== undefined) return decide(evaluation, denied)
+  if (!evaluation.organizationAllows) {
+    return decide(evaluation, 'service-control-policy-does-not-allow')
+  }
   if (signed?.kind === 'root') return decide(evaluation, 'root-cannot-assume-roles')
   const named = grants(evaluation, 'trust')
   if (named.length === 0) return decide(evaluation, 'trust-policy-does-not-allow')
@@ -151,9 +172,11 @@ function evaluatePolicies(
   const session = own.session ?? []
   const judge = (sources: readonly PolicySource[], use: PolicyUse): readonly JudgedStatement[] =>
     sources.flatMap((source) => judgePolicy(source, use, scope))
+  const organization = (own.organization ?? []).map((source) => judge([source], 'organization'))
   return {
     request,
     judged: [
+      ...organization.flat(),
       ...judge(sidePolicy === undefined ? [] : [sidePolicy], side),
       ...judge(own.identity, 'identity'),
       ...judge(boundary, 'boundary'),
@@ -161,6 +184,9 @@ function evaluatePolicies(
     ],
     hasBoundary: boundary.length > 0,
     hasSessionPolicy: session.length > 0,
+    organizationAllows: organization.every((judged) =>
+      judged.some(({ outcome }) => outcome.matched && outcome.effect === 'Allow'),
+    ),
     side,
   }
 }
@@ -181,6 +207,8 @@ function explicitDeny(evaluation: Evaluation): DecisionReason | undefined {
       return 'explicit-deny-in-resource-policy'
     case 'trust':
       return 'explicit-deny-in-trust-policy'
+    case 'organization':
+      return 'explicit-deny-in-service-control-policy'
     default:
       return denied.outcome.policyUse satisfies never
   }
@@ -271,6 +299,8 @@ const REASON_TEXTS: Readonly<Record<DecisionReason, string>> = {
   'explicit-deny-in-session-policy': 'a session policy denies it explicitly',
   'explicit-deny-in-resource-policy': "the resource's policy denies it explicitly",
   'explicit-deny-in-trust-policy': "the role's trust policy denies it explicitly",
+  'explicit-deny-in-service-control-policy': 'a service control policy denies it explicitly',
+  'service-control-policy-does-not-allow': 'not every service control policy allows it',
   'no-identity-policy-allows': 'no identity policy allows it',
   'boundary-does-not-allow': 'the permissions boundary does not allow it',
   'session-policy-does-not-allow': 'no session policy allows it',

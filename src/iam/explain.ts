@@ -7,6 +7,7 @@ const USE_WORDS: Readonly<Record<PolicyUse, string>> = {
   session: 'session policy',
   resource: "resource's policy",
   trust: 'trust policy',
+  organization: 'service control policy',
 }
 
 const MAX_VALUES = 10
@@ -20,9 +21,11 @@ export function explainDecision(decision: Decision): string[] {
   const { statements } = decision
   const matched = statements.filter((statement) => statement.matched)
   const missed = decision.allowed ? [] : missedAllows(statements)
-  const limits = decision.allowed
-    ? ['As far as account policies go: policies of an organization (SCP, RCP) were not asked.']
-    : []
+  const limited = statements.some(({ policyUse }) => policyUse === 'organization')
+  const limits =
+    decision.allowed && !limited
+      ? ['As far as account policies go: policies of an organization (SCP, RCP) were not asked.']
+      : []
   return [
     `${decision.text}.`,
     ...matched.map((statement) => `${nameOf(statement)} ${verbOf(statement)} it.`),

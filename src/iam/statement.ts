@@ -8,7 +8,7 @@ import type { PrincipalMatch } from './principal.ts'
 import type { AccessRequest } from './request.ts'
 
 /** Where a policy stands in an evaluation. */
-export type PolicyUse = 'identity' | 'boundary' | 'session' | 'resource' | 'trust'
+export type PolicyUse = 'identity' | 'boundary' | 'session' | 'resource' | 'trust' | 'organization'
 
 /** A policy with the name that reasons show: `inline:read`, or the ARN of a managed policy. */
 export interface PolicySource {

@@ -51,6 +51,9 @@ test.skipIf(isSkipped).each([
   ['wrong_tokens.py', 40],
   ['bad_signatures.py', 53],
   ['pod_identity.py', 10],
+  ['iam_resources.py', 137],
+  ['eks_records.py', 24],
+  ['other_services.py', 18],
 ])(
   '%s',
   async (script, atLeast) => {

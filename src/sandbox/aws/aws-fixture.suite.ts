@@ -16,6 +16,7 @@ import { serveHttp, serveTls } from '../../lib/serve.ts'
 import { createIssuerNames, type IssuerNameTable } from '../issuer-names.ts'
 import { State } from '../state.ts'
 import { type Aws, AWS_MAX_BODY_BYTES, createAws } from './aws.ts'
+import { recordWire } from './wire-record.suite.ts'
 
 export const ACCOUNT = '111122223333'
 export const OTHER_ACCOUNT = '444455556666'
@@ -98,7 +99,7 @@ export async function startAwsFixture(): Promise<AwsFixture> {
   const http = serveHttp({
     hostname: '127.0.0.1',
     port: 0,
-    handler: aws.handler,
+    handler: recordWire(aws.handler),
     maxBodyBytes: AWS_MAX_BODY_BYTES,
   })
   const hosts = [

@@ -13,7 +13,14 @@ import type { IssuerNames } from '../issuer-names.ts'
 import type { State } from '../state.ts'
 import { createDecisionLog, type DecisionLog } from './decisions.ts'
 import { dispatchHandler } from './dispatch.ts'
+import { createFaultBoard, type FaultBoard } from './faults/board.ts'
+import { createEventualTables } from './faults/eventual.ts'
+import { type InstanceSpec, putInstance } from './ec2/instances.ts'
+import type { InstanceRecord } from './ec2/records.ts'
+import { type AccessEntrySource, accessEntrySource } from './eks/access-entry-source.ts'
+import { admitCreator } from './eks/cluster-access.ts'
 import { activate, DEFAULT_VERSION } from './eks/clusters.ts'
+import { type EksTokenIdentity, verifyEksToken } from './eks-tokens.ts'
 import { newAccessKeyId, newSecretAccessKey, newUniqueId } from './identifiers.ts'
 import { decideTrust } from './identity/authorization.ts'
 import {
@@ -22,9 +29,18 @@ import {
   sessionArn,
   startSession,
 } from './identity/sessions.ts'
+import { setServiceControlPolicies } from './identity/organization.ts'
 import { installAwsPolicies } from './iam/managed-policies.ts'
-import { clusterKey, nameKey, openTables, type SessionRecord } from './records.ts'
+import { type QuotaSetting, setQuota } from './quotas/quotas.ts'
+import {
+  clusterKey,
+  type ClusterRecord,
+  nameKey,
+  openTables,
+  type SessionRecord,
+} from './records.ts'
 import { createSecureHandler, issuerHostOf } from './secure.ts'
+import { createIssuerKeys } from './sts/issuer-key-cache.ts'
 import { findRole } from './sts/parameters.ts'
 import type { Call, ClusterRuntime, ClusterSpec, World } from './world.ts'
 
@@ -43,9 +59,15 @@ export interface AwsOptions {
   readonly accountIds: readonly string[]
   readonly region: string
   readonly names: IssuerNames
+  /** `SERVICE:OPERATION=EFFECT[,EFFECT…]`: what goes wrong from the start. */
+  readonly faults?: readonly string[]
+  /** How long STS keeps an issuer's keys; 0 (the default) fetches them for each token. */
+  readonly issuerKeyCacheMs?: number
   /** What EKS's CreateCluster starts; without it there are only clusters that were added. */
   readonly launchCluster?: (spec: ClusterSpec) => Promise<ClusterRuntime>
   readonly stopCluster?: (spec: ClusterSpec) => Promise<void>
+  /** Over every account, from the start: JSON texts. */
+  readonly serviceControlPolicies?: readonly string[]
 }
 
 /** A role's session for a service of AWS. */
@@ -57,6 +79,13 @@ export interface ServiceSessionRequest {
   readonly durationSeconds: number
 }
 
+/** Where a cluster is. */
+interface ClusterPlace {
+  readonly accountId: string
+  readonly region: string
+  readonly name: string
+}
+
 export interface Aws {
   /** `http://127.0.0.1:PORT`: every service. */
   readonly handler: Handler
@@ -64,7 +93,7 @@ export interface Aws {
   readonly secureHandler: Handler
   /** The key of an IAM user who may do everything in that account (the first by default). */
   adminCredentials(accountId?: string): { accessKeyId: string; secretAccessKey: Secret }
-  /** An EKS cluster that already runs. */
+  /** An EKS cluster that already runs; one that the state knows goes on as it was. */
   addCluster(spec: ClusterSpec, runtime: ClusterRuntime): void
   /** True also while the cluster is being created. */
   hasCluster(accountId: string, region: string, name: string): boolean
@@ -75,8 +104,21 @@ export interface Aws {
    * @throws PodroleError `RoleNotAssumable`
    */
   issueServiceCredentials(request: ServiceSessionRequest): IssuedCredentials
+  /** An EC2 instance, for DescribeInstances: new, or in the place of the same node's. */
+  putInstance(spec: InstanceSpec): InstanceRecord
+  /** Sets a quota, for one account or (`*`) for all; it holds from the next call on. */
+  setQuota(setting: QuotaSetting): void
+  /** Policies of an organization over one account or (`*`) all: JSON texts; none ends them. */
+  setServiceControlPolicies(accountId: string, documents: readonly string[]): void
+  /** The faults that are in force, to be changed at any time. */
+  readonly faults: FaultBoard
   /** The session tags of the newest session with that ARN; empty where there is none. */
   sessionTags(sessionArn: string): Readonly<Record<string, string>>
+  /** What the API server of an EKS cluster asks of AWS: whose token it is, and its access entry. */
+  eksAccess(place: ClusterPlace): {
+    eksTokens(token: string): Promise<EksTokenIdentity | undefined>
+    readonly entries: AccessEntrySource
+  }
   readonly decisions: DecisionLog
   /** Every secret key and session token that was given out. */
   issuedSecrets(): readonly string[]
@@ -90,23 +132,30 @@ const ADMIN_POLICY = JSON.stringify({
 
 export function createAws(options: AwsOptions): Aws {
   const tables = openTables(options.state)
-  const { launchCluster, stopCluster } = options
+  const { launchCluster, stopCluster, state, clock } = options
   const decisions = createDecisionLog()
+  const partition = partitionOfRegion(options.region).id
+  installAwsPolicies(tables, partition)
+  setServiceControlPolicies(tables, '*', options.serviceControlPolicies ?? [])
+  for (const accountId of options.accountIds) installAdmin({ tables, partition, clock }, accountId)
+  const board = createFaultBoard(options.faults)
+  const eventual = createEventualTables(state, clock, (service) => board.eventualMs(service))
   const world: World = {
     tables,
-    clock: options.clock,
+    seen: eventual.seen,
+    faults: { board, tables: eventual },
+    issuerKeys: createIssuerKeys(options.names, clock, options.issuerKeyCacheMs ?? 0),
+    clock,
     log: options.log,
     names: options.names,
     decisions,
     accountIds: options.accountIds,
     region: options.region,
-    partition: partitionOfRegion(options.region).id,
+    partition,
     runtimes: new Map(),
     ...(launchCluster !== undefined && { launchCluster }),
     ...(stopCluster !== undefined && { stopCluster }),
   }
-  installAwsPolicies(tables, world.partition)
-  for (const accountId of options.accountIds) installAdmin(world, accountId)
   const issuers = new Map<string, Handler>()
   return {
     handler: dispatchHandler(world),
@@ -119,16 +168,30 @@ export function createAws(options: AwsOptions): Aws {
       issuers.set(issuerHostOf(host), app)
     },
     issueServiceCredentials: (request) => issueServiceCredentials(world, request),
+    putInstance: (spec) => putInstance(tables, spec, options.clock.now()),
+    faults: board,
+    setQuota: (setting) => setQuota(tables, setting),
+    setServiceControlPolicies: (accountId, documents) =>
+      setServiceControlPolicies(tables, accountId, documents),
     sessionTags: (arn) => findSession(world, arn)?.tags ?? {},
     decisions,
+    eksAccess: (place) => ({
+      eksTokens: async (token) =>
+        verifyEksToken({ ...world, tables: eventual.seen }, token, place.name),
+      entries: accessEntrySource(eventual.seen, place),
+    }),
     issuedSecrets: () =>
-      [...tables.keys.values()].flatMap(({ secretAccessKey, session }) =>
-        session === undefined ? [secretAccessKey] : [secretAccessKey, session.sessionToken],
-      ),
+      [...tables.keys.values()].flatMap(({ secretAccessKey, session, temporary }) => {
+        const token = (session ?? temporary)?.sessionToken
+        return token === undefined ? [secretAccessKey] : [secretAccessKey, token]
+      }),
   }
 }
 
-function installAdmin(world: World, accountId: string): void {
+function installAdmin(
+  world: Pick<World, 'tables' | 'partition' | 'clock'>,
+  accountId: string,
+): void {
   const { tables, partition } = world
   const key = nameKey(accountId, ADMIN)
   if (tables.users.has(key)) return
@@ -137,7 +200,11 @@ function installAdmin(world: World, accountId: string): void {
     userName: ADMIN,
     userId: newUniqueId('AIDA'),
     arn: `arn:${partition}:iam::${accountId}:user/${ADMIN}`,
+    path: '/',
     inlinePolicies: { administrator: ADMIN_POLICY },
+    attachedPolicyArns: [],
+    tags: {},
+    createdAtMs: world.clock.now(),
   })
   const accessKeyId = newAccessKeyId('AKIA')
   const secretAccessKey = newSecretAccessKey()
@@ -149,7 +216,7 @@ function adminKey(
   accountId: string,
 ): { accessKeyId: string; secretAccessKey: Secret } {
   for (const key of world.tables.keys.values()) {
-    if (key.accountId !== accountId || key.userName !== ADMIN) continue
+    if (key.accountId !== accountId || key.userName !== ADMIN || key.temporary) continue
     return { accessKeyId: key.accessKeyId, secretAccessKey: new Secret(key.secretAccessKey) }
   }
   throw new PodroleError(
@@ -167,24 +234,26 @@ function findSession(world: World, arn: string): SessionRecord | undefined {
 }
 
 function addCluster(world: World, spec: ClusterSpec, runtime: ClusterRuntime): void {
+  const known = world.tables.clusters.get(clusterKey(spec.accountId, spec.region, spec.name))
+  // Its access entries are what they were, also where its creator's was deleted.
+  if (known !== undefined) return activate(world, known, runtime)
   const { partition, clock } = world
   const arn = `arn:${partition}:eks:${spec.region}:${spec.accountId}:cluster/${spec.name}`
   const defaultRole = `arn:${partition}:iam::${spec.accountId}:role/eks-cluster-${spec.name}`
-  activate(
-    world,
-    {
-      accountId: spec.accountId,
-      region: spec.region,
-      name: spec.name,
-      arn,
-      status: 'CREATING',
-      kubernetesVersion: spec.kubernetesVersion ?? DEFAULT_VERSION,
-      roleArn: spec.roleArn ?? defaultRole,
-      tags: spec.tags ?? {},
-      createdAtMs: clock.now(),
-    },
-    runtime,
-  )
+  const record: ClusterRecord = {
+    accountId: spec.accountId,
+    region: spec.region,
+    name: spec.name,
+    arn,
+    status: 'CREATING',
+    kubernetesVersion: spec.kubernetesVersion ?? DEFAULT_VERSION,
+    roleArn: spec.roleArn ?? defaultRole,
+    tags: spec.tags ?? {},
+    createdAtMs: clock.now(),
+    creatorArn: `arn:${partition}:iam::${spec.accountId}:user/${ADMIN}`,
+  }
+  activate(world, record, runtime)
+  admitCreator(world, record, clock.now())
 }
 
 function issueServiceCredentials(world: World, request: ServiceSessionRequest): IssuedCredentials {

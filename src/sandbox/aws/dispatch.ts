@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { readSignature } from '../../aws/sigv4-verify.ts'
 import { type Client, type Handler, textResponse } from '../../lib/handler.ts'
+import { answerEc2 } from './ec2/ec2.ts'
+import { ADMIN_PATH, ADMIN_SERVICE, answerAdmin } from './faults/admin.ts'
+import { answerWithFaults } from './faults/apply.ts'
+import { namedOperation } from './faults/operation.ts'
 import { answerJson } from './json-service.ts'
 import { answerQuery } from './query-service.ts'
 import { answerS3 } from './s3-service.ts'
 import { isS3Host } from './s3/address.ts'
 import { MAX_OBJECT_BYTES } from './s3/request.ts'
 import { type Incoming, scopedService, wireOf } from './request.ts'
+import { answerTarget, isTarget } from './target-service.ts'
 import { readBody } from './wire/body.ts'
 import type { World } from './world.ts'
 
@@ -16,13 +21,16 @@ const MAX_JSON_BYTES = 1 << 20
 /** Framing and trailers around the largest object. */
 const MAX_S3_BYTES = MAX_OBJECT_BYTES + (1 << 20)
 
-type Service = 'query' | 'eks' | 'eks-auth' | 's3'
+type Service = 'podrole' | 'query' | 'eks' | 'eks-auth' | 's3' | 'target' | 'ec2'
 
 const LIMITS: Readonly<Record<Service, number>> = {
+  podrole: MAX_JSON_BYTES,
   query: MAX_QUERY_BYTES,
   eks: MAX_JSON_BYTES,
   'eks-auth': MAX_JSON_BYTES,
   s3: MAX_S3_BYTES,
+  target: MAX_JSON_BYTES,
+  ec2: MAX_JSON_BYTES,
 }
 
 /** Every service on one address: told apart by the signature's scope, else by what is asked. */
@@ -49,12 +57,25 @@ export function s3Handler(world: World): Handler {
 
 const SCOPES: Readonly<Record<string, Service | undefined>> = Object.assign(
   Object.create(null) as Record<string, Service | undefined>,
-  { sts: 'query', iam: 'query', eks: 'eks', 'eks-auth': 'eks-auth', s3: 's3' } as const,
+  {
+    [ADMIN_SERVICE]: 'podrole',
+    sts: 'query',
+    iam: 'query',
+    eks: 'eks',
+    'eks-auth': 'eks-auth',
+    s3: 's3',
+    ec2: 'ec2',
+    kms: 'target',
+    servicequotas: 'target',
+    cloudtrail: 'target',
+  } as const,
 )
 
 /** Requests without a readable signature. */
 function guessService(request: Request, url: URL): Service {
   if (isS3Host(request.headers.get('host') ?? url.host)) return 's3'
+  if (url.pathname.startsWith(ADMIN_PATH)) return 'podrole'
+  if (isTarget(request.headers.get('x-amz-target'))) return 'target'
   if (url.pathname === '/') {
     return request.method === 'POST' || url.searchParams.has('Action') ? 'query' : 's3'
   }
@@ -86,11 +107,24 @@ async function answer(world: World, routed: Routed): Promise<Response> {
     signature: readSignature(wire),
     requestId: randomUUID(),
   }
+  if (service === 'podrole') return answerAdmin(incoming, world.faults.board)
+  const named = namedOperation(incoming, service)
+  return answerWithFaults(incoming, named, (call) => answerService(call, service))
+}
+
+function answerService(
+  incoming: Incoming,
+  service: Exclude<Service, 'podrole'>,
+): Response | Promise<Response> {
   switch (service) {
     case 'query':
       return answerQuery(incoming)
     case 's3':
       return answerS3(incoming)
+    case 'target':
+      return answerTarget(incoming)
+    case 'ec2':
+      return answerEc2(incoming)
     case 'eks':
     case 'eks-auth':
       return answerJson(incoming, service)

@@ -5,8 +5,12 @@ const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 /** `AKIA…` (a user's), `ASIA…` (a session's): 20 characters. */
 export const newAccessKeyId = (kind: 'AKIA' | 'ASIA'): string => kind + pick(BASE32, 16)
 
-/** IAM's unique ids: `AROA…` of a role, `AIDA…` of a user, `ANPA…` of a policy; 21 characters. */
-export const newUniqueId = (kind: 'AROA' | 'AIDA' | 'ANPA'): string => kind + pick(BASE32, 17)
+/**
+ * IAM's unique ids: `AROA…` of a role, `AIDA…` of a user, `ANPA…` of a policy, `AGPA…` of a group,
+ * `AIPA…` of an instance profile; 21 characters.
+ */
+export const newUniqueId = (kind: 'AROA' | 'AIDA' | 'ANPA' | 'AGPA' | 'AIPA'): string =>
+  kind + pick(BASE32, 17)
 
 /** 40 characters. */
 export const newSecretAccessKey = (): string => randomBytes(30).toString('base64')

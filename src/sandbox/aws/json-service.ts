@@ -1,16 +1,15 @@
 import { faultFields } from '../../lib/log.ts'
 import { EKS_AUTH_ROUTES } from './eks-auth/assume-role.ts'
-import { ASSOCIATION_ROUTES } from './eks/associations.ts'
-import { CLUSTER_ROUTES } from './eks/clusters.ts'
+import { EKS_ROUTES } from './eks/eks.ts'
 import { authenticate } from './identity/authentication.ts'
-import { callOf, type Incoming, recordRefusal } from './request.ts'
+import { callOf, type Incoming, raiseOrdered, recordRefusal } from './request.ts'
 import { AwsFault, internalFault } from './wire/fault.ts'
 import { findRoute, type JsonRoute } from './wire/json.ts'
 import { isRecord } from './wire/xml.ts'
 
 /** Services of the REST-JSON protocol, by the name in a signature's scope. */
 const ROUTES: Readonly<Record<'eks' | 'eks-auth', readonly JsonRoute[]>> = {
-  eks: [...CLUSTER_ROUTES, ...ASSOCIATION_ROUTES],
+  eks: EKS_ROUTES,
   'eks-auth': EKS_AUTH_ROUTES,
 }
 
@@ -25,6 +24,7 @@ export async function answerJson(
     const found = findRoute(ROUTES[service], request.method, url.pathname)
     operation = found?.route.operation ?? operation
     const identity = authenticate(world, incoming, 'json')
+    raiseOrdered(incoming)
     if (found === undefined) {
       throw new AwsFault('UnknownOperationException', 'The operation is not known', { status: 404 })
     }

@@ -2,7 +2,7 @@ import { PodroleError } from '../../lib/errors.ts'
 import { faultFields } from '../../lib/log.ts'
 import { authenticate } from './identity/authentication.ts'
 import { IAM_OPERATIONS } from './iam/iam.ts'
-import { callOf, type Incoming, recordRefusal, scopedService } from './request.ts'
+import { callOf, type Incoming, raiseOrdered, recordRefusal, scopedService } from './request.ts'
 import { STS_OPERATIONS, UNSIGNED_OPERATIONS } from './sts/sts.ts'
 import { textOfBytes } from './wire/body.ts'
 import type { QueryOperation, QueryOperations, ResultMembers } from './wire/call-table.ts'
@@ -44,6 +44,7 @@ export async function answerQuery(incoming: Incoming): Promise<Response> {
     const action = parameters.get('Action') ?? ''
     const run = findAction(service, action, parameters)
     operation = action
+    raiseOrdered(incoming)
     const what = { service, operation, run, parameters, signer }
     const result = await runOperation(incoming, what)
     return successResponse(incoming, service, operation, result)

@@ -4,16 +4,58 @@
  */
 import type { Association } from '../../associations/association.ts'
 import type { State, Table } from '../state.ts'
+import type * as Eks from './eks/records.ts'
+import type { InstanceRecord } from './ec2/records.ts'
+import type { KmsAliasRecord, KmsKeyRecord } from './kms/records.ts'
+import type { QuotaSetting } from './quotas/quotas.ts'
 
 export type Tags = Readonly<Record<string, string>>
 
-/** An IAM user: only the sandbox's own administrators, for now. */
+/** An IAM user. */
 export interface UserRecord {
   readonly accountId: string
   readonly userName: string
+  readonly path: string
   readonly userId: string
   readonly arn: string
+  readonly boundaryArn?: string
   readonly inlinePolicies: Readonly<Record<string, string>>
+  readonly attachedPolicyArns: readonly string[]
+  readonly tags: Tags
+  readonly createdAtMs: number
+}
+
+/** An IAM group; its members by unique id, so that they stay when a user gets another name. */
+export interface GroupRecord {
+  readonly accountId: string
+  readonly groupName: string
+  readonly path: string
+  readonly groupId: string
+  readonly arn: string
+  readonly inlinePolicies: Readonly<Record<string, string>>
+  readonly attachedPolicyArns: readonly string[]
+  readonly userIds: readonly string[]
+  readonly createdAtMs: number
+}
+
+/** What carries one role to an EC2 instance. */
+export interface InstanceProfileRecord {
+  readonly accountId: string
+  readonly profileName: string
+  readonly path: string
+  readonly profileId: string
+  readonly arn: string
+  /** None, or the name of the one. */
+  readonly roleName?: string
+  readonly tags: Tags
+  readonly createdAtMs: number
+}
+
+/** Policies of an organization that limit an account; `*` limits all. */
+export interface OrganizationRecord {
+  readonly accountId: string
+  /** JSON texts; each must allow. */
+  readonly serviceControlPolicies: readonly string[]
 }
 
 export interface RoleRecord {
@@ -75,7 +117,20 @@ export interface KeyRecord {
   readonly secretAccessKey: string
   readonly accountId: string
   readonly userName?: string
+  /** Keys of users only; one that is inactive signs nothing. */
+  readonly inactive?: boolean
+  readonly createdAtMs?: number
+  /** A user's temporary credentials: they end, and with the user of that id too. */
+  readonly temporary?: TemporaryRecord
   readonly session?: SessionRecord
+}
+
+/** A user's session. */
+export interface TemporaryRecord {
+  readonly userId: string
+  readonly sessionToken: string
+  readonly issuedAtMs: number
+  readonly expiresAtMs: number
 }
 
 /** A role's session. */
@@ -101,7 +156,7 @@ export interface ClusterRecord {
   readonly region: string
   readonly name: string
   readonly arn: string
-  readonly status: 'CREATING' | 'ACTIVE' | 'DELETING' | 'FAILED'
+  readonly status: 'CREATING' | 'ACTIVE' | 'DELETING' | 'FAILED' | 'PENDING'
   readonly kubernetesVersion: string
   readonly roleArn: string
   readonly issuer?: string
@@ -111,6 +166,15 @@ export interface ClusterRecord {
   readonly clientRequestToken?: string
   readonly tags: Tags
   readonly createdAtMs: number
+  readonly authenticationMode?: Eks.AuthenticationMode
+  readonly bootstrapCreatorAdmin?: boolean
+  /** The role (not its session) or user that made it. */
+  readonly creatorArn?: string
+  readonly deletionProtection?: boolean
+  /** A cluster that runs elsewhere and was registered. */
+  readonly connector?: Eks.WireMembers
+  /** Further members as UpdateClusterConfig set them: `logging`, `upgradePolicy`, … */
+  readonly members?: Eks.WireMembers
 }
 
 /** An association with the account and region of its cluster, which its own record has not. */
@@ -120,6 +184,8 @@ export interface AssociationRecord {
   readonly clientRequestToken?: string
   readonly association: Association
 }
+
+export type ObjectOwnership = 'BucketOwnerEnforced' | 'BucketOwnerPreferred' | 'ObjectWriter'
 
 export interface PublicAccessBlock {
   readonly BlockPublicAcls: boolean
@@ -136,6 +202,8 @@ export interface BucketRecord {
   /** Unique ids of the roles and users that its policy named, at the time of the write. */
   readonly policyPrincipalIds?: Readonly<Record<string, string>>
   readonly publicAccessBlock?: PublicAccessBlock
+  /** `BucketOwnerEnforced` where it is not there; null where it was taken away. */
+  readonly objectOwnership?: ObjectOwnership | null
   readonly createdAtMs: number
 }
 
@@ -152,9 +220,33 @@ export interface ObjectRecord {
   readonly modifiedAtMs: number
 }
 
+/** An upload in parts that is not complete. */
+export interface UploadRecord {
+  readonly uploadId: string
+  readonly bucket: string
+  readonly key: string
+  /** As an object's. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly createdAtMs: number
+}
+
+export interface PartRecord {
+  readonly uploadId: string
+  readonly number: number
+  /** Base64. */
+  readonly body: string
+  readonly size: number
+  /** With its quotes. */
+  readonly etag: string
+  readonly modifiedAtMs: number
+}
+
 /** The tables of the sandbox's AWS. */
 export interface Tables {
   readonly users: Table<UserRecord>
+  readonly groups: Table<GroupRecord>
+  readonly instanceProfiles: Table<InstanceProfileRecord>
+  readonly organization: Table<OrganizationRecord>
   readonly roles: Table<RoleRecord>
   readonly policies: Table<PolicyRecord>
   readonly providers: Table<ProviderRecord>
@@ -163,11 +255,25 @@ export interface Tables {
   readonly associations: Table<AssociationRecord>
   readonly buckets: Table<BucketRecord>
   readonly objects: Table<ObjectRecord>
+  readonly uploads: Table<UploadRecord>
+  readonly parts: Table<PartRecord>
+  readonly accessEntries: Table<Eks.AccessEntryRecord>
+  readonly addons: Table<Eks.AddonRecord>
+  readonly nodegroups: Table<Eks.NodegroupRecord>
+  readonly fargateProfiles: Table<Eks.FargateProfileRecord>
+  readonly updates: Table<Eks.UpdateRecord>
+  readonly instances: Table<InstanceRecord>
+  readonly kmsKeys: Table<KmsKeyRecord>
+  readonly kmsAliases: Table<KmsAliasRecord>
+  readonly quotas: Table<QuotaSetting>
 }
 
 export function openTables(state: State): Tables {
   return {
     users: state.table('iam.users'),
+    groups: state.table('iam.groups'),
+    instanceProfiles: state.table('iam.instance-profiles'),
+    organization: state.table('organizations.policies'),
     roles: state.table('iam.roles'),
     policies: state.table('iam.policies'),
     providers: state.table('iam.providers'),
@@ -176,6 +282,17 @@ export function openTables(state: State): Tables {
     associations: state.table('eks.associations'),
     buckets: state.table('s3.buckets'),
     objects: state.table('s3.objects'),
+    uploads: state.table('s3.uploads'),
+    parts: state.table('s3.parts'),
+    accessEntries: state.table('eks.access-entries'),
+    addons: state.table('eks.addons'),
+    nodegroups: state.table('eks.nodegroups'),
+    fargateProfiles: state.table('eks.fargate-profiles'),
+    updates: state.table('eks.updates'),
+    instances: state.table('ec2.instances'),
+    kmsKeys: state.table('kms.keys'),
+    kmsAliases: state.table('kms.aliases'),
+    quotas: state.table('servicequotas.settings'),
   }
 }
 

@@ -13,6 +13,13 @@ export interface Incoming extends SignedRequest {
   /** Over TLS. */
   readonly secure: boolean
   readonly requestId: string
+  /** What this call is to be refused with. */
+  readonly ordered?: AwsFault
+}
+
+/** Refuses a call for which a fault was ordered. @throws AwsFault */
+export function raiseOrdered(incoming: Incoming): void {
+  if (incoming.ordered !== undefined) throw incoming.ordered
 }
 
 /** The parts of a request that a signature covers, as they came. */

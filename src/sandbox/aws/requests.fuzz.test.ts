@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type AwsFixture, CLUSTER, REGION, startAwsFixture } from './aws-fixture.suite.ts'
-import { decodeChunks } from './s3/chunked.ts'
+import { decodeChunks } from '../../aws/aws-chunked.ts'
 import { AwsFault } from './wire/fault.ts'
 import { parseQuery } from './wire/query.ts'
 import { escapeXml, parseXml, writeElement } from './wire/xml.ts'

@@ -1,8 +1,8 @@
+import { decodeChunks } from '../../aws/aws-chunked.ts'
 import { faultFields } from '../../lib/log.ts'
 import { authenticate } from './identity/authentication.ts'
-import { callOf, type Incoming, recordRefusal } from './request.ts'
+import { callOf, type Incoming, raiseOrdered, recordRefusal } from './request.ts'
 import { readAddress } from './s3/address.ts'
-import { decodeChunks } from './s3/chunked.ts'
 import { s3ErrorResponse, s3Fault } from './s3/fault.ts'
 import type { S3Request } from './s3/request.ts'
 import { asS3Fault, findOperation, runOperation } from './s3/s3.ts'
@@ -17,12 +17,13 @@ export function answerS3(incoming: Incoming): Response {
     const address = readAddress(request.headers.get('host') ?? url.host, url.pathname)
     if (address === undefined) throw s3Fault('InvalidURI')
     const at = { bucket: address.bucket ?? '', key: address.key ?? '' }
-    const found = findOperation(request.method, at, url.searchParams)
+    const found = findOperation(request.method, at, url.searchParams, request.headers)
     operation = found?.name ?? operation
     const identity: Identity =
       incoming.signature === undefined
         ? { caller: { kind: 'anonymous' } }
         : authenticate(world, incoming, 's3')
+    raiseOrdered(incoming)
     const s3Request: S3Request = {
       call: callOf(incoming, { protocol: 's3', service: 's3', operation, identity }),
       method: request.method,
@@ -48,6 +49,12 @@ function readChunks(incoming: Incoming): Pick<S3Request, 'body' | 'trailers'> {
   const decoded = decodeChunks(incoming.body)
   if (decoded === undefined) throw s3Fault('IncompleteBody')
   const length = headers.get('x-amz-decoded-content-length')
-  if (length !== null && Number(length) !== decoded.body.length) throw s3Fault('IncompleteBody')
-  return decoded
+  if (length === null) throw s3Fault('MissingContentLength')
+  if (Number(length) !== decoded.body.length) throw s3Fault('IncompleteBody')
+  const announced = (headers.get('x-amz-trailer') ?? '').toLowerCase().split(',')
+  const missing = announced.some(
+    (name) => name !== '' && !Object.hasOwn(decoded.trailers, name.trim()),
+  )
+  if (missing) throw s3Fault('MalformedTrailerError')
+  return { body: decoded.body, trailers: decoded.trailers }
 }

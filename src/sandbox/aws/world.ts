@@ -3,9 +3,11 @@ import type { Caller } from '../../iam/request.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Handler } from '../../lib/handler.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Jwks } from '../../token/jwks.ts'
+import type { Jwks, KeySet } from '../../token/jwks.ts'
 import type { IssuerNames } from '../issuer-names.ts'
 import type { DecisionRecorder } from './decisions.ts'
+import type { FaultBoard } from './faults/board.ts'
+import type { EventualTables } from './faults/eventual.ts'
 import type { KeyRecord, Tables } from './records.ts'
 
 /** What CreateCluster asks for, and what a launched cluster is told of itself. */
@@ -31,9 +33,20 @@ export interface ClusterRuntime {
   readonly issuerApp: Handler
 }
 
+/** The faults that are in force, and the tables of those that delay what is seen. */
+export interface WorldFaults {
+  readonly board: FaultBoard
+  readonly tables: EventualTables
+}
+
 /** Everything that an operation can reach. */
 export interface World {
   readonly tables: Tables
+  /** What decisions see: `tables`, but for writes that are to be seen late. */
+  readonly seen: Tables
+  readonly faults: WorldFaults
+  /** The keys of an issuer, as STS has them. @throws PodroleError */
+  readonly issuerKeys: (issuer: string) => Promise<KeySet>
   readonly clock: Clock
   readonly log: Log
   readonly names: IssuerNames

@@ -4,6 +4,7 @@ import { compileText, matchesPattern } from '../../../iam/pattern.ts'
 import { documentOf } from '../identity/policies.ts'
 import { authorize } from '../identity/authorization.ts'
 import { requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
+import { quotaValue } from '../quotas/quotas.ts'
 import { clusterKey, type Tables } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
 import { type JsonInput, type JsonRoute, readJsonObject } from '../wire/json.ts'
@@ -36,6 +37,7 @@ async function runAssociation(call: Call, input: JsonInput): Promise<Response> {
     findCluster: async (name) =>
       tables.clusters.get(clusterKey(place.accountId, place.region, name)),
     checkRole: async (question) => checkRole(call, question),
+    maxPerCluster: quotaValue(tables, place.accountId, 'associations'),
     countAssociations: async (name) => countAssociations(tables, place, name),
   })
   const { request, url, body } = input

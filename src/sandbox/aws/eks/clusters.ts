@@ -1,13 +1,13 @@
 import { authorize } from '../identity/authorization.ts'
 import { faultFields } from '../../../lib/log.ts'
 import { CLUSTER_NAME_PATTERN } from '../../../associations/rules.ts'
-import { MAX_TAGS, requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
-import type { ClusterRecord, Tags } from '../records.ts'
+import { resourceTagKeys } from '../iam/tags.ts'
+import { quotaValue } from '../quotas/quotas.ts'
+import type { ClusterRecord } from '../records.ts'
 import { clusterKey } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { type JsonInput, type JsonRoute, readJsonObject, textMember } from '../wire/json.ts'
-import { pageOf } from '../wire/pages.ts'
 import { isRecord } from '../wire/xml.ts'
 import {
   accountOf,
@@ -16,67 +16,68 @@ import {
   type ClusterSpec,
   type World,
 } from '../world.ts'
+import { authenticationModeOf } from './access-entry-source.ts'
+import {
+  booleanMember,
+  inUse,
+  invalidParameter as invalid,
+  invalidRequest,
+  limitExceeded,
+  pageOfList,
+} from './body.ts'
+import { admitCreator, creatorArnOf, readAccessConfig } from './cluster-access.ts'
+import { liveRecords } from './lifecycle.ts'
+import { readTags, tagContext } from './tags.ts'
+import { isUpdating } from './updates.ts'
 import { clusterArnOf, requireCluster } from './wire.ts'
 
 export const DEFAULT_VERSION = '1.34'
-const MAX_CLUSTERS = 100
 
 const keyOfRecord = (record: ClusterRecord): string =>
   clusterKey(record.accountId, record.region, record.name)
 
-const invalid = (message: string): AwsFault => new AwsFault('InvalidParameterException', message)
-
-/** A cluster as Describe shows it; times are epoch seconds. */
-function clusterNode(record: ClusterRecord): Readonly<Record<string, unknown>> {
-  const { certificateAuthority } = record
-  return {
+/** A cluster as Describe shows it at the call's time; times are epoch seconds. */
+export function clusterNode(record: ClusterRecord, call: Call): Readonly<Record<string, unknown>> {
+  const common = {
     name: record.name,
     arn: record.arn,
     createdAt: record.createdAtMs / 1000,
+    tags: record.tags,
+  }
+  if (record.connector !== undefined) {
+    return { ...common, status: record.status, connectorConfig: record.connector }
+  }
+  const { certificateAuthority, members = {} } = record
+  const updating = record.status === 'ACTIVE' && isUpdating(call, { cluster: keyOfRecord(record) })
+  return {
+    ...common,
     version: record.kubernetesVersion,
     endpoint: record.endpoint,
     roleArn: record.roleArn,
+    kubernetesNetworkConfig: { serviceIpv4Cidr: '10.100.0.0/16', ipFamily: 'ipv4' },
+    ...(record.issuer !== undefined && { identity: { oidc: { issuer: record.issuer } } }),
+    status: updating ? 'UPDATING' : record.status,
+    ...(certificateAuthority !== undefined && {
+      certificateAuthority: { data: Buffer.from(certificateAuthority).toString('base64') },
+    }),
+    platformVersion: 'eks.1',
+    accessConfig: {
+      authenticationMode: authenticationModeOf(record),
+      bootstrapClusterCreatorAdminPermissions: record.bootstrapCreatorAdmin ?? true,
+    },
+    upgradePolicy: { supportType: 'EXTENDED' },
+    ...members,
     resourcesVpcConfig: {
       subnetIds: [],
       securityGroupIds: [],
       endpointPublicAccess: true,
       endpointPrivateAccess: false,
       publicAccessCidrs: ['0.0.0.0/0'],
+      ...(isRecord(members['resourcesVpcConfig']) && members['resourcesVpcConfig']),
     },
-    kubernetesNetworkConfig: { serviceIpv4Cidr: '10.100.0.0/16', ipFamily: 'ipv4' },
-    ...(record.issuer !== undefined && { identity: { oidc: { issuer: record.issuer } } }),
-    status: record.status,
-    ...(certificateAuthority !== undefined && {
-      certificateAuthority: { data: Buffer.from(certificateAuthority).toString('base64') },
-    }),
-    platformVersion: 'eks.1',
-    tags: record.tags,
-    accessConfig: {
-      authenticationMode: 'API',
-      bootstrapClusterCreatorAdminPermissions: true,
-    },
-    deletionProtection: false,
+    deletionProtection: record.deletionProtection ?? false,
   }
 }
-
-/** Tags of a request's body. @throws AwsFault `InvalidParameterException` */
-function readTags(value: unknown): Tags {
-  if (value === undefined || value === null) return {}
-  if (!isRecord(value)) throw invalid('tags is not a map of strings')
-  const tags: Record<string, string> = {}
-  for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string' || text.length > 256 || key.length < 1 || key.length > 128) {
-      throw invalid(`tag ${JSON.stringify(key.slice(0, 128))} is not valid`)
-    }
-    if (/^aws:/i.test(key)) throw invalid('Tag keys that start with aws: are reserved for AWS use.')
-    tags[key] = text
-  }
-  if (Object.keys(tags).length > MAX_TAGS) throw invalid(`A resource has at most ${MAX_TAGS} tags`)
-  return tags
-}
-
-const asTagList = (tags: Tags): { Key: string; Value: string }[] =>
-  Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
 
 async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
   const body = readJsonObject(input.body)
@@ -87,12 +88,19 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
   const tags = readTags(body['tags'])
   if (!CLUSTER_NAME_PATTERN.test(name)) throw invalid('The cluster name is not valid')
   if (!/^\d\.\d{1,2}$/.test(kubernetesVersion)) throw invalid('unsupported Kubernetes version')
-  if (!isRecord(body['resourcesVpcConfig'])) throw invalid('resourcesVpcConfig is required')
+  const { resourcesVpcConfig } = body
+  if (!isRecord(resourcesVpcConfig)) throw invalid('resourcesVpcConfig is required')
+  const access = readAccessConfig(body)
+  const deletionProtection = booleanMember(body, 'deletionProtection')
   const arn = clusterArnOf(call, name)
   authorize(call, {
     action: 'eks:CreateCluster',
     resource: arn,
-    context: requestTagKeys(asTagList(tags)),
+    context: {
+      ...tagContext(tags),
+      'eks:authenticationMode': access.authenticationMode,
+      'eks:bootstrapClusterCreatorAdminPermissions': String(access.bootstrapCreatorAdmin),
+    },
   })
   authorize(call, {
     action: 'iam:PassRole',
@@ -108,15 +116,12 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
   if (known !== undefined) {
     const again =
       clientRequestToken !== undefined && known.clientRequestToken === clientRequestToken
-    if (again) return { cluster: clusterNode(known) }
-    throw new AwsFault('ResourceInUseException', `Cluster already exists with name: ${name}`, {
-      status: 409,
-      members: { clusterName: name },
-    })
+    if (again) return { cluster: clusterNode(known, call) }
+    throw inUse(`Cluster already exists with name: ${name}`, { clusterName: name })
   }
-  if (clustersOf(call).length >= MAX_CLUSTERS) {
-    throw new AwsFault('ResourceLimitExceededException', `At most ${MAX_CLUSTERS} clusters`)
-  }
+  const most = quotaValue(tables, accountOf(call), 'clusters')
+  if (clustersOf(call).length >= most) throw limitExceeded(`At most ${most} clusters`)
+  const creatorArn = creatorArnOf(call.identity.caller)
   const record: ClusterRecord = {
     accountId: accountOf(call),
     region: call.region,
@@ -128,9 +133,14 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
     ...(clientRequestToken !== undefined && { clientRequestToken }),
     tags,
     createdAtMs: call.nowMs,
+    ...access,
+    ...(creatorArn !== undefined && { creatorArn }),
+    ...(deletionProtection !== undefined && { deletionProtection }),
+    members: { resourcesVpcConfig },
   }
   startLaunch(call.world, record)
-  return { cluster: clusterNode(record) }
+  admitCreator(call.world, record, call.nowMs)
+  return { cluster: clusterNode(record, call) }
 }
 
 const specOf = (record: ClusterRecord): ClusterSpec => ({
@@ -192,26 +202,55 @@ async function describeCluster(call: Call, input: JsonInput): Promise<unknown> {
     resource: clusterArnOf(call, name),
     context: resourceTagKeys(known?.tags ?? {}),
   })
-  return { cluster: clusterNode(requireCluster(call, name)) }
+  return { cluster: clusterNode(requireCluster(call, name), call) }
 }
 
-const clustersOf = (call: Call): ClusterRecord[] =>
+/** The clusters of the call's account and region. */
+export const clustersOf = (call: Call): ClusterRecord[] =>
   [...call.world.tables.clusters.values()].filter(
     ({ accountId, region }) => accountId === accountOf(call) && region === call.region,
   )
 
 async function listClusters(call: Call, input: JsonInput): Promise<unknown> {
   authorize(call, { action: 'eks:ListClusters', resource: '*' })
-  const { searchParams } = input.url
-  const text = searchParams.get('maxResults') ?? '100'
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0
-  if (limit < 1 || limit > 100) throw invalid('maxResults is out of range: 1 to 100')
-  const token = searchParams.get('nextToken') ?? undefined
-  const ask = { limit, token, fault: 'InvalidParameterException' }
-  const page = pageOf(clustersOf(call), ({ name }) => name, ask)
-  return {
-    clusters: page.items.map(({ name }) => name),
-    ...(page.next !== undefined && { nextToken: page.next }),
+  const include = input.url.searchParams.getAll('include')
+  const found = clustersOf(call).filter(
+    ({ connector }) => connector === undefined || include.includes('all'),
+  )
+  const { items, more } = pageOfList(input, found, ({ name }) => name)
+  return { clusters: items.map(({ name }) => name), ...more }
+}
+
+/** @throws AwsFault `ResourceInUseException`, `InvalidRequestException` */
+function checkDeletable(call: Call, record: ClusterRecord): void {
+  const { name, connector, deletionProtection } = record
+  const { nodegroups, fargateProfiles } = call.world.tables
+  const members = { clusterName: name }
+  if (connector !== undefined) {
+    throw invalidRequest(`Cluster ${name} is registered: use DeregisterCluster`, members)
+  }
+  if (deletionProtection === true) {
+    throw invalidRequest(`Cluster ${name} has deletion protection enabled`, members)
+  }
+  if (liveRecords(nodegroups, keyOfRecord(record), call.nowMs).length > 0) {
+    throw inUse('Cluster has nodegroups attached', members)
+  }
+  if (liveRecords(fargateProfiles, keyOfRecord(record), call.nowMs).length > 0) {
+    throw inUse('Cluster has Fargate profiles attached', members)
+  }
+}
+
+/** What goes with its cluster. */
+function deleteContents(call: Call, record: ClusterRecord): void {
+  const { associations, accessEntries, addons, updates, ...others } = call.world.tables
+  const cluster = keyOfRecord(record)
+  for (const [id, { accountId, region, association }] of associations.entries()) {
+    const here = accountId === record.accountId && region === record.region
+    if (here && association.clusterName === record.name) associations.delete(id)
+  }
+  const { nodegroups, fargateProfiles } = others
+  for (const table of [accessEntries, addons, updates, nodegroups, fargateProfiles]) {
+    for (const [key, value] of table.entries()) if (value.cluster === cluster) table.delete(key)
   }
 }
 
@@ -220,75 +259,17 @@ async function deleteCluster(call: Call, input: JsonInput): Promise<unknown> {
   const { world } = call
   authorize(call, { action: 'eks:DeleteCluster', resource: clusterArnOf(call, name) })
   const record = requireCluster(call, name)
+  checkDeletable(call, record)
   const key = keyOfRecord(record)
   world.tables.clusters.delete(key)
   world.runtimes.delete(key)
-  for (const [id, { accountId, region, association }] of world.tables.associations.entries()) {
-    const here = accountId === record.accountId && region === record.region
-    if (here && association.clusterName === name) world.tables.associations.delete(id)
-  }
+  deleteContents(call, record)
   try {
     await world.stopCluster?.(specOf(record))
   } catch (error) {
     world.log.error('a cluster could not be stopped', faultFields(error))
   }
-  return { cluster: clusterNode({ ...record, status: 'DELETING' }) }
-}
-
-/** What a tag operation is about: a cluster or an association. */
-interface Tagged {
-  readonly tags: Tags
-  save(tags: Tags): void
-}
-
-function readTagged(call: Call, arn: string): Tagged {
-  const { tables } = call.world
-  const cluster = clustersOf(call).find((one) => one.arn === arn)
-  if (cluster !== undefined) {
-    return {
-      tags: cluster.tags,
-      save: (tags) => tables.clusters.set(keyOfRecord(cluster), { ...cluster, tags }),
-    }
-  }
-  for (const [key, record] of tables.associations.entries()) {
-    const { association } = record
-    if (association.associationArn !== arn || record.accountId !== accountOf(call)) continue
-    return {
-      tags: association.tags,
-      save: (tags) =>
-        tables.associations.set(key, { ...record, association: { ...association, tags } }),
-    }
-  }
-  throw new AwsFault('NotFoundException', `No resource found for ARN ${arn.slice(0, 300)}`, {
-    status: 404,
-  })
-}
-
-async function tagResource(call: Call, input: JsonInput): Promise<unknown> {
-  const [arn = ''] = input.labels
-  const added = readTags(readJsonObject(input.body)['tags'])
-  const context = requestTagKeys(asTagList(added))
-  authorize(call, { action: 'eks:TagResource', resource: arn, context })
-  const tagged = readTagged(call, arn)
-  tagged.save(readTags({ ...tagged.tags, ...added }))
-  return {}
-}
-
-async function untagResource(call: Call, input: JsonInput): Promise<unknown> {
-  const [arn = ''] = input.labels
-  const keys = input.url.searchParams.getAll('tagKeys')
-  const context = { 'aws:TagKeys': keys }
-  authorize(call, { action: 'eks:UntagResource', resource: arn, context })
-  const tagged = readTagged(call, arn)
-  const kept = Object.entries(tagged.tags).filter(([key]) => !keys.includes(key))
-  tagged.save(Object.fromEntries(kept))
-  return {}
-}
-
-async function listTagsForResource(call: Call, input: JsonInput): Promise<unknown> {
-  const [arn = ''] = input.labels
-  authorize(call, { action: 'eks:ListTagsForResource', resource: arn })
-  return { tags: readTagged(call, arn).tags }
+  return { cluster: clusterNode({ ...record, status: 'DELETING' }, call) }
 }
 
 export const CLUSTER_ROUTES: readonly JsonRoute[] = [
@@ -296,7 +277,4 @@ export const CLUSTER_ROUTES: readonly JsonRoute[] = [
   { operation: 'ListClusters', method: 'GET', path: '/clusters', run: listClusters },
   { operation: 'DescribeCluster', method: 'GET', path: '/clusters/*', run: describeCluster },
   { operation: 'DeleteCluster', method: 'DELETE', path: '/clusters/*', run: deleteCluster },
-  { operation: 'TagResource', method: 'POST', path: '/tags/*', run: tagResource },
-  { operation: 'UntagResource', method: 'DELETE', path: '/tags/*', run: untagResource },
-  { operation: 'ListTagsForResource', method: 'GET', path: '/tags/*', run: listTagsForResource },
 ]

@@ -1,5 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
 import { newUniqueId } from '../identifiers.ts'
+import { quotaValue } from '../quotas/quotas.ts'
 import type { PolicyRecord, PolicyVersion, Tables } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
@@ -18,11 +19,12 @@ import {
   noSuchEntity,
   readDocument,
 } from './faults.ts'
-import { DOCUMENT, PATH, POLICY_ARN, POLICY_NAME } from './roles.ts'
+import { DOCUMENT, PATH, PATH_PREFIX, POLICY_ARN, POLICY_NAME } from './shapes.ts'
+import { taggingOperations } from './tagging.ts'
 import {
   mergeTags,
   pageMembers,
-  readMaxItems,
+  readPage,
   readTags,
   requestTagKeys,
   resourceTagKeys,
@@ -31,7 +33,6 @@ import {
 
 const MAX_POLICY_CHARACTERS = 6144
 const MAX_VERSIONS = 5
-const MAX_POLICIES = 1500
 
 /** Puts AWS's own managed policies there: those that the sandbox knows. */
 export function installAwsPolicies(tables: Tables, partition: string): void {
@@ -64,14 +65,22 @@ export function requirePolicy(call: Call, arn: string): PolicyRecord {
 
 function attachmentsOf(tables: Tables, arn: string): number {
   let count = 0
-  for (const role of tables.roles.values()) if (role.attachedPolicyArns.includes(arn)) count += 1
+  for (const table of [tables.roles, tables.users, tables.groups]) {
+    for (const holder of table.values()) if (holder.attachedPolicyArns.includes(arn)) count += 1
+  }
   return count
 }
 
-function policyNode(call: Call, policy: PolicyRecord, full: boolean): ResultMembers {
+function boundariesOf(tables: Tables, arn: string): number {
+  let count = 0
+  for (const table of [tables.roles, tables.users]) {
+    for (const entity of table.values()) if (entity.boundaryArn === arn) count += 1
+  }
+  return count
+}
+
+export function policyNode(call: Call, policy: PolicyRecord, full: boolean): ResultMembers {
   const { tables } = call.world
-  let boundaries = 0
-  for (const role of tables.roles.values()) if (role.boundaryArn === policy.arn) boundaries += 1
   return {
     PolicyName: policy.policyName,
     PolicyId: policy.policyId,
@@ -79,7 +88,7 @@ function policyNode(call: Call, policy: PolicyRecord, full: boolean): ResultMemb
     Path: policy.path,
     DefaultVersionId: policy.defaultVersionId,
     AttachmentCount: attachmentsOf(tables, policy.arn),
-    PermissionsBoundaryUsageCount: boundaries,
+    PermissionsBoundaryUsageCount: boundariesOf(tables, policy.arn),
     IsAttachable: true,
     CreateDate: new Date(policy.createdAtMs),
     UpdateDate: new Date(policy.updatedAtMs),
@@ -88,7 +97,7 @@ function policyNode(call: Call, policy: PolicyRecord, full: boolean): ResultMemb
   }
 }
 
-function versionNode(policy: PolicyRecord, version: PolicyVersion, full: boolean): Node {
+export function versionNode(policy: PolicyRecord, version: PolicyVersion, full: boolean): Node {
   return {
     ...(full && { Document: encodeDocument(version.document) }),
     VersionId: version.versionId,
@@ -117,8 +126,9 @@ function createPolicy(call: Call, parameters: QueryParameters): ResultMembers {
       `A policy called ${policyName} already exists. Duplicate names are not allowed.`,
     )
   }
-  if (mine.length >= MAX_POLICIES) {
-    throw limitExceeded(`Cannot exceed quota for PoliciesPerAccount: ${MAX_POLICIES}`)
+  const limit = quotaValue(tables, accountId, 'policies')
+  if (mine.length >= limit) {
+    throw limitExceeded(`Cannot exceed quota for PoliciesPerAccount: ${limit}`)
   }
   checkDocument(document)
   const policy: PolicyRecord = {
@@ -146,29 +156,50 @@ function checkDocument(document: string): void {
   readDocument(document, 'identity')
 }
 
-/** The policy that PolicyArn names, which the caller may do the operation on. */
+const readArn = (parameters: QueryParameters, constraints: Constraints): string =>
+  constraints.text('policyArn', parameters.get('PolicyArn'), POLICY_ARN) ?? ''
+
+/** The policy of that ARN, which the caller may do the operation on. */
+function requireAllowed(
+  call: Call,
+  arn: string,
+  context: Readonly<Record<string, string | readonly string[]>> = {},
+): PolicyRecord {
+  const tags = call.world.tables.policies.get(arn)?.tags ?? {}
+  const keys = { ...resourceTagKeys(tags), ...context }
+  authorize(call, { action: `iam:${call.operation}`, resource: arn, context: keys })
+  return requirePolicy(call, arn)
+}
+
+/** The same, for what changes it: AWS's own do not change. */
+function requireOwn(
+  call: Call,
+  arn: string,
+  context: Readonly<Record<string, string | readonly string[]>> = {},
+): PolicyRecord {
+  const policy = requireAllowed(call, arn, context)
+  if (policy.accountId !== 'aws') return policy
+  throw new AwsFault('AccessDenied', `${policy.arn} is managed by AWS`, { status: 403 })
+}
+
 function readPolicy(
   call: Call,
   parameters: QueryParameters,
   constraints = new Constraints(),
 ): PolicyRecord {
-  const arn = constraints.text('policyArn', parameters.get('PolicyArn'), POLICY_ARN) ?? ''
+  const arn = readArn(parameters, constraints)
   constraints.check()
-  const tags = call.world.tables.policies.get(arn)?.tags ?? {}
-  const context = resourceTagKeys(tags)
-  authorize(call, { action: `iam:${call.operation}`, resource: arn, context })
-  return requirePolicy(call, arn)
+  return requireAllowed(call, arn)
 }
 
-/** The same, for what changes it: AWS's own do not change. */
 function readOwnPolicy(
   call: Call,
   parameters: QueryParameters,
   constraints = new Constraints(),
 ): PolicyRecord {
-  const policy = readPolicy(call, parameters, constraints)
-  if (policy.accountId !== 'aws') return policy
-  throw new AwsFault('AccessDenied', `${policy.arn} is managed by AWS`, { status: 403 })
+  const arn = readArn(parameters, constraints)
+  constraints.check()
+  return requireOwn(call, arn)
 }
 
 const getPolicy = (call: Call, parameters: QueryParameters): ResultMembers => ({
@@ -179,20 +210,28 @@ function listPolicies(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
   const oneOf = ['All', 'AWS', 'Local']
   const scope = constraints.text('scope', parameters.get('Scope'), { oneOf }) ?? 'All'
-  const prefix = parameters.get('PathPrefix') ?? '/'
-  const limit = readMaxItems(parameters, constraints)
+  const given = parameters.get('PathPrefix')
+  const prefix = constraints.text('pathPrefix', given, PATH_PREFIX) ?? '/'
+  const filter = parameters.get('PolicyUsageFilter')
+  const usages = ['PermissionsPolicy', 'PermissionsBoundary']
+  const usage = constraints.text('policyUsageFilter', filter, { oneOf: usages })
+  const ask = readPage(parameters, constraints)
   constraints.check()
   authorize(call, { action: 'iam:ListPolicies', resource: '*' })
   const { tables } = call.world
   const owners = [scope !== 'AWS' && accountOf(call), scope !== 'Local' && 'aws']
-  const attached = parameters.get('OnlyAttached') === 'true'
+  const onlyAttached = parameters.get('OnlyAttached') === 'true'
+  const isWanted = ({ arn }: PolicyRecord): boolean => {
+    const attached = attachmentsOf(tables, arn) > 0
+    const bounds = boundariesOf(tables, arn) > 0
+    if (usage === 'PermissionsPolicy') return attached
+    if (usage === 'PermissionsBoundary') return bounds
+    return !onlyAttached || attached
+  }
   const found = [...tables.policies.values()].filter(
     (policy) =>
-      owners.includes(policy.accountId) &&
-      policy.path.startsWith(prefix) &&
-      (!attached || attachmentsOf(tables, policy.arn) > 0),
+      owners.includes(policy.accountId) && policy.path.startsWith(prefix) && isWanted(policy),
   )
-  const ask = { limit, token: parameters.get('Marker'), fault: 'ValidationError' }
   const page = pageOf(found, ({ arn }) => arn, ask)
   return {
     ...pageMembers(page.next),
@@ -203,8 +242,7 @@ function listPolicies(call: Call, parameters: QueryParameters): ResultMembers {
 function deletePolicy(call: Call, parameters: QueryParameters): undefined {
   const policy = readOwnPolicy(call, parameters)
   const { tables } = call.world
-  const bounds = [...tables.roles.values()].some(({ boundaryArn }) => boundaryArn === policy.arn)
-  if (bounds || attachmentsOf(tables, policy.arn) > 0) {
+  if (boundariesOf(tables, policy.arn) + attachmentsOf(tables, policy.arn) > 0) {
     throw deleteConflict('Cannot delete a policy attached to entities.')
   }
   if (policy.versions.length > 1) {
@@ -267,10 +305,16 @@ function getPolicyVersion(call: Call, parameters: QueryParameters): ResultMember
 }
 
 function listPolicyVersions(call: Call, parameters: QueryParameters): ResultMembers {
-  const policy = readPolicy(call, parameters)
+  const constraints = new Constraints()
+  const ask = readPage(parameters, constraints)
+  const policy = readPolicy(call, parameters, constraints)
+  // The newest first.
+  const place = ({ versionId }: PolicyVersion): string =>
+    String(1e9 - Number(versionId.slice(1))).padStart(10, '0')
+  const page = pageOf(policy.versions, place, ask)
   return {
-    IsTruncated: false,
-    Versions: policy.versions.map((version) => versionNode(policy, version, false)).reverse(),
+    ...pageMembers(page.next),
+    Versions: page.items.map((version) => versionNode(policy, version, false)),
   }
 }
 
@@ -309,4 +353,13 @@ export const POLICY_OPERATIONS: QueryOperations = {
   ListPolicyVersions: listPolicyVersions,
   DeletePolicyVersion: deletePolicyVersion,
   SetDefaultPolicyVersion: setDefaultPolicyVersion,
+  ...taggingOperations({
+    word: 'Policy',
+    readName: readArn,
+    require: (call, arn, context) =>
+      call.operation === 'ListPolicyTags'
+        ? requireAllowed(call, arn, context)
+        : requireOwn(call, arn, context),
+    save: (call, policy) => call.world.tables.policies.set(policy.arn, policy),
+  }),
 }

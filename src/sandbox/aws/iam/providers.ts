@@ -1,4 +1,5 @@
 import { authorize } from '../identity/authorization.ts'
+import { quotaValue } from '../quotas/quotas.ts'
 import type { ProviderRecord } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
@@ -15,7 +16,6 @@ import {
 } from './tags.ts'
 
 /** Source: IAM User Guide, "IAM and AWS STS quotas". */
-const MAX_PROVIDERS = 100
 const MAX_CLIENT_IDS = 100
 const MAX_THUMBPRINTS = 5
 
@@ -78,10 +78,9 @@ function createProvider(call: Call, parameters: QueryParameters): ResultMembers 
   checkClientIds(clientIds)
   const { providers } = call.world.tables
   if (providers.has(arn)) throw alreadyExists(`Provider with url https://${url} already exists.`)
-  if (providersOf(call).length >= MAX_PROVIDERS) {
-    throw limitExceeded(
-      `Cannot exceed quota for OpenIdConnectProvidersPerAccount: ${MAX_PROVIDERS}`,
-    )
+  const most = quotaValue(call.world.tables, accountOf(call), 'oidcProviders')
+  if (providersOf(call).length >= most) {
+    throw limitExceeded(`Cannot exceed quota for OpenIdConnectProvidersPerAccount: ${most}`)
   }
   providers.set(arn, {
     accountId: accountOf(call),

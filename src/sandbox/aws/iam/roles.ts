@@ -1,5 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
 import { newUniqueId } from '../identifiers.ts'
+import { quotaValue } from '../quotas/quotas.ts'
 import type { RoleRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
@@ -8,6 +9,8 @@ import { pageOf } from '../wire/pages.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Node } from '../wire/xml.ts'
 import { accountOf, type Call } from '../world.ts'
+import { boundaryMembers, boundaryOperations, requireBoundary } from './boundaries.ts'
+import { holderOperations } from './entity-policies.ts'
 import {
   alreadyExists,
   deleteConflict,
@@ -19,33 +22,20 @@ import {
 } from './faults.ts'
 import { currentText, type PrincipalIds, readPrincipals } from './principals.ts'
 import { findOpenIssuer } from './shared-issuers.ts'
+import { DOCUMENT, PATH, PATH_PREFIX, ROLE_NAME } from './shapes.ts'
+import { taggingOperations } from './tagging.ts'
 import {
   mergeTags,
   pageMembers,
-  readMaxItems,
+  readPage,
   readTags,
   requestTagKeys,
   resourceTagKeys,
   tagNodes,
-  withoutTags,
 } from './tags.ts'
 
-export const ROLE_NAME = { required: true, min: 1, max: 64, pattern: '[\\w+=,.@-]+' }
-export const PATH = { min: 1, max: 512, pattern: '(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)' }
-export const POLICY_NAME = { required: true, min: 1, max: 128, pattern: '[\\w+=,.@-]+' }
-export const POLICY_ARN = { required: true, min: 20, max: 2048 }
-export const DOCUMENT = {
-  required: true,
-  min: 1,
-  max: 131_072,
-  pattern: '[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+',
-}
 const SESSION_SECONDS = { min: 3600, max: 43_200 }
 const DESCRIPTION = { max: 1000 }
-
-/** IAM's default quotas. Source: IAM User Guide, "IAM and AWS STS quotas". */
-const MAX_TRUST_CHARACTERS = 2048
-const MAX_ROLES = 1000
 
 /** Reads RoleName. @throws AwsFault `ValidationError` */
 export function readRoleName(parameters: QueryParameters, constraints: Constraints): string {
@@ -78,8 +68,9 @@ const roleArnOf = (call: Call, path: string, name: string): string =>
 
 /** A trust policy with the ids of those it names. @throws AwsFault `MalformedPolicyDocument` … */
 function readTrust(call: Call, text: string): PrincipalIds {
-  if (text.length > MAX_TRUST_CHARACTERS) {
-    throw limitExceeded(`Cannot exceed quota for ACLSizePerRole: ${MAX_TRUST_CHARACTERS}`)
+  const most = quotaValue(call.world.tables, accountOf(call), 'trustPolicyCharacters')
+  if (text.length > most) {
+    throw limitExceeded(`Cannot exceed quota for ACLSizePerRole: ${most}`)
   }
   const document = readDocument(text, 'trust')
   const open = findOpenIssuer(document)
@@ -94,7 +85,7 @@ function readTrust(call: Call, text: string): PrincipalIds {
 }
 
 /** A role as the wire shows it; lists leave out what Get tells. */
-function roleNode(call: Call, role: RoleRecord, full: boolean): ResultMembers {
+export function roleNode(call: Call, role: RoleRecord, full: boolean): ResultMembers {
   const trust = currentText(call.world.tables, role.trustPolicy, role.trustPrincipalIds)
   return {
     Path: role.path,
@@ -109,15 +100,6 @@ function roleNode(call: Call, role: RoleRecord, full: boolean): ResultMembers {
     ...(full && Object.keys(role.tags).length > 0 && { Tags: tagNodes(role.tags) }),
     ...(full && call.operation === 'GetRole' && { RoleLastUsed: lastUsed(role) }),
   }
-}
-
-function boundaryMembers(role: RoleRecord): ResultMembers {
-  if (role.boundaryArn === undefined) return {}
-  const boundary = {
-    PermissionsBoundaryType: 'Policy',
-    PermissionsBoundaryArn: role.boundaryArn,
-  }
-  return { PermissionsBoundary: boundary }
 }
 
 function lastUsed(role: RoleRecord): Node {
@@ -183,19 +165,15 @@ function checkRoleQuota(call: Call): void {
   for (const role of call.world.tables.roles.values()) {
     if (role.accountId === accountOf(call)) count += 1
   }
-  if (count >= MAX_ROLES) {
-    throw limitExceeded(`Cannot exceed quota for RolesPerAccount: ${MAX_ROLES}`)
+  const most = quotaValue(call.world.tables, accountOf(call), 'roles')
+  if (count >= most) {
+    throw limitExceeded(`Cannot exceed quota for RolesPerAccount: ${most}`)
   }
 }
 
 function readMaxSession(parameters: QueryParameters, constraints: Constraints): number | undefined {
   const text = parameters.get('MaxSessionDuration')
   return constraints.integer('maxSessionDuration', text, SESSION_SECONDS)
-}
-
-function requireBoundary(call: Call, arn: string): void {
-  if (call.world.tables.policies.has(arn)) return
-  throw noSuchEntity(`Scope ARN: ${arn} does not exist or is not attachable.`)
 }
 
 function getRole(call: Call, parameters: QueryParameters): ResultMembers {
@@ -212,16 +190,14 @@ function readRole(call: Call, parameters: QueryParameters): RoleRecord {
 
 function listRoles(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
-  const pathShape = { min: 1, max: 512, pattern: '\\u002F[\\u0021-\\u007F]*' }
-  const prefix = constraints.text('pathPrefix', parameters.get('PathPrefix'), pathShape) ?? '/'
-  const limit = readMaxItems(parameters, constraints)
+  const prefix = constraints.text('pathPrefix', parameters.get('PathPrefix'), PATH_PREFIX) ?? '/'
+  const ask = readPage(parameters, constraints)
   constraints.check()
   authorize(call, { action: 'iam:ListRoles', resource: roleArnOf(call, prefix, '') })
   const mine = [...call.world.tables.roles.values()].filter(
     (role) => role.accountId === accountOf(call) && role.path.startsWith(prefix),
   )
-  const token = parameters.get('Marker')
-  const page = pageOf(mine, (role) => role.roleName, { limit, token, fault: 'ValidationError' })
+  const page = pageOf(mine, (role) => role.roleName, ask)
   return {
     ...pageMembers(page.next),
     Roles: page.items.map((role) => roleNode(call, role, false)),
@@ -255,6 +231,10 @@ function updateAssumeRolePolicy(call: Call, parameters: QueryParameters): undefi
 
 function deleteRole(call: Call, parameters: QueryParameters): undefined {
   const role = readRole(call, parameters)
+  for (const profile of call.world.tables.instanceProfiles.values()) {
+    if (profile.accountId !== role.accountId || profile.roleName !== role.roleName) continue
+    throw deleteConflict('Cannot delete entity, must remove roles from instance profile first.')
+  }
   if (role.attachedPolicyArns.length > 0) {
     throw deleteConflict('Cannot delete entity, must detach all policies first.')
   }
@@ -264,47 +244,27 @@ function deleteRole(call: Call, parameters: QueryParameters): undefined {
   call.world.tables.roles.delete(nameKey(role.accountId, role.roleName))
 }
 
-function putBoundary(call: Call, parameters: QueryParameters): undefined {
+function updateDescription(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
   const name = readRoleName(parameters, constraints)
-  const given = parameters.get('PermissionsBoundary')
-  const boundaryArn = constraints.text('permissionsBoundary', given, POLICY_ARN) ?? ''
+  const shape = { ...DESCRIPTION, required: true }
+  const description = constraints.text('description', parameters.get('Description'), shape) ?? ''
   constraints.check()
-  const role = requireRole(call, name, { 'iam:PermissionsBoundary': boundaryArn })
-  requireBoundary(call, boundaryArn)
-  saveRole(call, { ...role, boundaryArn })
+  const role = { ...requireRole(call, name), description }
+  saveRole(call, role)
+  return { Role: roleNode(call, role, true) }
 }
 
-function deleteBoundary(call: Call, parameters: QueryParameters): undefined {
-  const { boundaryArn, ...rest } = readRole(call, parameters)
-  if (boundaryArn === undefined) {
-    throw noSuchEntity(`Entity ${rest.roleName} does not have a permissions boundary.`)
-  }
-  saveRole(call, rest)
-}
-
-function tagRole(call: Call, parameters: QueryParameters): undefined {
-  const constraints = new Constraints()
-  const name = readRoleName(parameters, constraints)
-  const tags = readTags(parameters, constraints)
-  constraints.check()
-  const role = requireRole(call, name, requestTagKeys(tags))
-  saveRole(call, { ...role, tags: mergeTags(role.tags, tags) })
-}
-
-function untagRole(call: Call, parameters: QueryParameters): undefined {
-  const constraints = new Constraints()
-  const name = readRoleName(parameters, constraints)
-  const keys = parameters.list('TagKeys')
-  constraints.count('tagKeys', keys.length, 50)
-  constraints.check()
-  const role = requireRole(call, name, { 'aws:TagKeys': keys })
-  saveRole(call, { ...role, tags: withoutTags(role.tags, keys) })
-}
-
-function listRoleTags(call: Call, parameters: QueryParameters): ResultMembers {
-  return { IsTruncated: false, Tags: tagNodes(readRole(call, parameters).tags) }
-}
+/** Roles as things with policies, tags and a boundary. */
+const ROLES = {
+  word: 'Role',
+  inlineCharacters: 10_240,
+  attachedQuota: 'policiesPerRole',
+  readName: readRoleName,
+  require: requireRole,
+  save: saveRole,
+  nameOf: ({ roleName }: RoleRecord): string => roleName,
+} as const
 
 export const ROLE_OPERATIONS: QueryOperations = {
   CreateRole: createRole,
@@ -313,9 +273,8 @@ export const ROLE_OPERATIONS: QueryOperations = {
   UpdateRole: updateRole,
   UpdateAssumeRolePolicy: updateAssumeRolePolicy,
   DeleteRole: deleteRole,
-  PutRolePermissionsBoundary: putBoundary,
-  DeleteRolePermissionsBoundary: deleteBoundary,
-  TagRole: tagRole,
-  UntagRole: untagRole,
-  ListRoleTags: listRoleTags,
+  UpdateRoleDescription: updateDescription,
+  ...boundaryOperations(ROLES),
+  ...taggingOperations(ROLES),
+  ...holderOperations(ROLES),
 }

@@ -97,3 +97,28 @@ export function readMaxItems(parameters: QueryParameters, constraints: Constrain
 export function pageMembers(next: string | undefined): Readonly<Record<string, Node>> {
   return next === undefined ? { IsTruncated: false } : { IsTruncated: true, Marker: next }
 }
+
+/** What a list asks for, once more than its first page is wanted. */
+export function readPage(
+  parameters: QueryParameters,
+  constraints: Constraints,
+): { readonly limit: number; readonly token: string | undefined; readonly fault: string } {
+  const limit = readMaxItems(parameters, constraints)
+  const marker = parameters.get('Marker')
+  const token = constraints.text('marker', marker, { min: 1, pattern: '[\\u0020-\\u00FF]+' })
+  return { limit, token, fault: 'ValidationError' }
+}
+
+/** The keys that are to go. */
+export function readTagKeys(
+  parameters: QueryParameters,
+  constraints: Constraints,
+): readonly string[] {
+  const keys = parameters.list('TagKeys')
+  constraints.count('tagKeys', keys.length, MAX_TAGS)
+  keys.forEach((key, index) => {
+    const shape = { min: 1, max: 128, pattern: TAG_PATTERN }
+    constraints.text(`tagKeys.${index + 1}.member`, key, shape)
+  })
+  return keys
+}

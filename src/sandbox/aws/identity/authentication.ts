@@ -83,12 +83,13 @@ export function authenticate(world: World, request: SignedRequest, protocol: Pro
   if (signature === undefined) throw authenticationFault(protocol, 'missing')
   if ('ok' in signature) throw malformedSignature(signature, wire, protocol)
   const key = world.tables.keys.get(signature.accessKeyId)
-  if (key === undefined) throw authenticationFault(protocol, 'unknown-key')
-  if (signature.sessionToken !== key.session?.sessionToken) {
+  if (key === undefined || key.inactive === true) throw authenticationFault(protocol, 'unknown-key')
+  const temporary = key.session ?? key.temporary
+  if (signature.sessionToken !== temporary?.sessionToken) {
     throw authenticationFault(protocol, 'wrong-token')
   }
   const nowMs = world.clock.now()
-  if (key.session !== undefined && nowMs >= key.session.expiresAtMs) {
+  if (temporary !== undefined && nowMs >= temporary.expiresAtMs) {
     throw authenticationFault(protocol, 'expired')
   }
   const secretAccessKey = new Secret(key.secretAccessKey)
@@ -122,6 +123,7 @@ export function callerOf(world: World, key: KeyRecord): Caller | undefined {
   const { accountId, session } = key
   if (session === undefined) {
     const user = world.tables.users.get(nameKey(accountId, key.userName ?? ''))
+    if (key.temporary !== undefined && key.temporary.userId !== user?.userId) return undefined
     return user && { kind: 'user', accountId, arn: user.arn, userId: user.userId }
   }
   const role = roleOfKey(world.tables, key)

@@ -3,6 +3,7 @@ import { principalContext } from '../../../iam/principal.ts'
 import type { AccessRequest, Caller, ContextKeys } from '../../../iam/request.ts'
 import type { PrincipalIds } from '../iam/principals.ts'
 import type { KeyRecord, RoleRecord, Tables } from '../records.ts'
+import { nameKey } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { accountOf, type Call, callerName, type Protocol } from '../world.ts'
 import { policiesOfKey, roleOfKey, sideSource } from './policies.ts'
@@ -19,8 +20,17 @@ export interface Ask {
   readonly resourcePolicy?: { readonly text: string; readonly principalIds: PrincipalIds }
 }
 
+/**
+ * What a user's temporary credentials without MFA cannot call. Source: AWS STS API Reference,
+ * GetSessionToken.
+ */
+const CLOSED_TO_USER_SESSIONS = /^(?:iam:(?!PassRole$)|sts:(?!AssumeRole$|GetCallerIdentity$))/
+
 /** @throws AwsFault `AccessDenied`, in the form of the call's protocol */
 export function authorize(call: Call, ask: Ask): void {
+  if (call.identity.key?.temporary !== undefined && CLOSED_TO_USER_SESSIONS.test(ask.action)) {
+    throw deniedFault(call, ask, undefined)
+  }
   const decision = decideAsk(call, ask)
   if (!decision.allowed) throw deniedFault(call, ask, decision)
 }
@@ -30,8 +40,8 @@ export function isAllowed(call: Call, ask: Ask): boolean {
   return decideAsk(call, ask).allowed
 }
 
-function decideAsk(call: Call, ask: Ask): Decision {
-  const { tables } = call.world
+export function decideAsk(call: Call, ask: Ask): Decision {
+  const { seen: tables } = call.world
   const { caller, key } = call.identity
   const side =
     ask.resourcePolicy === undefined
@@ -64,7 +74,7 @@ export interface TrustAsk {
 
 /** One action of the AssumeRole family on a role, decided by its trust policy. */
 export function decideTrust(call: Call, ask: TrustAsk): Decision {
-  const { tables } = call.world
+  const { seen: tables } = call.world
   const { role, caller, key, action } = ask
   const trust = {
     name: `trust policy of ${role.roleName}`,
@@ -111,7 +121,17 @@ function callContext(call: Call): ContextKeys {
 /** Keys of the caller: who it is, and the tags, source identity and claims of its session. */
 function identityContext(tables: Tables, caller: Caller, key: KeyRecord | undefined): ContextKeys {
   const context: Record<string, string | readonly string[]> = { ...principalContext(caller) }
-  if (key?.session === undefined) return context
+  if (key?.session === undefined) {
+    const user = key && tables.users.get(nameKey(key.accountId, key.userName ?? ''))
+    for (const [name, value] of Object.entries(user?.tags ?? {})) {
+      context[`aws:PrincipalTag/${name}`] = value
+    }
+    if (key?.temporary !== undefined) {
+      context['aws:TokenIssueTime'] = new Date(key.temporary.issuedAtMs).toISOString()
+      context['aws:MultiFactorAuthPresent'] = 'false'
+    }
+    return context
+  }
   const { session } = key
   // A session tag beats the role's tag of the same key, whose case does not count.
   const tags = new Map<string, [string, string]>()
@@ -156,6 +176,9 @@ const DENIED: Readonly<Record<Protocol, string>> = {
 
 const BECAUSE: Readonly<Partial<Record<Decision['reason'], string>>> = {
   'explicit-deny-in-identity-policy': 'with an explicit deny in an identity-based policy',
+  'explicit-deny-in-service-control-policy': 'with an explicit deny in a service control policy',
+  'service-control-policy-does-not-allow':
+    'because no service control policy allows the ACTION action',
   'explicit-deny-in-boundary': 'with an explicit deny in a permissions boundary',
   'explicit-deny-in-session-policy': 'with an explicit deny in a session policy',
   'explicit-deny-in-resource-policy': 'with an explicit deny in a resource-based policy',

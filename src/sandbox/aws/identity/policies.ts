@@ -2,7 +2,7 @@ import type { Policies, PolicySource } from '../../../iam/evaluate.ts'
 import { parsePolicy } from '../../../iam/policy.ts'
 import type { PolicyDocument, PolicyKind } from '../../../iam/policy-document.ts'
 import { currentText, type PrincipalIds } from '../iam/principals.ts'
-import type { KeyRecord, RoleRecord, Tables } from '../records.ts'
+import type { GroupRecord, KeyRecord, RoleRecord, Tables, UserRecord } from '../records.ts'
 import { defaultDocument, nameKey } from '../records.ts'
 
 const MAX_PARSED = 4000
@@ -40,14 +40,18 @@ export function roleOfKey(tables: Tables, key: KeyRecord): RoleRecord | undefine
 /** Everything that a key's owner brings into a decision; none for calls that are not signed. */
 export function policiesOfKey(tables: Tables, key: KeyRecord | undefined): Policies {
   if (key === undefined) return { identity: [] }
+  const organization = organizationSources(tables, key.accountId)
+  const limits = organization.length > 0 ? { organization } : {}
   if (key.session === undefined) {
     const user = tables.users.get(nameKey(key.accountId, key.userName ?? ''))
-    return { identity: inlineSources(user?.inlinePolicies ?? {}) }
+    return { ...(user === undefined ? { identity: [] } : policiesOfUser(tables, user)), ...limits }
   }
   const role = roleOfKey(tables, key)
   const { policies } = key.session
   return {
     ...(role === undefined ? { identity: [] } : policiesOfRole(tables, role)),
+    // Service-linked roles are the one exception from an organization's policies.
+    ...(role?.path.startsWith('/aws-service-role/') !== true && limits),
     ...(policies.length > 0 && {
       session: policies.map((text, index) => ({
         name: `session:${index + 1}`,
@@ -57,12 +61,42 @@ export function policiesOfKey(tables: Tables, key: KeyRecord | undefined): Polic
   }
 }
 
+/** The service control policies over an account, each of which must allow. */
+export function organizationSources(tables: Tables, accountId: string): readonly PolicySource[] {
+  return ['*', accountId].flatMap((owner) =>
+    (tables.organization.get(owner)?.serviceControlPolicies ?? []).map((text, index) => ({
+      name: owner === '*' ? `scp:${index + 1}` : `scp:${owner}:${index + 1}`,
+      document: documentOf(text, 'identity'),
+    })),
+  )
+}
+
 /** A role's identity policies and its boundary. */
 export function policiesOfRole(tables: Tables, role: RoleRecord): Policies {
-  const attached = role.attachedPolicyArns.flatMap((arn) => managedSource(tables, arn))
-  const [boundary] = role.boundaryArn === undefined ? [] : managedSource(tables, role.boundaryArn)
+  return policiesOfEntity(tables, role)
+}
+
+/** A user's identity policies, its groups' too, and its boundary. */
+export function policiesOfUser(tables: Tables, user: UserRecord): Policies {
+  const own = policiesOfEntity(tables, user)
+  const groups = groupsOfUser(tables, user)
+  const shared = groups.flatMap((group) => policiesOfEntity(tables, group).identity)
+  return { ...own, identity: [...own.identity, ...shared] }
+}
+
+/** The groups that a user is in. */
+export const groupsOfUser = (tables: Tables, user: UserRecord): readonly GroupRecord[] =>
+  [...tables.groups.values()].filter(({ userIds }) => userIds.includes(user.userId))
+
+function policiesOfEntity(
+  tables: Tables,
+  entity: Pick<RoleRecord, 'inlinePolicies' | 'attachedPolicyArns' | 'boundaryArn'>,
+): Policies {
+  const { boundaryArn } = entity
+  const attached = entity.attachedPolicyArns.flatMap((arn) => managedSource(tables, arn))
+  const [boundary] = boundaryArn === undefined ? [] : managedSource(tables, boundaryArn)
   return {
-    identity: [...inlineSources(role.inlinePolicies), ...attached],
+    identity: [...inlineSources(entity.inlinePolicies), ...attached],
     ...(boundary !== undefined && { boundary }),
   }
 }

@@ -109,11 +109,12 @@ function packedBytes(request: SessionRequest): number {
   return Math.ceil((packed.length * 4) / 3)
 }
 
-/** Keys of sessions that ended long ago; they are in the order in which they were given out. */
+/** Keys of sessions that ended long ago, in about the order in which they were given out. */
 function forgetOldKeys(world: World, nowMs: number): void {
   for (const [id, key] of world.tables.keys.entries()) {
-    if (key.session === undefined) continue
-    if (key.session.expiresAtMs + KEPT_AFTER_EXPIRY_MS > nowMs) return
+    const ends = key.session ?? key.temporary
+    if (ends === undefined) continue
+    if (ends.expiresAtMs + KEPT_AFTER_EXPIRY_MS > nowMs) return
     world.tables.keys.delete(id)
   }
 }

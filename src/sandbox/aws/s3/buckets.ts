@@ -5,31 +5,16 @@ import { messageOf } from '../../../lib/errors.ts'
 import type { BucketRecord, PublicAccessBlock } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
-import { childrenOf, parseXml, textOf, writeElement } from '../wire/xml.ts'
+import { childrenOf, textOf, writeElement } from '../wire/xml.ts'
 import { isBucketName } from './address.ts'
 import { s3Fault } from './fault.ts'
 import { ALL_BLOCKED, isPublicPolicy, parseBucketPolicy } from './policy.ts'
+import { readOwnershipHeader, refuseAcl } from './ownership.ts'
 import { authorizeBucket, bucketArn, requireBucket, type S3Request } from './request.ts'
+import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
 import { textOfBytes } from '../wire/body.ts'
 
-const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 const MAX_BUCKETS = 10_000
-
-/** An XML document with S3's name space. */
-export function xmlResponse(root: string, content: string, status = 200): Response {
-  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${NAMESPACE}">${content}</${root}>`
-  return new Response(body, { status, headers: { 'content-type': 'application/xml' } })
-}
-
-export const noContent = (): Response => new Response(null, { status: 204 })
-
-/** The XML of a body as its root element. @throws AwsFault `MalformedXML` */
-export function readXmlRoot(request: S3Request, root: string): unknown {
-  const text = textOfBytes(request.body)
-  const document = text === undefined ? undefined : parseXml(text)
-  if (document === undefined || !Object.hasOwn(document, root)) throw s3Fault('MalformedXML')
-  return document[root]
-}
 
 export function listBuckets(request: S3Request): Response {
   const { call, query } = request
@@ -82,6 +67,7 @@ export function createBucket(request: S3Request): Response {
     accountId: accountOf(call),
     region,
     publicAccessBlock: ALL_BLOCKED,
+    objectOwnership: readOwnershipHeader(request),
     createdAtMs: call.nowMs,
   })
   return new Response(null, { status: 200, headers: { location: `/${bucket}` } })
@@ -101,14 +87,6 @@ function readLocation(request: S3Request): string {
     {},
     `The ${region} location constraint is incompatible for the region specific endpoint this request was sent to.`,
   )
-}
-
-/** Buckets enforce their owner's ownership of objects, so ACLs are refused. */
-export function refuseAcl(request: S3Request): void {
-  const acl = request.headers.get('x-amz-acl')
-  const grants = [...request.headers.keys()].some((name) => name.startsWith('x-amz-grant-'))
-  const harmless = acl === null || acl === 'private' || acl === 'bucket-owner-full-control'
-  if (!harmless || grants) throw s3Fault('AccessControlListNotSupported')
 }
 
 export function headBucket(request: S3Request): Response {

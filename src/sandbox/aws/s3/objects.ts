@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { BucketRecord, ObjectRecord } from '../records.ts'
 import { objectKey } from '../records.ts'
+import { canonicalIdOf } from '../world.ts'
 import { pageOf } from '../wire/pages.ts'
 import { writeElement } from '../wire/xml.ts'
-import { keyFault, noContent, readCount, readDeleted, refuseAcl, xmlResponse } from './buckets.ts'
+import { keyFault, readCount, readDeleted } from './buckets.ts'
+import { noContent, xmlResponse } from './documents.ts'
 import { checkChecksums } from './checksums.ts'
 import { s3Fault } from './fault.ts'
+import { refuseAcl } from './ownership.ts'
 import {
   authorizeBucket,
   bucketArn,
@@ -35,14 +38,12 @@ export function putObject(request: S3Request): Response {
   const { tables } = call.world
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
-  refuseAcl(request)
-  for (const name of ['x-amz-copy-source', 'x-amz-tagging', 'x-amz-object-lock-mode']) {
+  refuseAcl(request, record)
+  for (const name of ['x-amz-tagging', 'x-amz-object-lock-mode']) {
     if (headers.has(name)) throw s3Fault('NotImplemented')
   }
-  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw s3Fault('KeyTooLongError')
-  if (body.length > MAX_OBJECT_BYTES || tables.objects.size >= MAX_OBJECTS) {
-    throw s3Fault('EntityTooLarge')
-  }
+  checkKey(request)
+  if (body.length > MAX_OBJECT_BYTES) throw s3Fault('EntityTooLarge')
   checkWriteConditions(request)
   const checksums = checkChecksums(
     body,
@@ -61,7 +62,14 @@ export function putObject(request: S3Request): Response {
   return new Response(null, { status: 200, headers: { etag, ...checksums } })
 }
 
-function keptHeaders(headers: Headers): Readonly<Record<string, string>> {
+/** Whether one more object may be kept under this key. @throws AwsFault */
+export function checkKey({ call, key }: S3Request): void {
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw s3Fault('KeyTooLongError')
+  if (call.world.tables.objects.size >= MAX_OBJECTS) throw s3Fault('EntityTooLarge')
+}
+
+/** The headers of a write that come back with each read. */
+export function keptHeaders(headers: Headers): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {}
   let metadata = 0
   for (const [name, value] of headers) {
@@ -81,7 +89,8 @@ function keptHeaders(headers: Headers): Readonly<Record<string, string>> {
   return kept
 }
 
-function checkWriteConditions(request: S3Request): void {
+/** @throws AwsFault `PreconditionFailed`, `NoSuchKey` */
+export function checkWriteConditions(request: S3Request): void {
   const present = findObject(request)
   if (request.headers.get('if-none-match') === '*' && present !== undefined) {
     throw s3Fault('PreconditionFailed', { Condition: 'If-None-Match' })
@@ -101,6 +110,7 @@ export function getObject(request: S3Request): Response {
   const headers = {
     'content-type': 'binary/octet-stream',
     ...object.headers,
+    ...overridden(request),
     etag: object.etag,
     'last-modified': new Date(object.modifiedAtMs).toUTCString(),
     'accept-ranges': 'bytes',
@@ -128,6 +138,19 @@ export function getObject(request: S3Request): Response {
   })
 }
 
+/** Headers of the answer that a signed request chooses: `response-content-type`, … */
+function overridden({ call, query }: S3Request): Readonly<Record<string, string>> {
+  const chosen = KEPT_HEADERS.filter((name) => query.has(`response-${name}`))
+  if (chosen.length > 0 && call.identity.key === undefined) {
+    throw s3Fault(
+      'InvalidRequest',
+      {},
+      'Request specific response headers cannot be used for anonymous GET requests.',
+    )
+  }
+  return Object.fromEntries(chosen.map((name) => [name, query.get(`response-${name}`) ?? '']))
+}
+
 /** Who may not list the bucket is not told whether a key exists. */
 function missingKey(request: S3Request, record: BucketRecord): Error {
   const mayList = mayOnBucket(request, record, {
@@ -152,7 +175,8 @@ function isUnchanged(request: S3Request, object: ObjectRecord): boolean {
   return modifiedSince !== null && modified <= Date.parse(modifiedSince)
 }
 
-function matches(header: string, etag: string): boolean {
+/** Whether an If-Match or If-None-Match header names that entity tag. */
+export function matches(header: string, etag: string): boolean {
   const tags = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
   return tags.includes('*') || tags.includes(etag) || tags.includes(etag.replaceAll('"', ''))
 }
@@ -201,7 +225,7 @@ interface Row {
   readonly object?: ObjectRecord
 }
 
-/** ListObjectsV2. */
+/** ListObjects and ListObjectsV2. */
 export function listObjects(request: S3Request): Response {
   const { query } = request
   const record = requireBucket(request)
@@ -220,7 +244,8 @@ export function listObjects(request: S3Request): Response {
   const limit = readCount(maxKeys, 1000)
   const encode = query.get('encoding-type') === 'url' ? encodeKey : (key: string): string => key
   const token = query.get('continuation-token') ?? undefined
-  const startAfter = query.get('start-after') ?? ''
+  const first = query.get('list-type') !== '2'
+  const startAfter = query.get(first ? 'marker' : 'start-after') ?? ''
   const rows = rowsOf(request, prefix, delimiter).filter(({ key }) => key > startAfter)
   const page = pageOf(rows, ({ key }) => key, { limit, token, fault: 'InvalidArgument' })
   const contents = page.items
@@ -230,6 +255,7 @@ export function listObjects(request: S3Request): Response {
       LastModified: new Date(object?.modifiedAtMs ?? 0),
       ETag: object?.etag,
       Size: object?.size,
+      ...(first && { Owner: { ID: canonicalIdOf(record.accountId) } }),
       StorageClass: 'STANDARD',
     }))
   const prefixes = page.items
@@ -240,10 +266,23 @@ export function listObjects(request: S3Request): Response {
     writeElement('Prefix', encode(prefix)),
     writeElement('Delimiter', delimiter === '' ? undefined : encode(delimiter)),
     writeElement('EncodingType', query.get('encoding-type') === 'url' ? 'url' : undefined),
-    writeElement('StartAfter', startAfter === '' ? undefined : encode(startAfter)),
-    writeElement('ContinuationToken', token),
-    writeElement('NextContinuationToken', page.next),
-    writeElement('KeyCount', page.items.length),
+    ...(first
+      ? [
+          writeElement('Marker', encode(startAfter)),
+          // Without a delimiter the last key is the next marker.
+          writeElement(
+            'NextMarker',
+            page.next === undefined || delimiter === ''
+              ? undefined
+              : encode(page.items.at(-1)?.key ?? ''),
+          ),
+        ]
+      : [
+          writeElement('StartAfter', startAfter === '' ? undefined : encode(startAfter)),
+          writeElement('ContinuationToken', token),
+          writeElement('NextContinuationToken', page.next),
+          writeElement('KeyCount', page.items.length),
+        ]),
     writeElement('MaxKeys', limit),
     writeElement('IsTruncated', page.next !== undefined),
     writeElement('Contents', contents, 'flat'),

@@ -12,9 +12,25 @@ import {
   putBucketPolicy,
   putPublicAccessBlock,
 } from './buckets.ts'
+import { copyObject } from './copies.ts'
 import { s3Fault } from './fault.ts'
 import { deleteObject, deleteObjects, getObject, listObjects, putObject } from './objects.ts'
+import {
+  deleteOwnershipControls,
+  getAcl,
+  getOwnershipControls,
+  putAcl,
+  putOwnershipControls,
+} from './ownership.ts'
 import type { S3Request } from './request.ts'
+import {
+  abortUpload,
+  completeUpload,
+  createUpload,
+  listParts,
+  listUploads,
+  uploadPart,
+} from './uploads.ts'
 
 type Operation = (request: S3Request) => Response
 
@@ -24,6 +40,7 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'bucket PUT': ['CreateBucket', createBucket],
   'bucket HEAD': ['HeadBucket', headBucket],
   'bucket DELETE': ['DeleteBucket', deleteBucket],
+  'bucket GET': ['ListObjects', listObjects],
   'bucket GET list-type': ['ListObjectsV2', listObjects],
   'bucket GET location': ['GetBucketLocation', getBucketLocation],
   'bucket GET policy': ['GetBucketPolicy', getBucketPolicy],
@@ -32,31 +49,53 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'bucket GET publicAccessBlock': ['GetPublicAccessBlock', getPublicAccessBlock],
   'bucket PUT publicAccessBlock': ['PutPublicAccessBlock', putPublicAccessBlock],
   'bucket DELETE publicAccessBlock': ['DeletePublicAccessBlock', deletePublicAccessBlock],
+  'bucket GET ownershipControls': ['GetBucketOwnershipControls', getOwnershipControls],
+  'bucket PUT ownershipControls': ['PutBucketOwnershipControls', putOwnershipControls],
+  'bucket DELETE ownershipControls': ['DeleteBucketOwnershipControls', deleteOwnershipControls],
+  'bucket GET acl': ['GetBucketAcl', getAcl],
+  'bucket PUT acl': ['PutBucketAcl', putAcl],
+  'object GET acl': ['GetObjectAcl', getAcl],
+  'object PUT acl': ['PutObjectAcl', putAcl],
   'bucket POST delete': ['DeleteObjects', deleteObjects],
   'object GET': ['GetObject', getObject],
   'object HEAD': ['HeadObject', getObject],
   'object PUT': ['PutObject', putObject],
+  'object PUT x-amz-copy-source': ['CopyObject', copyObject],
+  'bucket GET uploads': ['ListMultipartUploads', listUploads],
+  'object POST uploads': ['CreateMultipartUpload', createUpload],
+  'object PUT partNumber uploadId': ['UploadPart', uploadPart],
+  'object GET uploadId': ['ListParts', listParts],
+  'object POST uploadId': ['CompleteMultipartUpload', completeUpload],
+  'object DELETE uploadId': ['AbortMultipartUpload', abortUpload],
   'object DELETE': ['DeleteObject', deleteObject],
 }
 
+/** The names of S3's operations here. */
+export const S3_OPERATION_NAMES: readonly string[] = Object.values(OPERATIONS).map(([name]) => name)
+
 /** Query parameters that belong to an operation without choosing it. */
 const PLAIN = new Set(
-  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id'.split(
+  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id marker max-uploads max-parts response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding'.split(
     ' ',
   ),
 )
+
+const COPY = 'x-amz-copy-source'
 
 /** What a request asks for; undefined where the sandbox's S3 has no such operation. */
 export function findOperation(
   method: string,
   at: { readonly bucket: string; readonly key: string },
   query: URLSearchParams,
+  headers: Headers,
 ): { readonly name: string; readonly run: Operation } | undefined {
   const level = at.bucket === '' ? 'service' : at.key === '' ? 'bucket' : 'object'
   const chosen = [...query.keys()].filter(
     (name) => !PLAIN.has(name) && !name.toLowerCase().startsWith('x-amz-'),
   )
-  const key = [level, method, ...chosen].join(' ')
+  // No query parameter can be this one: those that begin with x-amz- are not among the chosen.
+  if (headers.has(COPY)) chosen.push(COPY)
+  const key = [level, method, ...chosen.sort()].join(' ')
   const found = Object.hasOwn(OPERATIONS, key) ? OPERATIONS[key] : undefined
   return found === undefined ? undefined : { name: found[0], run: found[1] }
 }

@@ -1,7 +1,9 @@
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { accountOf, type Call, callerName } from '../world.ts'
 import { authorize } from '../identity/authorization.ts'
+import { getAccessKeyInfo } from './access-keys.ts'
 import { assumeRoleOperation } from './assume-role.ts'
+import { getSessionToken } from './user-sessions.ts'
 import { assumeRoleWithWebIdentity } from './web-identity.ts'
 
 /** No policy can refuse it; the decision is on record all the same. */
@@ -21,6 +23,8 @@ function userIdOf(call: Call): string {
 /** STS's operations, API version 2011-06-15. */
 export const STS_OPERATIONS: QueryOperations = {
   GetCallerIdentity: getCallerIdentity,
+  GetAccessKeyInfo: getAccessKeyInfo,
+  GetSessionToken: getSessionToken,
   AssumeRole: assumeRoleOperation,
   AssumeRoleWithWebIdentity: assumeRoleWithWebIdentity,
 }

@@ -12,7 +12,6 @@ import { Constraints } from '../wire/constraints.ts'
 import { AwsFault } from '../wire/fault.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Call } from '../world.ts'
-import { fetchIssuerKeys } from './issuer-keys.ts'
 import {
   checkDuration,
   findRole,
@@ -98,7 +97,7 @@ const refused = (logged = false): AwsFault =>
   })
 
 async function verifyIdentity(call: Call, token: string, accountId: string): Promise<WebIdentity> {
-  const { tables, partition, names, log } = call.world
+  const { tables, partition, issuerKeys, log } = call.world
   const unverified = decode(token)
   const { iss, aud, azp } = unverified
   if (aud.length > 1 && azp === undefined) {
@@ -115,7 +114,7 @@ async function verifyIdentity(call: Call, token: string, accountId: string): Pro
   if (!provider.clientIds.includes(audience)) throw invalidToken('Incorrect token audience')
   let keys: KeySet
   try {
-    keys = await fetchIssuerKeys(names, iss)
+    keys = await issuerKeys(iss)
   } catch (error) {
     log.info('keys of an issuer could not be read', { issuer: iss, ...faultFields(error) })
     throw invalidToken(NO_KEY)

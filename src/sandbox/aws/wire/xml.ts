@@ -2,7 +2,7 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser'
 
 /**
  * What an XML or JSON answer is made of. A Date becomes an ISO 8601 time in XML and epoch seconds
- * in JSON; undefined leaves the element out.
+ * in JSON; undefined leaves the element out. A map becomes entries of `key` and `value` in XML.
  */
 export type Node =
   | string
@@ -11,6 +11,7 @@ export type Node =
   | Date
   | undefined
   | readonly Node[]
+  | ReadonlyMap<string, Node>
   | { readonly [name: string]: Node }
 
 /** How arrays are written: inside one element as `member`s (query protocol), or repeated (S3). */
@@ -40,6 +41,12 @@ export function writeElement(name: string, node: Node, lists: ListStyle = 'membe
     return `<${name}>${node.map((item: Node) => writeElement('member', item, lists)).join('')}</${name}>`
   }
   if (node instanceof Date) return `<${name}>${isoSeconds(node)}</${name}>`
+  if (node instanceof Map) {
+    const entries = [...(node as ReadonlyMap<string, Node>)].map(([key, value]) =>
+      writeElement('entry', { key, value }, lists),
+    )
+    return `<${name}>${entries.join('')}</${name}>`
+  }
   if (typeof node === 'object') {
     return `<${name}>${writeChildren(node as Readonly<Record<string, Node>>, lists)}</${name}>`
   }
@@ -59,6 +66,7 @@ export function writeChildren(
 /** The same answer as the JSON form of the query protocol: times are epoch seconds. */
 export function toJson(node: Node): unknown {
   if (node instanceof Date) return node.getTime() / 1000
+  if (node instanceof Map) return toJson(Object.fromEntries(node as ReadonlyMap<string, Node>))
   if (Array.isArray(node)) return node.map((item: Node) => toJson(item))
   if (typeof node === 'object') {
     return Object.fromEntries(

@@ -1,0 +1,307 @@
+import { randomUUID } from 'node:crypto'
+import { authorize } from '../identity/authorization.ts'
+import { requestTagKeys } from '../iam/tags.ts'
+import type { Tags } from '../records.ts'
+import { AwsFault } from '../wire/fault.ts'
+import { pageOf } from '../wire/pages.ts'
+import type { TargetInput, TargetOperations } from '../wire/target.ts'
+import {
+  readNumber,
+  readStructures,
+  readText,
+  requireBlob,
+  requireText,
+} from '../wire/target-input.ts'
+import { accountOf, type Call } from '../world.ts'
+import { authorizeKey, defaultPolicy, notFound, readKeyPolicy } from './access.ts'
+import { ALIAS_OPERATIONS, findKey, keyTableKey } from './aliases.ts'
+import type { KmsKeyRecord } from './records.ts'
+import {
+  digestLength,
+  KEY_SPECS,
+  publicKeyOf,
+  signWith,
+  type ToSign,
+  verifyWith,
+} from './signing.ts'
+
+const DAY_MS = 86_400_000
+const KEY_ID = { min: 1, max: 2048 }
+const algorithmsOf = (key: KmsKeyRecord): readonly string[] =>
+  KEY_SPECS.get(key.keySpec)?.algorithms ?? []
+
+function stateOf(key: KmsKeyRecord): 'Enabled' | 'Disabled' | 'PendingDeletion' {
+  if (key.deletionAtMs !== undefined) return 'PendingDeletion'
+  return key.enabled ? 'Enabled' : 'Disabled'
+}
+
+function metadataOf(key: KmsKeyRecord): Readonly<Record<string, unknown>> {
+  return {
+    AWSAccountId: key.accountId,
+    KeyId: key.keyId,
+    Arn: key.arn,
+    CreationDate: key.createdAtMs / 1000,
+    Enabled: stateOf(key) === 'Enabled',
+    Description: key.description,
+    KeyUsage: 'SIGN_VERIFY',
+    KeyState: stateOf(key),
+    ...(key.deletionAtMs !== undefined && { DeletionDate: key.deletionAtMs / 1000 }),
+    Origin: 'AWS_KMS',
+    KeyManager: 'CUSTOMER',
+    CustomerMasterKeySpec: key.keySpec,
+    KeySpec: key.keySpec,
+    SigningAlgorithms: algorithmsOf(key),
+    MultiRegion: false,
+  }
+}
+
+/** The key that a call names, once the caller may do with it what the call asks. */
+function requireKey(
+  call: Call,
+  input: TargetInput,
+  context: Readonly<Record<string, string>> = {},
+): KmsKeyRecord {
+  const name = requireText(input, 'KeyId', KEY_ID)
+  const key = findKey(call, name)
+  if (key === undefined) {
+    const any = `arn:${call.world.partition}:kms:${call.region}:${accountOf(call)}:key/${name}`
+    authorize(call, { action: `kms:${call.operation}`, resource: any })
+    throw notFound(`Key '${any.slice(0, 300)}' does not exist`)
+  }
+  authorizeKey(call, key, context)
+  return key
+}
+
+/** @throws AwsFault `DisabledException`, `KMSInvalidStateException` */
+function checkUsable(key: KmsKeyRecord): void {
+  const state = stateOf(key)
+  if (state === 'Disabled') throw new AwsFault('DisabledException', `${key.arn} is disabled.`)
+  if (state === 'PendingDeletion') throw pendingDeletion(key)
+}
+
+const pendingDeletion = (key: KmsKeyRecord): AwsFault =>
+  new AwsFault('KMSInvalidStateException', `${key.arn} is pending deletion.`)
+
+const saveKey = (call: Call, key: KmsKeyRecord): void =>
+  call.world.tables.kmsKeys.set(keyTableKey(key), key)
+
+function readKmsTags(input: TargetInput): Tags {
+  const tags = readStructures(input, 'Tags').map((tag) => [
+    requireText(tag, 'TagKey', { min: 1, max: 128 }),
+    requireText(tag, 'TagValue', { max: 256 }),
+  ])
+  if (tags.length > 50) throw new AwsFault('TagException', 'Too many tags')
+  const read: Tags = Object.fromEntries(tags) as Tags
+  if (Object.keys(read).length !== tags.length)
+    throw new AwsFault('TagException', 'Duplicate tag keys')
+  if (Object.keys(read).some((name) => /^aws:/i.test(name))) {
+    throw new AwsFault(
+      'TagException',
+      'aws: prefixed tag key names are not allowed for external use.',
+    )
+  }
+  return read
+}
+
+const tagContext = (tags: Tags): ReturnType<typeof requestTagKeys> =>
+  requestTagKeys(Object.entries(tags).map(([Key, Value]) => ({ Key, Value })))
+
+const unsupported = (message: string): AwsFault =>
+  new AwsFault('UnsupportedOperationException', message)
+
+async function createKey(call: Call, input: TargetInput): Promise<unknown> {
+  const keySpec =
+    readText(input, 'KeySpec') ?? readText(input, 'CustomerMasterKeySpec') ?? 'SYMMETRIC_DEFAULT'
+  const usage = readText(input, 'KeyUsage')
+  const description = readText(input, 'Description', { max: 8192 }) ?? ''
+  const policy = readText(input, 'Policy', { min: 1, max: 131_072 })
+  const tags = readKmsTags(input)
+  authorize(call, {
+    action: 'kms:CreateKey',
+    resource: '*',
+    context: { 'kms:KeySpec': keySpec, 'kms:KeyUsage': usage ?? '', ...tagContext(tags) },
+  })
+  const spec = KEY_SPECS.get(keySpec)
+  if (spec === undefined) {
+    throw unsupported(
+      `The sandbox makes no keys of spec ${keySpec.slice(0, 40)}: wanted one of ${[...KEY_SPECS.keys()].join(', ')}`,
+    )
+  }
+  if (usage === undefined) {
+    throw new AwsFault(
+      'ValidationException',
+      'You must specify a KeyUsage value for an asymmetric KMS key.',
+    )
+  }
+  if (usage !== 'SIGN_VERIFY') throw unsupported(`KeyUsage ${usage.slice(0, 40)} is not served`)
+  const { world, region } = call
+  const accountId = accountOf(call)
+  const read = readKeyPolicy(call, policy ?? defaultPolicy(world.partition, accountId))
+  const privateKey = await spec.generate()
+  const keyId = randomUUID()
+  const key: KmsKeyRecord = {
+    accountId,
+    region,
+    keyId,
+    arn: `arn:${world.partition}:kms:${region}:${accountId}:key/${keyId}`,
+    description,
+    keySpec,
+    privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    ...read,
+    enabled: true,
+    tags,
+    createdAtMs: call.nowMs,
+  }
+  saveKey(call, key)
+  return { KeyMetadata: metadataOf(key) }
+}
+
+async function getPublicKey(call: Call, input: TargetInput): Promise<unknown> {
+  const key = requireKey(call, input)
+  checkUsable(key)
+  return {
+    KeyId: key.arn,
+    PublicKey: publicKeyOf(key).toString('base64'),
+    CustomerMasterKeySpec: key.keySpec,
+    KeySpec: key.keySpec,
+    KeyUsage: 'SIGN_VERIFY',
+    SigningAlgorithms: algorithmsOf(key),
+  }
+}
+
+/** What Sign and Verify share: the key, and what the signature is over. */
+function readToSign(call: Call, input: TargetInput): { key: KmsKeyRecord; what: ToSign } {
+  const algorithm = requireText(input, 'SigningAlgorithm')
+  const type = readText(input, 'MessageType', { oneOf: ['RAW', 'DIGEST', 'EXTERNAL_MU'] }) ?? 'RAW'
+  const message = requireBlob(input, 'Message', { min: 1, max: 4096 })
+  const key = requireKey(call, input, {
+    'kms:SigningAlgorithm': algorithm,
+    'kms:MessageType': type,
+  })
+  checkUsable(key)
+  if (!algorithmsOf(key).includes(algorithm)) {
+    throw new AwsFault(
+      'InvalidKeyUsageException',
+      `Algorithm ${algorithm.slice(0, 40)} is incompatible with key spec ${key.keySpec}.`,
+    )
+  }
+  if (type === 'EXTERNAL_MU') {
+    throw new AwsFault('ValidationException', 'EXTERNAL_MU is for ML-DSA keys only')
+  }
+  if (type === 'DIGEST' && message.length !== digestLength(algorithm)) {
+    throw new AwsFault(
+      'ValidationException',
+      `Digest is invalid length for algorithm ${algorithm}.`,
+    )
+  }
+  return { key, what: { algorithm, message, isDigest: type === 'DIGEST' } }
+}
+
+async function signMessage(call: Call, input: TargetInput): Promise<unknown> {
+  const { key, what } = readToSign(call, input)
+  return {
+    KeyId: key.arn,
+    Signature: signWith(key, what).toString('base64'),
+    SigningAlgorithm: what.algorithm,
+  }
+}
+
+async function verifyMessage(call: Call, input: TargetInput): Promise<unknown> {
+  const signature = requireBlob(input, 'Signature', { min: 1, max: 6144 })
+  const { key, what } = readToSign(call, input)
+  if (!verifyWith(key, what, signature)) {
+    throw new AwsFault('KMSInvalidSignatureException', '')
+  }
+  return { KeyId: key.arn, SignatureValid: true, SigningAlgorithm: what.algorithm }
+}
+
+async function describeKey(call: Call, input: TargetInput): Promise<unknown> {
+  return { KeyMetadata: metadataOf(requireKey(call, input)) }
+}
+
+async function listKeys(call: Call, input: TargetInput): Promise<unknown> {
+  const limit = readNumber(input, 'Limit', { min: 1, max: 1000 }) ?? 100
+  const token = readText(input, 'Marker', { min: 1, max: 1024 })
+  authorize(call, { action: 'kms:ListKeys', resource: '*' })
+  const own = [...call.world.tables.kmsKeys.values()].filter(
+    ({ accountId, region }) => accountId === accountOf(call) && region === call.region,
+  )
+  const page = pageOf(own, ({ keyId }) => keyId, { limit, token, fault: 'InvalidMarkerException' })
+  return {
+    Keys: page.items.map(({ keyId, arn }) => ({ KeyId: keyId, KeyArn: arn })),
+    Truncated: page.next !== undefined,
+    ...(page.next !== undefined && { NextMarker: page.next }),
+  }
+}
+
+async function scheduleKeyDeletion(call: Call, input: TargetInput): Promise<unknown> {
+  const days = readNumber(input, 'PendingWindowInDays', { min: 7, max: 30 }) ?? 30
+  const key = requireKey(call, input, {
+    'kms:ScheduleKeyDeletionPendingWindowInDays': String(days),
+  })
+  if (key.deletionAtMs !== undefined) throw pendingDeletion(key)
+  const deletionAtMs = call.nowMs + days * DAY_MS
+  saveKey(call, { ...key, enabled: false, deletionAtMs })
+  return {
+    KeyId: key.arn,
+    DeletionDate: deletionAtMs / 1000,
+    KeyState: 'PendingDeletion',
+    PendingWindowInDays: days,
+  }
+}
+
+async function cancelKeyDeletion(call: Call, input: TargetInput): Promise<unknown> {
+  const key = requireKey(call, input)
+  const { deletionAtMs, ...kept } = key
+  if (deletionAtMs === undefined) {
+    throw new AwsFault('KMSInvalidStateException', `${key.arn} is not pending deletion.`)
+  }
+  saveKey(call, kept)
+  return { KeyId: key.arn }
+}
+
+const setEnabled =
+  (enabled: boolean) =>
+  async (call: Call, input: TargetInput): Promise<unknown> => {
+    const key = requireKey(call, input)
+    if (key.deletionAtMs !== undefined) throw pendingDeletion(key)
+    saveKey(call, { ...key, enabled })
+    return undefined
+  }
+
+async function getKeyPolicy(call: Call, input: TargetInput): Promise<unknown> {
+  checkPolicyName(input)
+  const key = requireKey(call, input)
+  return { Policy: key.policy, PolicyName: 'default' }
+}
+
+async function putKeyPolicy(call: Call, input: TargetInput): Promise<unknown> {
+  checkPolicyName(input)
+  const text = requireText(input, 'Policy', { min: 1, max: 131_072 })
+  const key = requireKey(call, input)
+  saveKey(call, { ...key, ...readKeyPolicy(call, text) })
+  return undefined
+}
+
+function checkPolicyName(input: TargetInput): void {
+  if ((readText(input, 'PolicyName') ?? 'default') !== 'default') {
+    throw notFound('No such policy exists')
+  }
+}
+
+/** KMS's operations, API version 2014-11-01, of asymmetric signing keys. */
+export const KMS_OPERATIONS: TargetOperations = {
+  CreateKey: createKey,
+  DescribeKey: describeKey,
+  ListKeys: listKeys,
+  GetPublicKey: getPublicKey,
+  Sign: signMessage,
+  Verify: verifyMessage,
+  EnableKey: setEnabled(true),
+  DisableKey: setEnabled(false),
+  GetKeyPolicy: getKeyPolicy,
+  PutKeyPolicy: putKeyPolicy,
+  ScheduleKeyDeletion: scheduleKeyDeletion,
+  CancelKeyDeletion: cancelKeyDeletion,
+  ...ALIAS_OPERATIONS,
+}

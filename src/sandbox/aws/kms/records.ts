@@ -1,0 +1,33 @@
+import type { Tags } from '../records.ts'
+
+/** An asymmetric key of KMS. Times are milliseconds since the epoch. */
+export interface KmsKeyRecord {
+  readonly accountId: string
+  readonly region: string
+  /** UUID. */
+  readonly keyId: string
+  readonly arn: string
+  readonly description: string
+  /** `ECC_NIST_P256`, `RSA_2048`, … */
+  readonly keySpec: string
+  /** PKCS #8, PEM. */
+  readonly privateKey: string
+  readonly policy: string
+  /** Unique ids of the roles and users that its policy named, at the time of the write. */
+  readonly policyPrincipalIds: Readonly<Record<string, string>>
+  readonly enabled: boolean
+  readonly deletionAtMs?: number
+  readonly tags: Tags
+  readonly createdAtMs: number
+}
+
+export interface KmsAliasRecord {
+  readonly accountId: string
+  readonly region: string
+  /** `alias/NAME` */
+  readonly aliasName: string
+  readonly arn: string
+  readonly keyId: string
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+}

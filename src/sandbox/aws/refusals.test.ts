@@ -1,0 +1,117 @@
+/** Every operation of EKS and of the JSON 1.1 services refuses who may not, and whom nobody knows. */
+import { CreateRoleCommand, PutRolePolicyCommand } from '@aws-sdk/client-iam'
+import { AssumeRoleCommand } from '@aws-sdk/client-sts'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import {
+  ACCOUNT,
+  allowOf,
+  type AwsFixture,
+  CLUSTER,
+  type Keys,
+  startAwsFixture,
+  trustOf,
+} from './aws-fixture.suite.ts'
+import { EKS_ROUTES } from './eks/eks.ts'
+import { TARGET_SERVICES } from './target-service.ts'
+
+let fixture: AwsFixture
+let stranger: Keys
+beforeAll(async () => {
+  fixture = await startAwsFixture()
+  const { iam, sts } = fixture.clients(fixture.admin)
+  const RoleName = 'stranger'
+  const AssumeRolePolicyDocument = trustOf({ AWS: ACCOUNT }, 'sts:AssumeRole')
+  await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
+  const put = { RoleName, PolicyName: 'own', PolicyDocument: allowOf('s3:ListBucket') }
+  await iam.send(new PutRolePolicyCommand(put))
+  const RoleArn = `arn:aws:iam::${ACCOUNT}:role/${RoleName}`
+  const ask = { RoleArn, RoleSessionName: 'stranger' }
+  const { Credentials } = await sts.send(new AssumeRoleCommand(ask))
+  stranger = {
+    accessKeyId: Credentials?.AccessKeyId ?? '',
+    secretAccessKey: Credentials?.SecretAccessKey ?? '',
+    sessionToken: Credentials?.SessionToken ?? '',
+  }
+})
+afterAll(() => fixture.stop())
+
+const PRINCIPAL = encodeURIComponent(`arn:aws:iam::${ACCOUNT}:user/admin`)
+const POLICY = encodeURIComponent('arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy')
+const TAGGED = encodeURIComponent(`arn:aws:eks:eu-central-1:${ACCOUNT}:cluster/${CLUSTER}`)
+
+/** A path whose labels name something of its kind. */
+function pathOf(pattern: string): string {
+  const labels = pattern.startsWith('/tags')
+    ? [TAGGED]
+    : pattern.includes('access-entries')
+      ? [CLUSTER, PRINCIPAL, POLICY]
+      : [CLUSTER, 'some-thing']
+  let index = 0
+  return pattern.replaceAll('*', () => labels[index++] ?? 'x')
+}
+
+const GOOD_BODY = JSON.stringify({
+  name: 'made',
+  roleArn: `arn:aws:iam::${ACCOUNT}:role/stranger`,
+  resourcesVpcConfig: {},
+  connectorConfig: { roleArn: `arn:aws:iam::${ACCOUNT}:role/stranger`, provider: 'OTHER' },
+  tags: { a: 'b' },
+})
+
+test.each(EKS_ROUTES.map((route) => [route.operation, route] as const))(
+  'EKS %s',
+  async (_name, { method, path }) => {
+    const ask = async (keys: Keys): Promise<{ status: number; error: string | null }> => {
+      const body = method === 'POST' ? { body: GOOD_BODY } : {}
+      const response = await fixture.call({
+        keys,
+        service: 'eks',
+        method,
+        path: pathOf(path),
+        ...body,
+      })
+      await response.arrayBuffer()
+      return { status: response.status, error: response.headers.get('x-amzn-errortype') }
+    }
+    expect(await ask(stranger)).toEqual({ status: 403, error: 'AccessDeniedException' })
+    const forged = { ...fixture.admin, secretAccessKey: 'x'.repeat(40) }
+    expect(await ask(forged)).toEqual({ status: 403, error: 'InvalidSignatureException' })
+    const unknown = { ...fixture.admin, accessKeyId: 'AKIAAAAAAAAAAAAAAAAA' }
+    expect((await ask(unknown)).error).toBe('UnrecognizedClientException')
+  },
+)
+
+const INPUTS: Readonly<Record<string, object>> = {
+  kms: {
+    KeyId: '00000000-0000-0000-0000-000000000000',
+    KeySpec: 'ECC_NIST_P256',
+    KeyUsage: 'SIGN_VERIFY',
+    Message: 'YQ==',
+    Signature: 'YQ==',
+    SigningAlgorithm: 'ECDSA_SHA_256',
+    AliasName: 'alias/x',
+    Policy: '{}',
+  },
+  servicequotas: { ServiceCode: 'eks', QuotaCode: 'L-1194D53C', DesiredValue: 200 },
+  cloudtrail: {},
+}
+
+test.each(
+  TARGET_SERVICES.flatMap(({ name, prefix, operations }) =>
+    Object.keys(operations).map((operation) => [name, operation, prefix] as const),
+  ),
+)('%s %s', async (service, operation, prefix) => {
+  const ask = async (keys: Keys): Promise<unknown> => {
+    const headers = {
+      'content-type': 'application/x-amz-json-1.1',
+      'x-amz-target': `${prefix}.${operation}`,
+    }
+    const body = JSON.stringify(INPUTS[service])
+    const response = await fixture.call({ keys, service, headers, body })
+    expect(response.status).toBe(400)
+    return ((await response.json()) as Record<string, unknown>)['__type']
+  }
+  expect(await ask(stranger)).toBe('AccessDeniedException')
+  const forged = { ...fixture.admin, secretAccessKey: 'x'.repeat(40) }
+  expect(await ask(forged)).toBe('InvalidSignatureException')
+})

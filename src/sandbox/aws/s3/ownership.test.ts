@@ -1,0 +1,161 @@
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  DeleteBucketOwnershipControlsCommand,
+  DeletePublicAccessBlockCommand,
+  GetBucketAclCommand,
+  GetBucketOwnershipControlsCommand,
+  GetObjectCommand,
+  ListObjectsCommand,
+  PutBucketAclCommand,
+  PutBucketOwnershipControlsCommand,
+  PutObjectAclCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type AwsFixture, REGION, refusalOf, startAwsFixture } from '../aws-fixture.suite.ts'
+
+let fixture: AwsFixture
+let s3: S3Client
+const Bucket = 'owned-bucket'
+const CreateBucketConfiguration = { LocationConstraint: REGION } as const
+
+beforeAll(async () => {
+  fixture = await startAwsFixture()
+  s3 = fixture.clients(fixture.admin).s3
+  await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration }))
+})
+afterAll(() => fixture.stop())
+
+const put = (Key: string, more: object = {}): Promise<unknown> =>
+  s3.send(new PutObjectCommand({ Bucket, Key, Body: 'text', ...more }))
+
+describe('ownership controls', () => {
+  const ownership = async (): Promise<string | undefined> => {
+    const found = await s3.send(new GetBucketOwnershipControlsCommand({ Bucket }))
+    return found.OwnershipControls?.Rules?.[0]?.ObjectOwnership
+  }
+  const setOwnership = (text: string): Promise<unknown> => {
+    const Rules = [{ ObjectOwnership: text as 'ObjectWriter' }]
+    const OwnershipControls = { Rules }
+    return s3.send(new PutBucketOwnershipControlsCommand({ Bucket, OwnershipControls }))
+  }
+
+  test('enforced by default: ACLs are refused, the owner has all control', async () => {
+    await put('key')
+    expect(await ownership()).toBe('BucketOwnerEnforced')
+    const refused = { code: 'AccessControlListNotSupported', status: 400 }
+    const ACL = 'public-read'
+    expect(await refusalOf(put('key', { ACL }))).toMatchObject(refused)
+    expect(await refusalOf(put('key', { GrantRead: 'id=abc' }))).toMatchObject(refused)
+    const bucket = new PutBucketAclCommand({ Bucket, ACL })
+    expect(await refusalOf(s3.send(bucket))).toMatchObject(refused)
+    const object = new PutObjectAclCommand({ Bucket, Key: 'key', ACL })
+    expect(await refusalOf(s3.send(object))).toMatchObject(refused)
+    await put('key', { ACL: 'bucket-owner-full-control' })
+    const { Grants, Owner } = await s3.send(new GetBucketAclCommand({ Bucket }))
+    expect(Grants).toEqual([
+      { Grantee: { ID: Owner?.ID, Type: 'CanonicalUser' }, Permission: 'FULL_CONTROL' },
+    ])
+  })
+
+  test('set, taken away, and what ACLs meet then', async () => {
+    await setOwnership('ObjectWriter')
+    expect(await ownership()).toBe('ObjectWriter')
+    const ACL = 'public-read'
+    expect(await refusalOf(put('key', { ACL }))).toMatchObject({
+      code: 'AccessDenied',
+      status: 403,
+    })
+    await s3.send(new DeletePublicAccessBlockCommand({ Bucket }))
+    expect((await refusalOf(put('key', { ACL }))).code).toBe('NotImplemented')
+    expect((await refusalOf(setOwnership('Nobody'))).code).toBe('MalformedXML')
+    await s3.send(new DeleteBucketOwnershipControlsCommand({ Bucket }))
+    expect((await refusalOf(ownership())).code).toBe('OwnershipControlsNotFoundError')
+    await setOwnership('BucketOwnerEnforced')
+    expect((await refusalOf(put('key', { ACL }))).code).toBe('AccessControlListNotSupported')
+  })
+
+  test('asked for by CreateBucket', async () => {
+    const make = (name: string, ObjectOwnership: string): Promise<unknown> =>
+      s3.send(
+        new CreateBucketCommand({
+          Bucket: name,
+          CreateBucketConfiguration,
+          ObjectOwnership: ObjectOwnership as 'ObjectWriter',
+        }),
+      )
+    await make('preferred-bucket', 'BucketOwnerPreferred')
+    expect((await refusalOf(make('wrong-bucket', 'Nobody'))).code).toBe('InvalidArgument')
+  })
+})
+
+describe('copies', () => {
+  const copy = (Key: string, CopySource: string, more: object = {}): Promise<unknown> =>
+    s3.send(new CopyObjectCommand({ Bucket, Key, CopySource, ...more }))
+
+  test('with the metadata, or with new ones', async () => {
+    await put('a b/ü', { ContentType: 'text/csv', Metadata: { team: 'blue' } })
+    await copy('copy', `${Bucket}/${encodeURIComponent('a b/ü')}`)
+    const found = await s3.send(new GetObjectCommand({ Bucket, Key: 'copy' }))
+    expect([found.ContentType, found.Metadata]).toEqual(['text/csv', { team: 'blue' }])
+    expect(await found.Body?.transformToString()).toBe('text')
+    const Metadata = { team: 'green' }
+    await copy('copy', `${Bucket}/copy`, { MetadataDirective: 'REPLACE', Metadata })
+    expect((await s3.send(new GetObjectCommand({ Bucket, Key: 'copy' }))).Metadata).toEqual(
+      Metadata,
+    )
+  })
+
+  test.each([
+    ['itself', `${Bucket}/target`, {}, 'InvalidRequest'],
+    ['a missing key', `${Bucket}/nowhere`, {}, 'NoSuchKey'],
+    ['a missing bucket', 'no-such-bucket/key', {}, 'NoSuchBucket'],
+    ['no key', Bucket, {}, 'InvalidArgument'],
+    ['a broken escape', `${Bucket}/%zz`, {}, 'InvalidArgument'],
+    ['another tag', `${Bucket}/source`, { CopySourceIfMatch: '"x"' }, 'PreconditionFailed'],
+    ['an odd directive', `${Bucket}/source`, { MetadataDirective: 'MOVE' }, 'InvalidArgument'],
+  ])('refused: %s', async (_name, source, more, code) => {
+    await put('target')
+    await put('source')
+    expect((await refusalOf(copy('target', source, more))).code).toBe(code)
+  })
+
+  test('another account reads nothing by copying', async () => {
+    await put('source')
+    const other = fixture.clients(fixture.otherAdmin).s3
+    await other.send(
+      new CreateBucketCommand({ Bucket: 'others-bucket', CreateBucketConfiguration }),
+    )
+    const made = { Bucket: 'others-bucket', Key: 'k', CopySource: `${Bucket}/source` }
+    expect((await refusalOf(other.send(new CopyObjectCommand(made)))).code).toBe('AccessDenied')
+  })
+})
+
+test('the first version of lists: markers and pages', async () => {
+  const name = 'list-bucket'
+  await s3.send(new CreateBucketCommand({ Bucket: name, CreateBucketConfiguration }))
+  for (const Key of ['a', 'b/1', 'b/2', 'c', 'd']) {
+    await s3.send(new PutObjectCommand({ Bucket: name, Key, Body: 'x' }))
+  }
+  const list = (
+    more: object,
+  ): Promise<{ keys: string[]; next: string | undefined; more?: boolean }> =>
+    s3.send(new ListObjectsCommand({ Bucket: name, MaxKeys: 2, ...more })).then((page) => ({
+      keys: [...(page.Contents ?? []), ...(page.CommonPrefixes ?? [])].map((row) =>
+        'Key' in row ? (row.Key ?? '') : ((row as { Prefix?: string }).Prefix ?? ''),
+      ),
+      next: page.NextMarker,
+      more: page.IsTruncated ?? false,
+    }))
+  expect(await list({})).toEqual({ keys: ['a', 'b/1'], next: undefined, more: true })
+  expect(await list({ Marker: 'b/1' })).toEqual({ keys: ['b/2', 'c'], next: undefined, more: true })
+  const Delimiter = '/'
+  expect(await list({ Delimiter })).toEqual({ keys: ['a', 'b/'], next: 'b/', more: true })
+  expect(await list({ Delimiter, Marker: 'b/' })).toEqual({
+    keys: ['c', 'd'],
+    next: undefined,
+    more: false,
+  })
+})

@@ -1,0 +1,196 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { PartRecord, UploadRecord } from '../records.ts'
+import { objectKey } from '../records.ts'
+import { childrenOf, textOf, writeElement } from '../wire/xml.ts'
+import { checkChecksums } from './checksums.ts'
+import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
+import { s3Fault } from './fault.ts'
+import { checkKey, checkWriteConditions, keptHeaders } from './objects.ts'
+import { refuseAcl } from './ownership.ts'
+import {
+  authorizeBucket,
+  bucketArn,
+  MAX_OBJECT_BYTES,
+  objectArn,
+  requireBucket,
+  type S3Request,
+} from './request.ts'
+
+const MAX_UPLOADS = 1000
+const MAX_PARTS = 10_000
+/** "Part size: 5 MiB to 5 GiB. There is no minimum size limit on the last part." */
+const MIN_PART_BYTES = 5 << 20
+
+/** Source: Amazon S3 API Reference, "CreateMultipartUpload". */
+export function createUpload(request: S3Request): Response {
+  const { call, bucket, key, headers } = request
+  const { uploads } = call.world.tables
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
+  refuseAcl(request, record)
+  if (headers.has('x-amz-tagging')) throw s3Fault('NotImplemented')
+  checkKey(request)
+  if (uploads.size >= MAX_UPLOADS) throw s3Fault('SlowDown')
+  const uploadId = randomBytes(24).toString('base64url')
+  const kept = keptHeaders(headers)
+  uploads.set(uploadId, { uploadId, bucket, key, headers: kept, createdAtMs: call.nowMs })
+  return xmlResponse(
+    'InitiateMultipartUploadResult',
+    writeElement('Bucket', bucket) + writeElement('Key', key) + writeElement('UploadId', uploadId),
+  )
+}
+
+export function uploadPart(request: S3Request): Response {
+  const { call, body, headers } = request
+  const { parts } = call.world.tables
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
+  const { uploadId } = requireUpload(request)
+  const number = readPartNumber(request.query.get('partNumber') ?? '')
+  const others = partsOf(request, uploadId).filter((part) => part.number !== number)
+  const bytes = others.reduce((sum, { size }) => sum + size, body.length)
+  if (bytes > MAX_OBJECT_BYTES) throw s3Fault('EntityTooLarge')
+  const sent = (name: string): string | undefined => headers.get(name) ?? request.trailers[name]
+  const checksums = checkChecksums(body, sent)
+  const etag = `"${createHash('md5').update(body).digest('hex')}"`
+  parts.set(partKey(uploadId, number), {
+    uploadId,
+    number,
+    body: Buffer.from(body).toString('base64'),
+    size: body.length,
+    etag,
+    modifiedAtMs: call.nowMs,
+  })
+  return new Response(null, { status: 200, headers: { etag, ...checksums } })
+}
+
+/** Source: Amazon S3 API Reference, "CompleteMultipartUpload". */
+export function completeUpload(request: S3Request): Response {
+  const { call, bucket, key } = request
+  const { tables } = call.world
+  const record = requireBucket(request)
+  authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
+  const upload = requireUpload(request)
+  const chosen = readChosen(request, upload)
+  checkKey(request)
+  checkWriteConditions(request)
+  const body = Buffer.concat(chosen.map((part) => Buffer.from(part.body, 'base64')))
+  const hashes = chosen.map(({ etag }) => Buffer.from(etag.slice(1, -1), 'hex'))
+  const hash = createHash('md5').update(Buffer.concat(hashes)).digest('hex')
+  const etag = `"${hash}-${chosen.length}"`
+  tables.objects.set(objectKey(bucket, key), {
+    bucket,
+    key,
+    body: body.toString('base64'),
+    size: body.length,
+    etag,
+    headers: upload.headers,
+    modifiedAtMs: call.nowMs,
+  })
+  forgetUpload(request, upload.uploadId)
+  return xmlResponse(
+    'CompleteMultipartUploadResult',
+    writeElement('Location', new URL(`/${bucket}/${encodeURIComponent(key)}`, 'http://s3').href) +
+      writeElement('Bucket', bucket) +
+      writeElement('Key', key) +
+      writeElement('ETag', etag),
+  )
+}
+
+/** The parts that a completion names, each as it was uploaded. @throws AwsFault */
+function readChosen(request: S3Request, { uploadId }: UploadRecord): readonly PartRecord[] {
+  const named = childrenOf(readXmlRoot(request, 'CompleteMultipartUpload'), 'Part')
+  if (named.length === 0 || named.length > MAX_PARTS) throw s3Fault('MalformedXML')
+  let last = 0
+  const chosen = named.map((element) => {
+    const number = readPartNumber(textOf(element, 'PartNumber') ?? '')
+    if (number <= last) throw s3Fault('InvalidPartOrder')
+    last = number
+    const part = request.call.world.tables.parts.get(partKey(uploadId, number))
+    const etag = textOf(element, 'ETag')?.replaceAll('"', '')
+    if (part === undefined || part.etag !== `"${etag ?? ''}"`) throw s3Fault('InvalidPart')
+    return part
+  })
+  const small = chosen.slice(0, -1).some(({ size }) => size < MIN_PART_BYTES)
+  if (small) throw s3Fault('EntityTooSmall')
+  return chosen
+}
+
+export function abortUpload(request: S3Request): Response {
+  const record = requireBucket(request)
+  const resource = objectArn(request)
+  authorizeBucket(request, record, { action: 's3:AbortMultipartUpload', resource })
+  forgetUpload(request, requireUpload(request).uploadId)
+  return noContent()
+}
+
+/** ListParts, in one page. */
+export function listParts(request: S3Request): Response {
+  const { bucket, key } = request
+  const record = requireBucket(request)
+  const resource = objectArn(request)
+  authorizeBucket(request, record, { action: 's3:ListMultipartUploadParts', resource })
+  const { uploadId } = requireUpload(request)
+  const parts = partsOf(request, uploadId).map((part) => ({
+    PartNumber: part.number,
+    LastModified: new Date(part.modifiedAtMs),
+    ETag: part.etag,
+    Size: part.size,
+  }))
+  const head = { Bucket: bucket, Key: key, UploadId: uploadId, IsTruncated: false }
+  const content = Object.entries(head).map(([name, value]) => writeElement(name, value))
+  return xmlResponse('ListPartsResult', content.join('') + writeElement('Part', parts, 'flat'))
+}
+
+/** ListMultipartUploads, in one page. */
+export function listUploads(request: S3Request): Response {
+  const record = requireBucket(request)
+  const resource = bucketArn(request)
+  authorizeBucket(request, record, { action: 's3:ListBucketMultipartUploads', resource })
+  const prefix = request.query.get('prefix') ?? ''
+  const found = [...request.call.world.tables.uploads.values()]
+    .filter(({ bucket, key }) => bucket === request.bucket && key.startsWith(prefix))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.createdAtMs - b.createdAtMs))
+    .map(({ key, uploadId, createdAtMs }) => ({
+      Key: key,
+      UploadId: uploadId,
+      Initiated: new Date(createdAtMs),
+    }))
+  return xmlResponse(
+    'ListMultipartUploadsResult',
+    writeElement('Bucket', request.bucket) +
+      writeElement('IsTruncated', false) +
+      writeElement('Upload', found, 'flat'),
+  )
+}
+
+function requireUpload({ call, bucket, key, query }: S3Request): UploadRecord {
+  const uploadId = query.get('uploadId') ?? ''
+  const upload = call.world.tables.uploads.get(uploadId)
+  if (upload?.bucket === bucket && upload.key === key) return upload
+  throw s3Fault('NoSuchUpload', { UploadId: uploadId.slice(0, 200) })
+}
+
+function readPartNumber(text: string): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (number >= 1 && number <= MAX_PARTS) return number
+  throw s3Fault(
+    'InvalidArgument',
+    { ArgumentName: 'partNumber' },
+    `Part number must be an integer between 1 and ${MAX_PARTS}, inclusive`,
+  )
+}
+
+const partKey = (uploadId: string, number: number): string => `${uploadId}/${number}`
+
+function partsOf({ call }: S3Request, uploadId: string): readonly PartRecord[] {
+  return [...call.world.tables.parts.values()]
+    .filter((part) => part.uploadId === uploadId)
+    .sort((a, b) => a.number - b.number)
+}
+
+function forgetUpload(request: S3Request, uploadId: string): void {
+  const { uploads, parts } = request.call.world.tables
+  for (const { number } of partsOf(request, uploadId)) parts.delete(partKey(uploadId, number))
+  uploads.delete(uploadId)
+}

@@ -1,0 +1,79 @@
+import { faultFields } from '../../lib/log.ts'
+import { CLOUDTRAIL_OPERATIONS } from './cloudtrail/cloudtrail.ts'
+import { authenticate } from './identity/authentication.ts'
+import { KMS_OPERATIONS } from './kms/kms.ts'
+import { SERVICE_QUOTAS_OPERATIONS } from './quotas/service-quotas.ts'
+import { callOf, type Incoming, raiseOrdered, recordRefusal, scopedService } from './request.ts'
+import { AwsFault, internalFault } from './wire/fault.ts'
+import { readJsonObject } from './wire/json.ts'
+import type { TargetOperations } from './wire/target.ts'
+
+/** A service of the JSON 1.1 protocol: `X-Amz-Target: PREFIX.Operation`, posted to `/`. */
+interface TargetService {
+  /** The name in a signature's scope, and of its actions. */
+  readonly name: string
+  readonly prefix: string
+  readonly operations: TargetOperations
+}
+
+export const TARGET_SERVICES: readonly TargetService[] = [
+  { name: 'kms', prefix: 'TrentService', operations: KMS_OPERATIONS },
+  {
+    name: 'servicequotas',
+    prefix: 'ServiceQuotasV20190624',
+    operations: SERVICE_QUOTAS_OPERATIONS,
+  },
+  {
+    name: 'cloudtrail',
+    prefix: 'com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101',
+    operations: CLOUDTRAIL_OPERATIONS,
+  },
+]
+
+/** The service that a target header names, for requests without a readable signature. */
+export const isTarget = (target: string | null): boolean =>
+  TARGET_SERVICES.some(({ prefix }) => target?.startsWith(`${prefix}.`) === true)
+
+/** Answers a call of KMS, Service Quotas or CloudTrail. */
+export async function answerTarget(incoming: Incoming): Promise<Response> {
+  const { request, url, world, body, signature, requestId } = incoming
+  const target = request.headers.get('x-amz-target') ?? ''
+  const scoped = scopedService(signature)
+  const service = TARGET_SERVICES.find(({ name, prefix }) =>
+    scoped === undefined ? target.startsWith(`${prefix}.`) : name === scoped,
+  )
+  const name = target.slice((service?.prefix.length ?? 0) + 1)
+  let operation = 'unknown'
+  try {
+    const run =
+      service !== undefined &&
+      target.startsWith(`${service.prefix}.`) &&
+      Object.hasOwn(service.operations, name)
+        ? service.operations[name]
+        : undefined
+    if (run !== undefined) operation = name
+    const identity = authenticate(world, incoming, 'json')
+    raiseOrdered(incoming)
+    if (service === undefined || run === undefined || request.method !== 'POST') {
+      throw new AwsFault('UnknownOperationException', 'The operation is not known')
+    }
+    if (url.pathname !== '/') throw new AwsFault('UnknownOperationException', 'Unknown path')
+    const what = { protocol: 'json' as const, service: service.name, operation, identity }
+    const result = await run(callOf(incoming, what), readJsonObject(body, 'SerializationException'))
+    return targetAnswer(result, 200, requestId)
+  } catch (error) {
+    if (!(error instanceof AwsFault)) world.log.error('an operation failed', faultFields(error))
+    const fault = error instanceof AwsFault ? error : internalFault('InternalFailure')
+    recordRefusal(incoming, { service: service?.name ?? 'unknown', operation }, fault)
+    const { code, message } = fault
+    // The protocol's own refusals are 400, those of signatures and permissions too.
+    const status = fault.httpStatus < 500 ? 400 : fault.httpStatus
+    return targetAnswer({ __type: code, message }, status, requestId)
+  }
+}
+
+const targetAnswer = (value: unknown, status: number, requestId: string): Response =>
+  new Response(value === undefined ? null : JSON.stringify(value), {
+    status,
+    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-requestid': requestId },
+  })
