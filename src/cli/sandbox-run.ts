@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
 import { shiftedClock } from '../lib/clock.ts'
 import { parseDurationMs } from '../lib/durations.ts'
 import { PodroleError } from '../lib/errors.ts'
@@ -16,8 +16,12 @@ export async function runSandbox(flags: SandboxFlags, words: readonly string[]):
     accountIds: accountsOf(flags),
     region: flags.region,
     clusters: clustersOf(flags),
+    defaultCluster: { name: 'sandbox', region: flags.region, kind: 'eks', nodes: flags.nodes ?? 1 },
+    ...(flags.state !== undefined && { stateFolder: resolve(flags.state) }),
     resolve: flags.resolve,
     trustCas: flags.trustCa.map((file) => readFileSync(file, 'utf8')),
+    faults: flags.fault,
+    issuerKeyCacheMs: parseDurationMs(flags.stsKeyCache),
     network: flags.network,
     clock: shiftedClock(offsetOf(flags.clockOffset)),
     log: createLog(flags.logLevel),
@@ -36,7 +40,7 @@ export async function runSandbox(flags: SandboxFlags, words: readonly string[]):
 
 /** What a program needs to use the sandbox, as environment variables. */
 function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Record<string, string> {
-  const folder = join(sandbox.folder, 'access')
+  const folder = join(sandbox.stateFolder, 'access')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const files = [...sandbox.clusters.values()].map(({ name, cluster }) => {
     const file = join(folder, `kubeconfig-${name}`)
@@ -52,9 +56,12 @@ function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Record<st
     AWS_DEFAULT_REGION: sandbox.region,
     AWS_EC2_METADATA_DISABLED: 'true',
     KUBECONFIG: files.join(delimiter),
+    PODROLE_SANDBOX_TOKEN: sandbox.token.reveal(),
   }
   if (readyFile !== undefined) {
-    writeFileSync(readyFile, `${JSON.stringify(environment, null, 2)}\n`, { mode: 0o600 })
+    // Whoever waits for it reads it whole.
+    writeFileSync(`${readyFile}.next`, `${JSON.stringify(environment, null, 2)}\n`, { mode: 0o600 })
+    renameSync(`${readyFile}.next`, readyFile)
   }
   return environment
 }
@@ -108,13 +115,10 @@ function accountsOf(flags: SandboxFlags): readonly string[] {
 }
 
 function clustersOf(flags: SandboxFlags): readonly ClusterRequest[] {
-  const names =
-    flags.cluster.length === 0 && flags.selfManagedCluster.length === 0
-      ? ['sandbox']
-      : flags.cluster
-  const eks = names.map((text): ClusterRequest => {
+  const nodes = flags.nodes === undefined ? {} : { nodes: flags.nodes }
+  const eks = flags.cluster.map((text): ClusterRequest => {
     const [name = '', region = flags.region] = text.split('@')
-    return { name: clusterName(name), region, kind: 'eks', nodes: flags.nodes }
+    return { name: clusterName(name), region, kind: 'eks', ...nodes }
   })
   const selfManaged = flags.selfManagedCluster.map((text): ClusterRequest => {
     const at = text.indexOf('=')
@@ -130,7 +134,7 @@ function clustersOf(flags: SandboxFlags): readonly ClusterRequest[] {
       region: flags.region,
       kind: 'self-managed',
       issuer: text.slice(at + 1),
-      nodes: flags.nodes,
+      ...nodes,
     }
   })
   const all = [...eks, ...selfManaged]

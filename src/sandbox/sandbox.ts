@@ -3,22 +3,34 @@
  * nodes. What runs inside a cluster (webhook, agent, broker) is attached from outside by the
  * caller, since a running part is never imported by another.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createKubeClient } from '../kube/transport.ts'
-import type { KubeClient } from '../kube/client.ts'
-import { createCertificateAuthority, type CertificateAuthority } from '../lib/certificates.ts'
-import type { Clock } from '../lib/clock.ts'
-import { PodroleError } from '../lib/errors.ts'
-import type { Log } from '../lib/log.ts'
-import { type Listening, serveHttp, serveTls } from '../lib/serve.ts'
 import { partitionOfRegion } from '../iam/partitions.ts'
-import { type Aws, type ClusterRuntime, createAws } from './aws/aws.ts'
-import { type SandboxCluster, startCluster } from './cluster/cluster.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { CertificateAuthority } from '../lib/certificates.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Secret } from '../lib/secret.ts'
+import { type Listening, serveHttp, serveTls } from '../lib/serve.ts'
+import { withAdminApp } from './admin-app.ts'
+import { type Aws, createAws } from './aws/aws.ts'
+import type { ClusterOptions, SandboxCluster, ServedCluster } from './cluster/cluster.ts'
+import { awsEvent, createEventLog, type EventLog } from './events.ts'
 import { createIssuerNames, type IssuerNameTable } from './issuer-names.ts'
+import { openJournal } from './journal.ts'
+import {
+  FOLDER_PREFIX,
+  keepAuthority,
+  keepPort,
+  keepToken,
+  openKept,
+  replaceFolder,
+} from './kept.ts'
 import type { ImageTable } from './node/images.ts'
-import { type SandboxNode, startNode } from './node/node.ts'
+import type { SandboxNode } from './node/node.ts'
+import { RunningClusters, runtimeOf, type Surroundings } from './running-clusters.ts'
+import { restoreSnapshot, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { State } from './state.ts'
 
 export interface ClusterRequest {
@@ -30,6 +42,8 @@ export interface ClusterRequest {
   readonly issuer?: string
   /** How many nodes; 1 by default. */
   readonly nodes?: number
+  /** The sandbox's first account by default. */
+  readonly accountId?: string
 }
 
 export interface RunningCluster {
@@ -47,15 +61,26 @@ export interface SandboxOptions {
   readonly port: number
   readonly accountIds: readonly string[]
   readonly region: string
+  /** Those that the state knows are started too. */
   readonly clusters: readonly ClusterRequest[]
+  /** Started where neither `clusters` nor the state names one. */
+  readonly defaultCluster?: ClusterRequest
+  /** Where everything is kept, over `kill -9` too; in memory alone by default. */
+  readonly stateFolder?: string
   /** `HOST=127.0.0.1:PORT`: issuers of the user's own. */
   readonly resolve: readonly string[]
   /** PEM texts of further CAs that STS trusts. */
   readonly trustCas: readonly string[]
+  /** `SERVICE:OPERATION=EFFECT[,EFFECT…]`: what goes wrong at AWS. */
+  readonly faults?: readonly string[]
+  /** How long STS keeps an issuer's keys; 0 by default. */
+  readonly issuerKeyCacheMs?: number
   readonly images: ImageTable
   readonly network: 'auto' | 'namespace' | 'loopback'
   readonly clock: Clock
   readonly log: Log
+  /** Starts clusters in place of the sandbox's own: a real API server, in tests. */
+  readonly clusterFactory?: (options: ClusterOptions) => Promise<ServedCluster>
   /** Runs what belongs on a cluster (webhook, agents); what it returns ends that. */
   readonly attach?: (cluster: RunningCluster, sandbox: Sandbox) => Promise<() => Promise<void>>
 }
@@ -65,12 +90,25 @@ export interface Sandbox {
   readonly endpoint: string
   readonly region: string
   readonly accountId: string
+  /** What is only good for this run; removed at the end. */
   readonly folder: string
+  /** What the next start on the same state finds again; `folder` where there is no state folder. */
+  readonly stateFolder: string
+  /** Opens `/_podrole/…` on the endpoint. */
+  readonly token: Secret
   readonly aws: Aws
   readonly names: IssuerNameTable
   readonly authority: CertificateAuthority
+  /** Every decision of AWS and the clusters. */
+  readonly events: EventLog
   readonly clusters: ReadonlyMap<string, RunningCluster>
   startCluster(request: ClusterRequest): Promise<RunningCluster>
+  /** A free port of 127.0.0.1 for that name: the one that it had before, where that is free. */
+  keepPort(name: string): Promise<number>
+  /** AWS's records, in this process, for tests; what is in clusters is not among them. */
+  takeSnapshot(): Snapshot
+  /** @throws PodroleError `ClustersDiffer` */
+  restoreSnapshot(snapshot: Snapshot): void
   stop(): Promise<void>
 }
 
@@ -89,8 +127,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     for (const end of running.splice(0).reverse()) await end()
   }
   try {
-    const sandbox = await assemble(options, running, stop)
-    for (const request of options.clusters) await sandbox.startCluster(request)
+    const { sandbox, clusters } = await assemble(options, running, stop)
+    await clusters.launchAll(options.clusters)
     return sandbox
   } catch (error) {
     await stop()
@@ -102,147 +140,81 @@ async function assemble(
   options: SandboxOptions,
   running: (() => Promise<void>)[],
   stop: () => Promise<void>,
-): Promise<Sandbox> {
-  const folder = mkdtempSync(join(tmpdir(), 'podrole-sandbox-'))
+): Promise<{ sandbox: Sandbox; clusters: RunningClusters }> {
+  const state = openState(options, running)
+  const kept = openKept(state)
+  const folder = mkdtempSync(join(tmpdir(), FOLDER_PREFIX))
   running.push(async () => rmSync(folder, { recursive: true, force: true }))
-  const authority = await createCertificateAuthority({
-    commonName: 'podrole sandbox',
-    clock: options.clock,
-  })
+  replaceFolder(kept, folder)
+  const authority = await keepAuthority(kept, options.clock)
   const names = createIssuerNames()
   for (const entry of options.resolve) names.add(entry)
   for (const pem of options.trustCas) names.trust(pem)
+  const events = createEventLog()
+  const around = { options, state, kept, authority, folder, events, sandbox: () => sandbox }
+  const clusters = new RunningClusters(around)
+  const aws = createSandboxAws(around, names, clusters)
+  aws.decisions.listen((event) => events.record(awsEvent(event)))
+  const token = keepToken(kept)
+  const endpoint = serveHttp({
+    hostname: '127.0.0.1',
+    port: options.port === 0 ? await keepPort(kept, 'aws', 'any') : options.port,
+    handler: withAdminApp({ token, events }, aws.handler),
+    log: options.log,
+    maxBodyBytes: 64 << 20,
+  })
+  running.push(() => endpoint.stop(500))
+  kept.ports.set('aws', endpoint.port)
+  running.push(await serveNames(aws, names, authority, options.log))
+  running.push(() => clusters.stop())
+  const sandbox: Sandbox = {
+    endpoint: endpoint.url,
+    region: options.region,
+    accountId: options.accountIds[0] ?? '',
+    folder,
+    stateFolder: options.stateFolder ?? folder,
+    token,
+    aws,
+    names,
+    authority,
+    events,
+    clusters: clusters.running,
+    startCluster: (request) => clusters.launch(request),
+    keepPort: (name) => keepPort(kept, name, 'one'),
+    takeSnapshot: () => takeSnapshot(state),
+    restoreSnapshot: (snapshot) => restoreSnapshot(state, snapshot),
+    stop,
+  }
+  return { sandbox, clusters }
+}
+
+function openState(options: SandboxOptions, running: (() => Promise<void>)[]): State {
   const state = new State()
-  const clusters = new Map<string, RunningCluster>()
-  const launch = (request: ClusterRequest): Promise<RunningCluster> =>
-    launchCluster(request, { options, state, authority, folder, running, sandbox: () => sandbox })
-  const aws = createAws({
+  if (options.stateFolder === undefined) return state
+  const journal = openJournal(options.stateFolder, state)
+  running.push(async () => journal.close())
+  return state
+}
+
+function createSandboxAws(
+  { options, state }: Surroundings,
+  names: IssuerNameTable,
+  clusters: RunningClusters,
+): Aws {
+  return createAws({
     state,
     clock: options.clock,
     log: options.log,
     accountIds: options.accountIds,
     region: options.region,
     names,
-    launchCluster: async (spec) => {
-      const started = await launch({ name: spec.name, region: spec.region, kind: 'eks' })
-      clusters.set(spec.name, started)
+    ...(options.faults !== undefined && { faults: options.faults }),
+    issuerKeyCacheMs: options.issuerKeyCacheMs ?? 0,
+    launchCluster: async ({ name, region, accountId }) => {
+      const started = await clusters.launch({ name, region, accountId, kind: 'eks' }, 'eks')
       return runtimeOf(started.cluster)
     },
-  })
-  const endpoint = serveHttp({
-    hostname: '127.0.0.1',
-    port: options.port,
-    handler: aws.handler,
-    log: options.log,
-    maxBodyBytes: 64 << 20,
-  })
-  running.push(() => endpoint.stop(500))
-  running.push(await serveNames(aws, names, authority, options.log))
-  const sandbox: Sandbox = {
-    endpoint: endpoint.url,
-    region: options.region,
-    accountId: options.accountIds[0] ?? '',
-    folder,
-    aws,
-    names,
-    authority,
-    clusters,
-    startCluster: async (request) => {
-      const started = await launch(request)
-      clusters.set(request.name, started)
-      return started
-    },
-    stop,
-  }
-  return sandbox
-}
-
-interface Surroundings {
-  readonly options: SandboxOptions
-  readonly state: State
-  readonly authority: CertificateAuthority
-  readonly folder: string
-  readonly running: (() => Promise<void>)[]
-  readonly sandbox: () => Sandbox
-}
-
-async function launchCluster(
-  request: ClusterRequest,
-  around: Surroundings,
-): Promise<RunningCluster> {
-  const { options, running } = around
-  const sandbox = around.sandbox()
-  const cluster = await startCluster({
-    name: request.name,
-    issuer: issuerOf(request),
-    state: around.state,
-    clock: options.clock,
-    log: options.log.with({ cluster: request.name }),
-    authority: around.authority,
-  })
-  running.push(() => cluster.stop())
-  const client = createKubeClient({
-    server: cluster.server,
-    ca: cluster.certificateAuthority,
-    token: () => cluster.adminToken,
-  })
-  if (
-    request.kind === 'eks' &&
-    !sandbox.aws.hasCluster(sandbox.accountId, request.region, request.name)
-  ) {
-    sandbox.aws.addCluster(
-      { name: request.name, region: request.region, accountId: sandbox.accountId },
-      runtimeOf(cluster),
-    )
-  }
-  const nodes: SandboxNode[] = []
-  for (let number = 1; number <= (request.nodes ?? 1); number += 1) {
-    const node = await launchNode(nodeName(request.name, number), { around, cluster, request })
-    running.push(() => node.stop())
-    nodes.push(node)
-  }
-  const started: RunningCluster = {
-    name: request.name,
-    region: request.region,
-    kind: request.kind,
-    accountId: sandbox.accountId,
-    cluster,
-    nodes,
-    client,
-  }
-  if (options.attach !== undefined) running.push(await options.attach(started, sandbox))
-  return started
-}
-
-async function launchNode(
-  name: string,
-  at: {
-    readonly around: Surroundings
-    readonly cluster: SandboxCluster
-    readonly request: ClusterRequest
-  },
-): Promise<SandboxNode> {
-  const { around, cluster, request } = at
-  const folder = join(around.folder, 'nodes', name)
-  mkdirSync(folder, { recursive: true, mode: 0o755 })
-  const endpoint = around.sandbox().endpoint
-  const token = cluster.tokenFor(`system:node:${name}`, ['system:nodes'])
-  return startNode({
-    name,
-    clusterName: request.name,
-    client: createKubeClient({
-      server: cluster.server,
-      ca: cluster.certificateAuthority,
-      token: () => token,
-    }),
-    folder,
-    images: around.options.images,
-    environment: { AWS_ENDPOINT_URL: endpoint, AWS_REGION: request.region },
-    forwards: [portOf(endpoint), portOf(cluster.server)],
-    network: around.options.network,
-    kubeletSecret: cluster.kubeletSecret(name),
-    clock: around.options.clock,
-    log: around.options.log.with({ node: name }),
+    stopCluster: async (spec) => clusters.remove(spec),
   })
 }
 
@@ -266,30 +238,3 @@ async function serveNames(
   names.setBuiltIn({ address: '127.0.0.1', port: front.port, ca: authority.cert })
   return () => front.stop(500)
 }
-
-function issuerOf(request: ClusterRequest): string {
-  if (request.issuer !== undefined) return request.issuer
-  if (request.kind === 'self-managed') {
-    throw new PodroleError(
-      'IssuerRequired',
-      `self-managed cluster ${JSON.stringify(request.name)} has no issuer: wanted NAME=https://HOST/PATH`,
-    )
-  }
-  const id = new Bun.CryptoHasher('sha256').update(crypto.randomUUID()).digest('hex').slice(0, 32)
-  const { dnsSuffix } = partitionOfRegion(request.region)
-  return `https://oidc.eks.${request.region}.${dnsSuffix}/id/${id.toUpperCase()}`
-}
-
-/** Cluster names may hold capitals and underscores, node names (DNS subdomains) may not. */
-const nodeName = (cluster: string, number: number): string =>
-  `${cluster.toLowerCase().replaceAll('_', '-').replace(/-+$/, '')}-node-${number}`
-
-const runtimeOf = (cluster: SandboxCluster): ClusterRuntime => ({
-  issuer: cluster.issuer,
-  server: cluster.server,
-  certificateAuthority: cluster.certificateAuthority,
-  jwks: () => cluster.jwks(),
-  issuerApp: cluster.issuerApp,
-})
-
-const portOf = (url: string): number => Number(new URL(url).port)

@@ -6,14 +6,17 @@ export interface Change {
   readonly value: unknown
 }
 
+type Rows<T> = Map<string, T>
+
 /** Named records, plain JSON data, in the order of their first write. */
 export class Table<T> {
-  readonly #rows = new Map<string, T>()
+  readonly #rows: Rows<T>
   readonly #name: string
   readonly #changed: (change: Change) => void
 
-  constructor(name: string, changed: (change: Change) => void) {
+  constructor(name: string, rows: Rows<T>, changed: (change: Change) => void) {
     this.#name = name
+    this.#rows = rows
     this.#changed = changed
   }
 
@@ -29,16 +32,19 @@ export class Table<T> {
     return this.#rows.has(key)
   }
 
-  /** Records are never changed in place: a change is another record under the same key. */
+  /**
+   * Records are never changed in place: a change is another record under the same key. Listeners
+   * come first: what a journal cannot keep is not written.
+   */
   set(key: string, value: T): void {
-    this.#rows.set(key, value)
     this.#changed({ table: this.#name, key, value })
+    this.#rows.set(key, value)
   }
 
   delete(key: string): boolean {
-    const was = this.#rows.delete(key)
-    if (was) this.#changed({ table: this.#name, key, value: undefined })
-    return was
+    if (!this.#rows.has(key)) return false
+    this.#changed({ table: this.#name, key, value: undefined })
+    return this.#rows.delete(key)
   }
 
   values(): IterableIterator<T> {
@@ -52,21 +58,53 @@ export class Table<T> {
 
 /** All of a sandbox's tables; whoever keeps them on disk listens to their changes. */
 export class State {
-  readonly #tables = new Map<string, Table<never>>()
+  readonly #rows = new Map<string, Rows<unknown>>()
+  readonly #tables = new Map<string, Table<unknown>>()
   readonly #listeners = new Set<(change: Change) => void>()
 
   /** The table of that name, made at its first use. */
   table<T>(name: string): Table<T> {
-    const known = this.#tables.get(name)
-    if (known !== undefined) return known
-    const made = new Table<T>(name, (change) => {
-      for (const listener of this.#listeners) listener(change)
-    })
-    this.#tables.set(name, made as unknown as Table<never>)
-    return made
+    const made =
+      this.#tables.get(name) ??
+      new Table<unknown>(name, this.#rowsOf(name), (change) => {
+        for (const listener of this.#listeners) listener(change)
+      })
+    this.#tables.set(name, made)
+    return made as Table<T>
   }
 
   onChange(listener: (change: Change) => void): void {
     this.#listeners.add(listener)
+  }
+
+  /** Puts back a change that was made before; listeners do not hear of it. */
+  load({ table, key, value }: Change): void {
+    const rows = this.#rowsOf(table)
+    if (value === undefined) rows.delete(key)
+    else rows.set(key, value)
+  }
+
+  /** Every record there is, as the changes that make it. */
+  *records(): Generator<Change> {
+    for (const [table, rows] of this.#rows) {
+      for (const [key, value] of rows) yield { table, key, value }
+    }
+  }
+
+  /** Deletes every record of the tables that are chosen by their names. */
+  clear(isChosen: (table: string) => boolean): void {
+    for (const [name, rows] of this.#rows) {
+      if (!isChosen(name)) continue
+      const table = this.table(name)
+      for (const key of rows.keys()) table.delete(key)
+    }
+  }
+
+  #rowsOf(name: string): Rows<unknown> {
+    const known = this.#rows.get(name)
+    if (known !== undefined) return known
+    const made: Rows<unknown> = new Map()
+    this.#rows.set(name, made)
+    return made
   }
 }

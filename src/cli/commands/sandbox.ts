@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { LogLevel } from '../../lib/log.ts'
 import { collect, logLevelOption, networkOption } from '../options.ts'
 
@@ -10,19 +10,25 @@ export interface SandboxFlags {
   readonly region: string
   readonly cluster: readonly string[]
   readonly selfManagedCluster: readonly string[]
-  readonly nodes: number
+  readonly nodes?: number
+  readonly state?: string
   readonly resolve: readonly string[]
   readonly trustCa: readonly string[]
   readonly network: 'auto' | 'namespace' | 'loopback'
+  readonly fault: readonly string[]
+  readonly stsKeyCache: string
   readonly clockOffset?: string
   readonly logLevel: LogLevel
 }
+
+const FAULT_HELP =
+  'what goes wrong at AWS: delay:500ms, throttle:3, error:CODE:STATUS, outage, half-answer, eventual:2s (repeatable)'
 
 const EXAMPLES = `
 Examples:
   podrole sandbox                                   until Ctrl-C
   podrole sandbox --cluster prod@eu-west-1 -- pytest tests/
-  podrole sandbox --ready-file ready.json &
+  podrole sandbox --ready-file ready.json --state .sandbox &
   podrole sandbox exec default/app -- aws sts get-caller-identity`
 
 export function addSandboxCommand(program: Command): void {
@@ -48,7 +54,8 @@ export function addSandboxCommand(program: Command): void {
       collect,
       [],
     )
-    .option('--nodes <count>', 'nodes of each cluster', readCount, 1)
+    .option('--nodes <count>', 'nodes of each cluster; as the state has it, or 1', readCount)
+    .option('--state <folder>', 'keeps everything there, over kill -9 too; in memory if not named')
     .option(
       '--resolve <host=address:port>',
       'where STS finds an issuer of your own (repeatable)',
@@ -56,6 +63,12 @@ export function addSandboxCommand(program: Command): void {
       [],
     )
     .option('--trust-ca <file>', 'a CA that STS trusts for it (repeatable)', collect, [])
+    .option('--fault <service:operation=effect>', FAULT_HELP, collect, [])
+    .option(
+      '--sts-key-cache <duration>',
+      "how long STS keeps an issuer's keys; not at all if 0",
+      '0',
+    )
     .option('--clock-offset <duration>', "moves the sandbox's clock, for example 1h or -1h")
     .addOption(networkOption())
     .addHelpText('after', EXAMPLES)
@@ -64,6 +77,7 @@ export function addSandboxCommand(program: Command): void {
       process.exitCode = await runSandbox(flags, words)
     })
   addExecCommand(sandbox)
+  addEventsCommand(sandbox)
 }
 
 function addExecCommand(sandbox: Command): void {
@@ -80,6 +94,40 @@ function addExecCommand(sandbox: Command): void {
       const { execInPod } = await import('../sandbox-exec.ts')
       process.exitCode = await execInPod(pod, words, flags)
     })
+}
+
+const EVENTS_EXAMPLES = `
+Examples:
+  podrole sandbox events --ready-file ready.json --denied
+  podrole sandbox -- sh -c 'pytest tests/ || podrole sandbox events -o json'`
+
+function addEventsCommand(sandbox: Command): void {
+  sandbox
+    .command('events')
+    .description('tell the decisions of a sandbox, with their reasons')
+    .option('-f, --follow', 'go on with those to come, until Ctrl-C', false)
+    .option('--denied', 'what was not allowed, alone', false)
+    .option(
+      '--ready-file <file>',
+      'of the sandbox; AWS_ENDPOINT_URL and PODROLE_SANDBOX_TOKEN if not named',
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'how to print; json is an object a line')
+        .choices(['table', 'json'])
+        .default('table'),
+    )
+    .addHelpText('after', EVENTS_EXAMPLES)
+    .action(async (flags: EventsFlags) => {
+      const { printEvents } = await import('../sandbox-events.ts')
+      await printEvents(flags)
+    })
+}
+
+export interface EventsFlags {
+  readonly follow: boolean
+  readonly denied: boolean
+  readonly readyFile?: string
+  readonly output: 'table' | 'json'
 }
 
 export interface ExecFlags {

@@ -5,7 +5,11 @@ import { systemClock } from '../../lib/clock.ts'
 import { messageOf, PodroleError } from '../../lib/errors.ts'
 import { createLog, type LogLevel } from '../../lib/log.ts'
 import type { RunningCluster } from '../../sandbox/sandbox.ts'
-import { startWiredSandbox, type WiredSandbox } from '../parts/wired-sandbox.ts'
+import {
+  startWiredSandbox,
+  type WiredSandbox,
+  type WiredSandboxOptions,
+} from '../parts/wired-sandbox.ts'
 import type { Breakable } from './breakable.ts'
 import { irsaStep } from './irsa-step.ts'
 import { eksPodIdentityStep, fleetStep } from './pod-identity-steps.ts'
@@ -18,6 +22,8 @@ export interface DemoOptions {
   readonly broken: Breakable | undefined
   readonly network: 'auto' | 'namespace' | 'loopback'
   readonly logLevel: LogLevel
+  /** Starts clusters in place of the sandbox's own. */
+  readonly clusterFactory?: WiredSandboxOptions['clusterFactory']
   /** Called before everything ends, with what is running. */
   readonly inspect?: (wired: WiredSandbox) => Promise<void>
 }
@@ -48,6 +54,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     resolve: [],
     trustCas: [],
     network: options.network,
+    ...(options.clusterFactory !== undefined && { clusterFactory: options.clusterFactory }),
     clock: systemClock,
     log: createLog(options.logLevel),
     logLevel: options.logLevel,

@@ -2,7 +2,13 @@
  * The node role of an EKS cluster's nodes and the credentials file that their agents read, as on
  * hybrid nodes: the sandbox has no instance metadata service.
  */
-import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam'
+import {
+  CreateRoleCommand,
+  EntityAlreadyExistsException,
+  GetRoleCommand,
+  IAMClient,
+  PutRolePolicyCommand,
+} from '@aws-sdk/client-iam'
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { partitionOfRegion } from '../../iam/partitions.ts'
@@ -11,7 +17,7 @@ import type { Sandbox } from '../../sandbox/sandbox.ts'
 const SESSION_SECONDS = 6 * 3600
 const RENEW_MS = 3 * 3_600_000
 
-/** Makes the node role of a cluster: EKS Auth's one action, for EC2. */
+/** Makes the node role of a cluster, where it is missing: EKS Auth's one action, for EC2. */
 export async function createNodeRole(
   sandbox: Sandbox,
   clusterName: string,
@@ -24,16 +30,7 @@ export async function createNodeRole(
     credentials: { accessKeyId, secretAccessKey: secretAccessKey.reveal() },
   })
   const name = `podrole-sandbox-node-${clusterName}`.slice(0, 64)
-  const created = await iam.send(
-    new CreateRoleCommand({
-      RoleName: name,
-      AssumeRolePolicyDocument: policy({
-        Principal: { Service: 'ec2.amazonaws.com' },
-        Action: 'sts:AssumeRole',
-      }),
-      MaxSessionDuration: SESSION_SECONDS,
-    }),
-  )
+  const arn = await ensureRole(iam, name)
   await iam.send(
     new PutRolePolicyCommand({
       RoleName: name,
@@ -45,7 +42,27 @@ export async function createNodeRole(
     }),
   )
   iam.destroy()
-  return created.Role?.Arn ?? ''
+  return arn
+}
+
+async function ensureRole(iam: IAMClient, name: string): Promise<string> {
+  try {
+    const { Role } = await iam.send(
+      new CreateRoleCommand({
+        RoleName: name,
+        AssumeRolePolicyDocument: policy({
+          Principal: { Service: 'ec2.amazonaws.com' },
+          Action: 'sts:AssumeRole',
+        }),
+        MaxSessionDuration: SESSION_SECONDS,
+      }),
+    )
+    return Role?.Arn ?? ''
+  } catch (error) {
+    if (!(error instanceof EntityAlreadyExistsException)) throw error
+    const { Role } = await iam.send(new GetRoleCommand({ RoleName: name }))
+    return Role?.Arn ?? ''
+  }
 }
 
 /** Writes the file and keeps it fresh; what it returns ends that. */

@@ -1,15 +1,16 @@
 /** Agents on the nodes of a sandbox's cluster: pods of the agent's own manifest. */
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { AGENT_NAME, agentPodSpec } from '../../agent/manifests.ts'
 import { CONFIG_MAPS, PODS, SERVICE_ACCOUNTS } from '../../kube/client.ts'
 import type { KubeObject, Pod } from '../../kube/objects.ts'
+import { apiPath } from '../../kube/transport.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import type { LogLevel } from '../../lib/log.ts'
 import type { SandboxNode } from '../../sandbox/node/node.ts'
 import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
 import { createNodeRole, keepCredentialsFile } from './agent-credentials.ts'
 import type { BrokerPart } from './broker-part.ts'
+import { ensureObject, putObject } from './objects.ts'
 
 export interface AgentPart {
   /** What the webhook tells pods to ask; undefined where it is 169.254.170.23. */
@@ -35,8 +36,10 @@ const READY_MS = 20_000
 
 /** Starts an agent on each node and waits until all of them answer. */
 export async function startAgents(around: AgentSurroundings): Promise<AgentPart> {
-  const { cluster, namespace } = around
-  await cluster.client.create(SERVICE_ACCOUNTS, { metadata: { name: AGENT_NAME, namespace } })
+  const { cluster, namespace, sandbox } = around
+  await ensureObject(cluster.client, SERVICE_ACCOUNTS, {
+    metadata: { name: AGENT_NAME, namespace },
+  })
   if (around.broker !== undefined) await installBrokerCa(around, around.broker)
   const nodeRole =
     around.broker === undefined
@@ -48,10 +51,15 @@ export async function startAgents(around: AgentSurroundings): Promise<AgentPart>
     const ports =
       node.isolation.network === 'namespace'
         ? undefined
-        : { port: await freePort(), probePort: await freePort() }
+        : {
+            port: await sandbox.keepPort(`agent/${node.name}`),
+            probePort: await sandbox.keepPort(`agent-probe/${node.name}`),
+          }
     const pod = agentPod(around, node, ports)
     if (nodeRole !== undefined) ends.push(giveCredentials(around, node, nodeRole))
     if (around.broker !== undefined) await node.addForward(around.broker.port)
+    // One of an earlier start has that start's addresses.
+    await removeAgent(around, node, { gracePeriodSeconds: '1' })
     await cluster.client.create(PODS, pod)
     urls.set(
       node.name,
@@ -123,7 +131,7 @@ function giveCredentials(
 }
 
 async function installBrokerCa(around: AgentSurroundings, broker: BrokerPart): Promise<void> {
-  await around.cluster.client.create(CONFIG_MAPS, {
+  await putObject(around.cluster.client, CONFIG_MAPS, {
     metadata: { name: CA_CONFIG_MAP, namespace: around.namespace },
     data: { 'ca.crt': broker.endpoint.ca },
   } as KubeObject)
@@ -147,12 +155,18 @@ async function waitUntilRunning(around: AgentSurroundings, node: SandboxNode): P
   }
 }
 
-async function removeAgent(around: AgentSurroundings, node: SandboxNode): Promise<void> {
+/** Ends it; one that has only just started does not hear the signal that asks it to. */
+async function removeAgent(
+  around: AgentSurroundings,
+  node: SandboxNode,
+  query: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { client } = around.cluster
   const ref = { namespace: around.namespace, name: podName(node) }
-  await around.cluster.client.delete(PODS, ref).catch(() => undefined)
+  await client.raw('DELETE', apiPath(PODS, ref), { query }).catch(() => undefined)
   const until = Date.now() + READY_MS
   while (Date.now() < until) {
-    const isThere = await around.cluster.client.get<Pod>(PODS, ref).then(
+    const isThere = await client.get<Pod>(PODS, ref).then(
       () => true,
       () => false,
     )
@@ -162,15 +176,3 @@ async function removeAgent(around: AgentSurroundings, node: SandboxNode): Promis
 }
 
 const podName = (node: SandboxNode): string => `${AGENT_NAME}-${node.name}`
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') {
-    throw new PodroleError('NoFreePort', 'no free port on 127.0.0.1')
-  }
-  return address.port
-}

@@ -1,8 +1,8 @@
 /** A broker for the clusters of a sandbox that are not EKS: a process without an AWS key. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readAdminKeyFile } from '../../broker/start-broker.ts'
-import { PodroleError } from '../../lib/errors.ts'
+import { codeOf, PodroleError } from '../../lib/errors.ts'
 import type { LogLevel } from '../../lib/log.ts'
 import { Secret } from '../../lib/secret.ts'
 import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
@@ -31,14 +31,19 @@ export async function startBrokerPart(
   root: string,
   logLevel: LogLevel,
 ): Promise<BrokerPart> {
-  const folder = join(sandbox.folder, 'broker')
+  const folder = join(sandbox.stateFolder, 'broker')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const ready = join(folder, 'ready.json')
+  const pidFile = join(folder, 'pid')
+  await endOrphan(pidFile, folder)
+  rmSync(ready, { force: true })
   const adminKeyFile = join(folder, 'admin-key.json')
   await writeSettings(sandbox, folder, adminKeyFile)
   const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
   const child = Bun.spawn(
     [
+      // A sandbox that is killed takes its broker with it, where the machine can do that.
+      ...(Bun.which('setpriv') === null ? [] : ['setpriv', '--pdeathsig', 'KILL']),
       join(root, 'bin', 'podrole'),
       'broker',
       `--log-level=${logLevel}`,
@@ -47,18 +52,8 @@ export async function startBrokerPart(
     ],
     { stdio: ['ignore', 'inherit', 'inherit'], env: environment },
   )
-  const until = Date.now() + READY_MS
-  while (!existsSync(ready)) {
-    if (child.exitCode !== null || Date.now() > until) {
-      child.kill()
-      throw new PodroleError(
-        'BrokerNotReady',
-        `the broker did not start (${String(child.exitCode)})`,
-      )
-    }
-    await Bun.sleep(20)
-  }
-  const { port } = JSON.parse(readFileSync(ready, 'utf8')) as { port: number }
+  writeFileSync(pidFile, `${child.pid}\n`, { mode: 0o600 })
+  const port = await waitForPort(child, ready)
   sandbox.names.add(`${ISSUER_HOST}=127.0.0.1:${port}`)
   const endpoint = {
     url: `https://127.0.0.1:${port}`,
@@ -88,8 +83,52 @@ export async function startBrokerPart(
     stop: async () => {
       child.kill('SIGTERM')
       await child.exited
+      rmSync(pidFile, { force: true })
     },
   }
+}
+
+async function waitForPort(child: Bun.Subprocess, ready: string): Promise<number> {
+  const until = Date.now() + READY_MS
+  let port = readPort(ready)
+  while (port === undefined) {
+    if (child.exitCode !== null || Date.now() > until) {
+      child.kill()
+      throw new PodroleError(
+        'BrokerNotReady',
+        `the broker did not start (${String(child.exitCode)})`,
+      )
+    }
+    await Bun.sleep(20)
+    port = readPort(ready)
+  }
+  return port
+}
+
+/** Undefined as long as the file is not there, or not whole. */
+function readPort(file: string): number | undefined {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  return text.endsWith('}') ? (JSON.parse(text) as { port: number }).port : undefined
+}
+
+/** Where no setpriv is, the broker of a sandbox that was killed lives on, with the database open. */
+async function endOrphan(pidFile: string, folder: string): Promise<void> {
+  if (!existsSync(pidFile)) return
+  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
+  const commandLine = `/proc/${pid}/cmdline`
+  const until = Date.now() + READY_MS
+  // The number may be another program's by now.
+  while (Date.now() < until) {
+    const words = existsSync(commandLine) ? readFileSync(commandLine, 'utf8') : ''
+    if (!words.includes(join(folder, 'broker.yaml'))) break
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (error) {
+      if (codeOf(error) !== 'ESRCH') throw error
+    }
+    await Bun.sleep(20)
+  }
+  rmSync(pidFile, { force: true })
 }
 
 function possessionsOf(pid: number, folder: string): string {
@@ -114,7 +153,7 @@ async function writeSettings(
   writeFileSync(keyFile, certificate.key, { mode: 0o600 })
   const settings = {
     hostname: '127.0.0.1',
-    port: 0,
+    port: await sandbox.keepPort('broker'),
     certificateFile,
     keyFile,
     databaseFile: join(folder, 'broker.sqlite'),

@@ -11,6 +11,7 @@ import { associationIdentities } from '../../webhook/identities.ts'
 import { webhookManifests } from '../../webhook/manifests.ts'
 import { type RunningWebhook, startWebhook } from '../../webhook/webhook-app.ts'
 import type { BrokerPart } from './broker-part.ts'
+import { putObject } from './objects.ts'
 
 export interface WebhookPart {
   /** Starts it and makes the cluster call it; the URI is what pods ask for credentials. */
@@ -97,5 +98,5 @@ async function configure(around: WebhookSurroundings, running: RunningWebhook): 
   if (configuration === undefined) {
     throw new PodroleError('NoWebhookConfiguration', 'the manifests hold no webhook configuration')
   }
-  await around.cluster.client.create(MUTATING_WEBHOOK_CONFIGURATIONS, configuration)
+  await putObject(around.cluster.client, MUTATING_WEBHOOK_CONFIGURATIONS, configuration)
 }

@@ -15,6 +15,7 @@ import {
 } from '../../sandbox/sandbox.ts'
 import { type AgentPart, startAgents } from './agent-part.ts'
 import { type BrokerPart, startBrokerPart } from './broker-part.ts'
+import { ensureObject } from './objects.ts'
 import { startWebhookPart, type WebhookPart } from './webhook-part.ts'
 
 export interface WiredSandboxOptions extends Omit<SandboxOptions, 'attach' | 'images'> {
@@ -56,7 +57,7 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
     cluster: RunningCluster,
     sandbox: Sandbox,
   ): Promise<() => Promise<void>> => {
-    await cluster.client.create(NAMESPACES, { metadata: { name: NAMESPACE } })
+    await ensureObject(cluster.client, NAMESPACES, { metadata: { name: NAMESPACE } })
     const off = cluster.kind === 'eks' ? undefined : await brokerOf(sandbox)
     if (off !== undefined) await off.register(cluster)
     const [agents, webhook] = [
@@ -83,7 +84,9 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
       await agents.stop()
     }
   }
-  const sandbox = await startSandbox({ ...options, images, attach })
+  const sandbox = await startSandbox({ ...options, images, attach }).catch((error: unknown) =>
+    endAfterFault(broker, error),
+  )
   const part = (cluster: string): { webhook: WebhookPart; agents: AgentPart } => {
     const found = parts.get(cluster)
     if (found === undefined) throw new PodroleError('NoSuchCluster', `no cluster ${cluster} runs`)
@@ -110,6 +113,16 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
       await (await broker)?.stop()
     },
   }
+}
+
+/** What a start that failed leaves running. */
+async function endAfterFault(
+  broker: Promise<BrokerPart> | undefined,
+  error: unknown,
+): Promise<never> {
+  const running = await broker?.catch(() => undefined)
+  await running?.stop()
+  throw error
 }
 
 function imagesOf(options: WiredSandboxOptions): ImageTable {

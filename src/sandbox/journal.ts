@@ -1,0 +1,278 @@
+/**
+ * The sandbox's state on disk: one file of JSON lines, the first of them the format, each further
+ * one a record that was written or deleted. A change is in the file (in the system's cache: it
+ * outlives the process, not a power failure) before whoever made it goes on, so no answer leaves
+ * before its change is kept.
+ */
+import { Database } from 'bun:sqlite'
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import type { Change, State } from './state.ts'
+
+export interface Journal {
+  /** How many bytes the file has. */
+  readonly size: number
+  /** Writes what there is to another file and puts it in the place of the first. */
+  compact(): void
+  /** Lets another sandbox have the folder; later changes of the state throw. */
+  close(): void
+}
+
+export interface JournalOptions {
+  /** The file is compacted when it has grown by this many bytes and by its own size; 8 MiB. */
+  readonly growthBytes?: number
+}
+
+const FORMAT = JSON.stringify({ podrole: 'sandbox state', version: 1 })
+const FILE = 'state.jsonl'
+const GROWTH_BYTES = 8 << 20
+const BLOCK_BYTES = 1 << 20
+
+/**
+ * Loads the state that a folder (made where it is missing, mode 0700) holds and keeps every later
+ * change there. A last line without its end was never acknowledged and is dropped.
+ * @throws PodroleError `StateInUse` where another sandbox has the folder; `StateDamaged`,
+ * `StateUnusable`
+ */
+export function openJournal(folder: string, state: State, options: JournalOptions = {}): Journal {
+  const release = lockFolder(folder)
+  try {
+    const file = join(folder, FILE)
+    loadFile(file, state)
+    const writer = new JournalFile(file, state, options.growthBytes ?? GROWTH_BYTES)
+    state.onChange((change) => writer.append(change))
+    return {
+      get size() {
+        return writer.size
+      },
+      compact: () => writer.compact(),
+      close: () => {
+        writer.close()
+        release()
+      },
+    }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+class JournalFile {
+  readonly #file: string
+  readonly #state: State
+  readonly #growthBytes: number
+  #descriptor: number | undefined
+  #size = 0
+  #compactAt = 0
+
+  constructor(file: string, state: State, growthBytes: number) {
+    this.#file = file
+    this.#state = state
+    this.#growthBytes = growthBytes
+    this.compact()
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  append(change: Change): void {
+    // Before the change, which is not among the state's records yet.
+    if (this.#size >= this.#compactAt) this.compact()
+    const descriptor = this.#descriptor
+    if (descriptor === undefined) throw unusable(this.#file, 'it is closed')
+    const line = Buffer.from(`${lineOf(change)}\n`)
+    try {
+      writeAll(descriptor, line, this.#size)
+    } catch (error) {
+      this.#cutBack(descriptor)
+      throw unusable(this.#file, messageOf(error), error)
+    }
+    this.#size += line.length
+  }
+
+  compact(): void {
+    const next = `${this.#file}.next`
+    const descriptor = openSync(next, 'w', 0o600)
+    let size = 0
+    try {
+      for (const block of blocksOf(this.#state)) {
+        writeAll(descriptor, block, size)
+        size += block.length
+      }
+      fsyncSync(descriptor)
+      renameSync(next, this.#file)
+    } catch (error) {
+      closeSync(descriptor)
+      throw unusable(this.#file, messageOf(error), error)
+    }
+    this.close()
+    this.#descriptor = descriptor
+    this.#size = size
+    this.#compactAt = size + Math.max(this.#growthBytes, size)
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+  }
+
+  /** Half a line (the disk is full) must not stand before the next one. */
+  #cutBack(descriptor: number): void {
+    try {
+      ftruncateSync(descriptor, this.#size)
+    } catch {
+      this.close()
+    }
+  }
+}
+
+const lineOf = ({ table, key, value }: Change): string =>
+  JSON.stringify(value === undefined ? [table, key] : [table, key, value])
+
+function* blocksOf(state: State): Generator<Buffer> {
+  let lines = [FORMAT]
+  let length = 0
+  for (const record of state.records()) {
+    const line = lineOf(record)
+    lines.push(line)
+    length += line.length
+    if (length < BLOCK_BYTES) continue
+    yield Buffer.from(`${lines.join('\n')}\n`)
+    lines = []
+    length = 0
+  }
+  if (lines.length > 0) yield Buffer.from(`${lines.join('\n')}\n`)
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+  let done = 0
+  while (done < bytes.length) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done)
+  }
+}
+
+function loadFile(file: string, state: State): void {
+  let number = 0
+  for (const line of linesOf(file)) {
+    number += 1
+    if (number > 1) state.load(readChange(file, number, line))
+    else if (line !== FORMAT) {
+      throw new PodroleError(
+        'StateDamaged',
+        `${file} starts with ${JSON.stringify(line.slice(0, 100))}: wanted ${FORMAT}`,
+        { hint: 'the folder holds something else, or the state of another version' },
+      )
+    }
+  }
+}
+
+function readChange(file: string, number: number, line: string): Change {
+  const [table, key, value, ...rest] = parseArray(line)
+  if (typeof table === 'string' && typeof key === 'string' && rest.length === 0) {
+    return { table, key, value }
+  }
+  // The line itself may hold a key: it is not quoted.
+  throw new PodroleError(
+    'StateDamaged',
+    `line ${number} of ${file} is not a change: wanted [TABLE, KEY, VALUE] or [TABLE, KEY]`,
+    { hint: 'delete the folder to start anew, or put back a copy of it' },
+  )
+}
+
+function parseArray(line: string): readonly unknown[] {
+  try {
+    const parsed: unknown = JSON.parse(line)
+    return Array.isArray(parsed) ? parsed : []
+  } catch {
+    return []
+  }
+}
+
+/** The lines that have an end, a block at a time: the file may be large. */
+function* linesOf(file: string): Generator<string> {
+  const descriptor = openToRead(file)
+  if (descriptor === undefined) return
+  try {
+    const block = Buffer.alloc(BLOCK_BYTES)
+    let open: Buffer[] = []
+    for (;;) {
+      const count = readSync(descriptor, block, 0, block.length, null)
+      if (count === 0) return
+      let start = 0
+      for (;;) {
+        const end = block.subarray(0, count).indexOf(10, start)
+        if (end < 0) break
+        yield Buffer.concat([...open, block.subarray(start, end)]).toString('utf8')
+        open = []
+        start = end + 1
+      }
+      if (start < count) open.push(Buffer.from(block.subarray(start, count)))
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function openToRead(file: string): number | undefined {
+  try {
+    return openSync(file, 'r')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw unusable(file, messageOf(error), error)
+  }
+}
+
+/**
+ * SQLite's own lock on a file: the system ends it with the process, however that ends, so nothing
+ * stale is ever left. Source: https://www.sqlite.org/lockingv3.html
+ */
+function lockFolder(folder: string): () => void {
+  const owner = join(folder, 'owner')
+  let lock: Database | undefined
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // The database makes its file with the mask's mode; this one comes first.
+    closeSync(openSync(join(folder, 'lock'), 'a', 0o600))
+    lock = new Database(join(folder, 'lock'))
+    lock.run('PRAGMA journal_mode = MEMORY')
+    lock.run('BEGIN EXCLUSIVE')
+    writeFileSync(owner, `${process.pid}\n`, { mode: 0o600 })
+  } catch (error) {
+    lock?.close()
+    if (codeOf(error)?.startsWith('SQLITE_BUSY') !== true)
+      throw unusable(folder, messageOf(error), error)
+    throw new PodroleError(
+      'StateInUse',
+      `state folder ${JSON.stringify(folder)} belongs to a sandbox that runs${whose(owner)}: wanted a folder of its own for each sandbox`,
+      { hint: 'end that sandbox, or name another folder' },
+    )
+  }
+  const held = lock
+  return () => held.close()
+}
+
+function whose(owner: string): string {
+  try {
+    return ` (process ${Number.parseInt(readFileSync(owner, 'utf8'), 10)})`
+  } catch {
+    return ''
+  }
+}
+
+const unusable = (path: string, why: string, cause?: unknown): PodroleError =>
+  new PodroleError('StateUnusable', `the state in ${path} cannot be kept: ${why}`, {
+    ...(cause !== undefined && { cause }),
+  })
