@@ -293,6 +293,7 @@ describe('form', () => {
 
 test('no change to a token is accepted, and only TokenFault is thrown', async () => {
   const tokens = [makeToken(ec), makeToken(rsa)]
+  // ECDSA signs differently each time: this token is made once, and changes may put it together.
   const other = makeToken(ec, { ...claims, sub: 'system:serviceaccount:shop:other' }).split('.')
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   const change = fc.oneof(
@@ -343,7 +344,7 @@ test('no change to a token is accepted, and only TokenFault is thrown', async ()
       fc.array(change, { minLength: 1, maxLength: 3 }),
       async (token, changes) => {
         const changed = changes.reduce(mutate, token)
-        if (changed === token) return
+        if (changed === token || changed === other.join('.')) return
         const fault = await faultOf(changed)
         expect(fault).toBeInstanceOf(TokenFault)
         expect(fault!.message.length).toBeLessThan(1500)
