@@ -43,7 +43,8 @@ describe('podrole demo', () => {
     const run = await demo('--break', 'webhook')
     const names = (text: string): string[] =>
       steps({ code: 0, out: text, err: '' }).map(({ name }) => name)
-    expect(names(readme)).toEqual(names(run.out))
+    const shown = readme.slice(0, readme.indexOf('every step held'))
+    expect(names(shown)).toEqual(names(run.out))
   })
 
   test('on loopback, where no network namespace can be made', async () => {
