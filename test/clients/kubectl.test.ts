@@ -12,6 +12,10 @@ import { lacks } from '../support/tools.ts'
 
 const found = await findKubernetes()
 const isSkipped = lacks('kubectl against the sandbox', found.missing)
+const hasNoTerminal = lacks(
+  'kubectl exec -t',
+  Bun.which('script') === null ? { tool: 'script', get: 'apt-get install bsdutils' } : undefined,
+)
 const bin = found.folder ?? ''
 const home = mkdtempSync(join(tmpdir(), 'podrole-kubectl-'))
 let sandbox: TestNode
@@ -199,7 +203,7 @@ describe.skipIf(isSkipped)('kubectl', () => {
     expect(following.out).toBe('started\n')
   })
 
-  test('exec -t has a terminal', async () => {
+  test.skipIf(hasNoTerminal)('exec -t has a terminal', async () => {
     const line = `script -qec "kubectl exec -it app -- sh -c 'test -t 0 && echo terminal; exit 4'" /dev/null`
     const { code, out } = await typed(line)
     expect(out).toContain('terminal\r\n')

@@ -129,6 +129,9 @@ const missing = await missingNamespaces()
 const isRoot = process.getuid?.() === 0
 const why =
   missing ??
+  (isRoot && Bun.which('setpriv') === null
+    ? 'skipped: needs setpriv (apt-get install util-linux)'
+    : undefined) ??
   (isRoot && !isReachable(join(import.meta.dir, 'testdata'), [])
     ? 'skipped: needs a checkout that every user can read'
     : undefined)
