@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readSignature } from '../../aws/sigv4-verify.ts'
-import { type Client, type Handler, textResponse } from '../../lib/handler.ts'
+import { type Handler, textResponse } from '../../lib/handler.ts'
 import { answerEc2 } from './ec2/ec2.ts'
 import { ADMIN_PATH, ADMIN_SERVICE, answerAdmin } from './faults/admin.ts'
 import { answerWithFaults } from './faults/apply.ts'
@@ -37,13 +37,14 @@ const LIMITS: Readonly<Record<Service, number>> = {
 export function dispatchHandler(world: World): Handler {
   return (request, client) => {
     const url = new URL(request.url)
-    const signature = readSignature(wireOf(request, url))
+    const wire = wireOf(request, url)
+    const signature = readSignature(wire)
     const scoped = scopedService(signature)
     const service = scoped === undefined ? guessService(request, url) : SCOPES[scoped]
     if (service === undefined) {
       return textResponse('The sandbox has no service of the name in the signature\n', 404)
     }
-    return answer(world, { request, url, client, secure: false, service })
+    return answer(world, { request, url, client, secure: false, service, wire, signature })
   }
 }
 
@@ -51,7 +52,9 @@ export function dispatchHandler(world: World): Handler {
 export function s3Handler(world: World): Handler {
   return (request, client) => {
     const url = new URL(request.url)
-    return answer(world, { request, url, client, secure: true, service: 's3' })
+    const wire = wireOf(request, url)
+    const signature = readSignature(wire)
+    return answer(world, { request, url, client, secure: true, service: 's3', wire, signature })
   }
 }
 
@@ -83,30 +86,18 @@ function guessService(request: Request, url: URL): Service {
   return /^\/clusters\/[^/]+\/pod-identity-associations(?:\/|$)/.test(url.pathname) ? 'eks' : 's3'
 }
 
-interface Routed {
-  readonly request: Request
-  readonly url: URL
-  readonly client: Client
-  readonly secure: boolean
+interface Routed extends Pick<
+  Incoming,
+  'request' | 'url' | 'client' | 'secure' | 'wire' | 'signature'
+> {
   readonly service: Service
 }
 
 async function answer(world: World, routed: Routed): Promise<Response> {
-  const { request, url, client, secure, service } = routed
-  const body = await readBody(request, LIMITS[service])
+  const { service, ...told } = routed
+  const body = await readBody(told.request, LIMITS[service])
   if (body === undefined) return textResponse('Request Entity Too Large\n', 413)
-  const wire = wireOf(request, url)
-  const incoming: Incoming = {
-    world,
-    request,
-    url,
-    client,
-    secure,
-    wire,
-    body,
-    signature: readSignature(wire),
-    requestId: randomUUID(),
-  }
+  const incoming: Incoming = { ...told, world, body, requestId: randomUUID() }
   if (service === 'podrole') return answerAdmin(incoming, world.faults.board)
   const named = namedOperation(incoming, service)
   return answerWithFaults(incoming, named, (call) => answerService(call, service))
