@@ -4,6 +4,7 @@ import { shiftedClock } from '../lib/clock.ts'
 import { parseDurationMs } from '../lib/durations.ts'
 import { PodroleError } from '../lib/errors.ts'
 import { createLog } from '../lib/log.ts'
+import { parseQuotaSetting } from '../sandbox/aws/quotas/quotas.ts'
 import type { ClusterRequest, Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxFlags } from './commands/sandbox.ts'
 import { startWiredSandbox, type WiredSandbox } from './parts/wired-sandbox.ts'
@@ -11,9 +12,10 @@ import { stopSignal } from './stop-signal.ts'
 
 /** The exit code: the command's, or 0 after Ctrl-C where none was given. */
 export async function runSandbox(flags: SandboxFlags, words: readonly string[]): Promise<number> {
+  const accountIds = accountsOf(flags)
   const wired = await startWiredSandbox({
     port: words.length > 0 && !process.argv.includes('--port') ? 0 : flags.port,
-    accountIds: accountsOf(flags),
+    accountIds,
     region: flags.region,
     clusters: clustersOf(flags),
     defaultCluster: { name: 'sandbox', region: flags.region, kind: 'eks', nodes: flags.nodes ?? 1 },
@@ -21,6 +23,7 @@ export async function runSandbox(flags: SandboxFlags, words: readonly string[]):
     resolve: flags.resolve,
     trustCas: flags.trustCa.map((file) => readFileSync(file, 'utf8')),
     faults: flags.fault,
+    quotas: flags.quota.map((text) => parseQuotaSetting(text, accountIds)),
     issuerKeyCacheMs: parseDurationMs(flags.stsKeyCache),
     network: flags.network,
     clock: shiftedClock(offsetOf(flags.clockOffset)),

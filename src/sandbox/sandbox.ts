@@ -15,6 +15,7 @@ import type { Secret } from '../lib/secret.ts'
 import { type Listening, serveHttp, serveTls } from '../lib/serve.ts'
 import { withAdminApp } from './admin-app.ts'
 import { type Aws, createAws } from './aws/aws.ts'
+import type { QuotaSetting } from './aws/quotas/quotas.ts'
 import type { ClusterOptions, SandboxCluster, ServedCluster } from './cluster/cluster.ts'
 import { awsEvent, createEventLog, type EventLog } from './events.ts'
 import { createIssuerNames, type IssuerNameTable } from './issuer-names.ts'
@@ -73,6 +74,8 @@ export interface SandboxOptions {
   readonly trustCas: readonly string[]
   /** `SERVICE:OPERATION=EFFECT[,EFFECT…]`: what goes wrong at AWS. */
   readonly faults?: readonly string[]
+  /** In place of AWS's defaults, until the sandbox ends. */
+  readonly quotas?: readonly QuotaSetting[]
   /** How long STS keeps an issuer's keys; 0 by default. */
   readonly issuerKeyCacheMs?: number
   readonly images: ImageTable
@@ -209,6 +212,7 @@ function createSandboxAws(
     region: options.region,
     names,
     ...(options.faults !== undefined && { faults: options.faults }),
+    quotas: options.quotas ?? [],
     issuerKeyCacheMs: options.issuerKeyCacheMs ?? 0,
     launchCluster: async ({ name, region, accountId }) => {
       const started = await clusters.launch({ name, region, accountId, kind: 'eks' }, 'eks')

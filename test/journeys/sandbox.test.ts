@@ -41,6 +41,9 @@ describe('podrole sandbox -- CMD', () => {
     [['--self-managed-cluster', 'edge'], /wanted NAME=https:\/\/ISSUER/],
     [['--port', 'x'], /wanted a port/],
     [['--resolve', 'nonsense'], /nonsense/],
+    [['--quota', 'providers=1'], /names no quota[^]*the names are oidcProviders, /],
+    [['--quota', 'roles=many'], /wanted a whole number/],
+    [['--quota', '444455556666/roles=1'], /an account that the sandbox does not have/],
   ]
   for (const [flags, message] of wrong) {
     test(`${flags.join(' ')} is refused`, async () => {

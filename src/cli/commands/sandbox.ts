@@ -16,6 +16,7 @@ export interface SandboxFlags {
   readonly trustCa: readonly string[]
   readonly network: 'auto' | 'namespace' | 'loopback'
   readonly fault: readonly string[]
+  readonly quota: readonly string[]
   readonly stsKeyCache: string
   readonly clockOffset?: string
   readonly logLevel: LogLevel
@@ -23,6 +24,9 @@ export interface SandboxFlags {
 
 const FAULT_HELP =
   'what goes wrong at AWS: delay:500ms, throttle:3, error:CODE:STATUS, outage, half-answer, eventual:2s (repeatable)'
+
+const QUOTA_HELP =
+  "a quota in place of AWS's default: oidcProviders=3 (repeatable); a wrong name tells all of them"
 
 const EXAMPLES = `
 Examples:
@@ -64,6 +68,7 @@ export function addSandboxCommand(program: Command): void {
     )
     .option('--trust-ca <file>', 'a CA that STS trusts for it (repeatable)', collect, [])
     .option('--fault <service:operation=effect>', FAULT_HELP, collect, [])
+    .option('--quota <[account/]name=value>', QUOTA_HELP, collect, [])
     .option(
       '--sts-key-cache <duration>',
       "how long STS keeps an issuer's keys; not at all if 0",

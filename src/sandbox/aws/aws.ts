@@ -31,7 +31,7 @@ import {
 } from './identity/sessions.ts'
 import { setServiceControlPolicies } from './identity/organization.ts'
 import { installAwsPolicies } from './iam/managed-policies.ts'
-import { type QuotaSetting, setQuota } from './quotas/quotas.ts'
+import { beginQuotas, type QuotaSetting, setQuota } from './quotas/quotas.ts'
 import {
   clusterKey,
   type ClusterRecord,
@@ -42,6 +42,7 @@ import {
 import { createSecureHandler, issuerHostOf } from './secure.ts'
 import { createIssuerKeys } from './sts/issuer-key-cache.ts'
 import { findRole } from './sts/parameters.ts'
+import { RequestRates } from './sts/request-rates.ts'
 import type { Call, ClusterRuntime, ClusterSpec, World } from './world.ts'
 
 export type { ClusterRuntime, ClusterSpec } from './world.ts'
@@ -68,6 +69,8 @@ export interface AwsOptions {
   readonly stopCluster?: (spec: ClusterSpec) => Promise<void>
   /** Over every account, from the start: JSON texts. */
   readonly serviceControlPolicies?: readonly string[]
+  /** In place of AWS's defaults, until the sandbox ends. */
+  readonly quotas?: readonly QuotaSetting[]
 }
 
 /** A role's session for a service of AWS. */
@@ -137,6 +140,7 @@ export function createAws(options: AwsOptions): Aws {
   const partition = partitionOfRegion(options.region).id
   installAwsPolicies(tables, partition)
   setServiceControlPolicies(tables, '*', options.serviceControlPolicies ?? [])
+  beginQuotas(tables, options.quotas ?? [])
   for (const accountId of options.accountIds) installAdmin({ tables, partition, clock }, accountId)
   const board = createFaultBoard(options.faults)
   const eventual = createEventualTables(state, clock, (service) => board.eventualMs(service))
@@ -145,6 +149,7 @@ export function createAws(options: AwsOptions): Aws {
     seen: eventual.seen,
     faults: { board, tables: eventual },
     issuerKeys: createIssuerKeys(options.names, clock, options.issuerKeyCacheMs ?? 0),
+    stsRates: new RequestRates(),
     clock,
     log: options.log,
     names: options.names,

@@ -3,6 +3,7 @@ import { faultFields } from '../../lib/log.ts'
 import { authenticate } from './identity/authentication.ts'
 import { IAM_OPERATIONS } from './iam/iam.ts'
 import { callOf, type Incoming, raiseOrdered, recordRefusal, scopedService } from './request.ts'
+import { countRequest } from './sts/request-rates.ts'
 import { STS_OPERATIONS, UNSIGNED_OPERATIONS } from './sts/sts.ts'
 import { textOfBytes } from './wire/body.ts'
 import type { QueryOperation, QueryOperations, ResultMembers } from './wire/call-table.ts'
@@ -115,6 +116,7 @@ async function runOperation(
     ? ANONYMOUS
     : (signer ?? authenticate(incoming.world, incoming, 'query'))
   const call = callOf(incoming, { protocol: 'query', service: service.name, operation, identity })
+  if (service === STS && !unsigned) countRequest(call)
   return run(call, parameters)
 }
 

@@ -9,6 +9,7 @@ import type { DecisionRecorder } from './decisions.ts'
 import type { FaultBoard } from './faults/board.ts'
 import type { EventualTables } from './faults/eventual.ts'
 import type { KeyRecord, Tables } from './records.ts'
+import type { RequestRates } from './sts/request-rates.ts'
 
 /** What CreateCluster asks for, and what a launched cluster is told of itself. */
 export interface ClusterSpec {
@@ -47,6 +48,8 @@ export interface World {
   readonly faults: WorldFaults
   /** The keys of an issuer, as STS has them. @throws PodroleError */
   readonly issuerKeys: (issuer: string) => Promise<KeySet>
+  /** What is left of STS's request quota; not state. */
+  readonly stsRates: RequestRates
   readonly clock: Clock
   readonly log: Log
   readonly names: IssuerNames

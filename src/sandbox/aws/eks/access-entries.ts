@@ -164,7 +164,7 @@ async function createAccessEntry(call: Call, input: JsonInput): Promise<unknown>
   const username = textMember(body, 'username')
   const groups = textsMember(body, 'kubernetesGroups')
   const clientRequestToken = textMember(body, 'clientRequestToken')
-  const tags = readTags(body['tags'])
+  const tags = readTags(call, body['tags'])
   authorize(call, {
     action: 'eks:CreateAccessEntry',
     resource: clusterArnOf(call, clusterName),

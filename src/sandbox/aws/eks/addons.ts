@@ -129,7 +129,7 @@ async function createAddon(call: Call, input: JsonInput): Promise<unknown> {
   const body = readJsonObject(input.body)
   const addonName = textMember(body, 'addonName') ?? ''
   const clientRequestToken = textMember(body, 'clientRequestToken')
-  const tags = readTags(body['tags'])
+  const tags = readTags(call, body['tags'])
   authorize(call, {
     action: 'eks:CreateAddon',
     resource: clusterArnOf(call, clusterName),

@@ -14,6 +14,7 @@ import {
   objectMember,
 } from './body.ts'
 import { admitCreator, checkModeChange, readMode } from './cluster-access.ts'
+import { checkNetworkQuotas } from './network-quotas.ts'
 import { type NewUpdate, repeatedUpdate, startUpdate, updateNode } from './updates.ts'
 import { clusterArnOf, requireCluster } from './wire.ts'
 
@@ -94,6 +95,7 @@ async function updateClusterConfig(call: Call, input: JsonInput): Promise<unknow
     throw invalidParameter(`No update to make: wanted one of ${Object.keys(CHANGES).join(', ')}`)
   }
   if (asked.length > 1) throw invalidParameter('Only one type of update can be allowed.')
+  checkNetworkQuotas(call, objectMember(body, 'resourcesVpcConfig') ?? {})
   const { type, params, record } = read(cluster, body)
   const update = startUpdate(call, { target, type, params, clientRequestToken })
   call.world.tables.clusters.set(target.cluster, record)

@@ -2,7 +2,7 @@ import { authorize } from '../identity/authorization.ts'
 import { faultFields } from '../../../lib/log.ts'
 import { CLUSTER_NAME_PATTERN } from '../../../associations/rules.ts'
 import { resourceTagKeys } from '../iam/tags.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { ClusterRecord } from '../records.ts'
 import { clusterKey } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
@@ -26,6 +26,7 @@ import {
   pageOfList,
 } from './body.ts'
 import { admitCreator, creatorArnOf, readAccessConfig } from './cluster-access.ts'
+import { checkNetworkQuotas } from './network-quotas.ts'
 import { liveRecords } from './lifecycle.ts'
 import { readTags, tagContext } from './tags.ts'
 import { isUpdating } from './updates.ts'
@@ -85,7 +86,7 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
   const roleArn = textMember(body, 'roleArn') ?? ''
   const kubernetesVersion = textMember(body, 'version') ?? DEFAULT_VERSION
   const clientRequestToken = textMember(body, 'clientRequestToken')
-  const tags = readTags(body['tags'])
+  const tags = readTags(call, body['tags'])
   if (!CLUSTER_NAME_PATTERN.test(name)) throw invalid('The cluster name is not valid')
   if (!/^\d\.\d{1,2}$/.test(kubernetesVersion)) throw invalid('unsupported Kubernetes version')
   const { resourcesVpcConfig } = body
@@ -119,8 +120,10 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
     if (again) return { cluster: clusterNode(known, call) }
     throw inUse(`Cluster already exists with name: ${name}`, { clusterName: name })
   }
-  const most = quotaValue(tables, accountOf(call), 'clusters')
-  if (clustersOf(call).length >= most) throw limitExceeded(`At most ${most} clusters`)
+  const most = quotaOf(call, 'clusters')
+  const own = clustersOf(call).filter(({ connector }) => connector === undefined)
+  if (own.length >= most) throw limitExceeded(`At most ${most} clusters`)
+  checkNetworkQuotas(call, resourcesVpcConfig)
   const creatorArn = creatorArnOf(call.identity.caller)
   const record: ClusterRecord = {
     accountId: accountOf(call),

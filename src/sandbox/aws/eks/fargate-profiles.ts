@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { authorize } from '../identity/authorization.ts'
 import { resourceTagKeys } from '../iam/tags.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import { clusterKey } from '../records.ts'
 import { type JsonInput, type JsonRoute, readJsonObject, textMember } from '../wire/json.ts'
 import { accountOf, type Call } from '../world.ts'
@@ -9,6 +10,7 @@ import {
   invalidParameter,
   invalidRequest,
   type JsonObject,
+  limitExceeded,
   notFound,
   objectsMember,
   pageOfList,
@@ -20,8 +22,6 @@ import { admitNodeRole, checkNodeRole } from './node-roles.ts'
 import type { FargateProfileRecord } from './records.ts'
 import { readTags, tagContext } from './tags.ts'
 import { clusterArnOf, requireCluster } from './wire.ts'
-
-const MAX_SELECTORS = 5
 
 function profileNode(call: Call, record: FargateProfileRecord): Readonly<Record<string, unknown>> {
   return {
@@ -67,17 +67,22 @@ function requireProfile(call: Call, input: JsonInput): FargateProfileRecord {
   })
 }
 
-function readSelectors(body: JsonObject): readonly JsonObject[] {
+function readSelectors(call: Call, body: JsonObject): readonly JsonObject[] {
   const selectors = objectsMember(body, 'selectors') ?? []
-  if (selectors.length === 0 || selectors.length > MAX_SELECTORS) {
-    throw invalidParameter(`A Fargate profile has 1 to ${MAX_SELECTORS} selectors`)
+  const most = quotaOf(call, 'selectorsPerFargateProfile')
+  if (selectors.length === 0 || selectors.length > most) {
+    throw invalidParameter(`A Fargate profile has 1 to ${most} selectors`)
   }
+  const mostLabels = quotaOf(call, 'labelsPerFargateSelector')
   return selectors.map((selector) => {
     const namespace = textMember(selector, 'namespace')
     if (namespace === undefined || namespace === '') {
       throw invalidParameter('Each selector must have a namespace')
     }
     const labels = textMapMember(selector, 'labels')
+    if (Object.keys(labels ?? {}).length > mostLabels) {
+      throw invalidParameter(`A selector has at most ${mostLabels} labels`)
+    }
     return { namespace, ...(labels !== undefined && { labels }) }
   })
 }
@@ -88,7 +93,7 @@ async function createFargateProfile(call: Call, input: JsonInput): Promise<unkno
   const fargateProfileName = textMember(body, 'fargateProfileName') ?? ''
   const roleArn = textMember(body, 'podExecutionRoleArn') ?? ''
   const clientRequestToken = textMember(body, 'clientRequestToken')
-  const tags = readTags(body['tags'])
+  const tags = readTags(call, body['tags'])
   authorize(call, {
     action: 'eks:CreateFargateProfile',
     resource: clusterArnOf(call, clusterName),
@@ -104,7 +109,7 @@ async function createFargateProfile(call: Call, input: JsonInput): Promise<unkno
   if (fargateProfileName.startsWith('eks-')) {
     throw invalidParameter('A Fargate profile name cannot start with eks-', { clusterName })
   }
-  const selectors = readSelectors(body)
+  const selectors = readSelectors(call, body)
   const role = {
     cluster,
     roleArn,
@@ -122,6 +127,11 @@ async function createFargateProfile(call: Call, input: JsonInput): Promise<unkno
       fargateProfileName,
     })
   }
+  const { fargateProfiles } = call.world.tables
+  const most = quotaOf(call, 'fargateProfiles')
+  if (liveRecords(fargateProfiles, clusterKeyOf(cluster), call.nowMs).length >= most) {
+    throw limitExceeded(`A cluster has at most ${most} Fargate profiles`, { clusterName })
+  }
   const record: FargateProfileRecord = {
     ...startLifecycle(call.nowMs),
     cluster: clusterKeyOf(cluster),
@@ -134,7 +144,6 @@ async function createFargateProfile(call: Call, input: JsonInput): Promise<unkno
     tags,
     ...(clientRequestToken !== undefined && { clientRequestToken }),
   }
-  const { fargateProfiles } = call.world.tables
   fargateProfiles.set(profileKey(call, clusterName, fargateProfileName), record)
   admitNodeRole(call, role)
   return { fargateProfile: profileNode(call, record) }

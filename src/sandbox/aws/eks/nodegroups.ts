@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { authorize } from '../identity/authorization.ts'
 import { resourceTagKeys } from '../iam/tags.ts'
-import { clusterKey } from '../records.ts'
+import { quotaOf } from '../quotas/quotas.ts'
+import { clusterKey, type ClusterRecord } from '../records.ts'
 import { type JsonInput, type JsonRoute, readJsonObject, textMember } from '../wire/json.ts'
 import { accountOf, type Call } from '../world.ts'
 import { clusterKeyOf } from './access-entries.ts'
@@ -10,6 +11,7 @@ import {
   invalidParameter,
   invalidRequest,
   type JsonObject,
+  limitExceeded,
   notFound,
   objectMember,
   pageOfList,
@@ -80,12 +82,14 @@ function requireGroup(call: Call, input: JsonInput): NodegroupRecord {
 }
 
 /** `scalingConfig`, whose three sizes must be in order. */
-function readScaling(body: JsonObject, before: JsonObject): JsonObject {
+function readScaling(call: Call, body: JsonObject, before: JsonObject): JsonObject {
   const given = { ...before, ...objectMember(body, 'scalingConfig') }
   const sizes = ['minSize', 'desiredSize', 'maxSize'].map((name) => given[name])
   const [min = 0, desired = 0, max = 0] = sizes.map((size) =>
     typeof size === 'number' && Number.isInteger(size) ? size : Number.NaN,
   )
+  const most = quotaOf(call, 'nodesPerNodegroup')
+  if (max > most) throw limitExceeded(`A node group has at most ${most} nodes`)
   if (min >= 0 && max >= 1 && min <= desired && desired <= max) {
     return { minSize: min, desiredSize: desired, maxSize: max }
   }
@@ -96,8 +100,9 @@ function readScaling(body: JsonObject, before: JsonObject): JsonObject {
 
 const DEFAULT_SCALING = { minSize: 1, desiredSize: 2, maxSize: 2 }
 
-function readMembers(body: JsonObject): JsonObject {
-  const members: Record<string, unknown> = { scalingConfig: readScaling(body, DEFAULT_SCALING) }
+function readMembers(call: Call, body: JsonObject): JsonObject {
+  const scalingConfig = readScaling(call, body, DEFAULT_SCALING)
+  const members: Record<string, unknown> = { scalingConfig }
   for (const name of KEPT_OBJECTS) {
     const value = objectMember(body, name)
     if (value !== undefined) members[name] = value
@@ -113,6 +118,15 @@ function readMembers(body: JsonObject): JsonObject {
   return members
 }
 
+/** @throws AwsFault `ResourceLimitExceededException` */
+function checkCount(call: Call, cluster: ClusterRecord): void {
+  const most = quotaOf(call, 'nodegroups')
+  const { nodegroups } = call.world.tables
+  if (liveRecords(nodegroups, clusterKeyOf(cluster), call.nowMs).length < most) return
+  const { name: clusterName } = cluster
+  throw limitExceeded(`A cluster has at most ${most} node groups`, { clusterName })
+}
+
 async function createNodegroup(call: Call, input: JsonInput): Promise<unknown> {
   const [clusterName = ''] = input.labels
   const body = readJsonObject(input.body)
@@ -120,7 +134,7 @@ async function createNodegroup(call: Call, input: JsonInput): Promise<unknown> {
   const roleArn = textMember(body, 'nodeRole') ?? ''
   const clientRequestToken = textMember(body, 'clientRequestToken')
   const subnets = textsMember(body, 'subnets') ?? []
-  const tags = readTags(body['tags'])
+  const tags = readTags(call, body['tags'])
   authorize(call, {
     action: 'eks:CreateNodegroup',
     resource: clusterArnOf(call, clusterName),
@@ -134,7 +148,7 @@ async function createNodegroup(call: Call, input: JsonInput): Promise<unknown> {
     throw invalidParameter('The nodegroup name is not valid', { clusterName })
   }
   if (subnets.length === 0) throw invalidParameter('Subnets are not specified.', { clusterName })
-  const members = readMembers(body)
+  const members = readMembers(call, body)
   const windows = textMember(members, 'amiType')?.startsWith('WINDOWS') === true
   const role = {
     cluster,
@@ -156,6 +170,7 @@ async function createNodegroup(call: Call, input: JsonInput): Promise<unknown> {
       },
     )
   }
+  checkCount(call, cluster)
   const version = textMember(body, 'version') ?? cluster.kubernetesVersion
   const record: NodegroupRecord = {
     ...startLifecycle(call.nowMs),
@@ -229,7 +244,7 @@ async function updateNodegroupConfig(call: Call, input: JsonInput): Promise<unkn
   const known = requireGroup(call, input)
   const body = readJsonObject(input.body)
   const before = (known.members['scalingConfig'] ?? DEFAULT_SCALING) as JsonObject
-  const scalingConfig = readScaling(body, before)
+  const scalingConfig = readScaling(call, body, before)
   const labelChange = objectMember(body, 'labels') ?? {}
   const added = textMapMember(labelChange, 'addOrUpdateLabels') ?? {}
   const removed = textsMember(labelChange, 'removeLabels') ?? []

@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { CLUSTER_NAME_PATTERN } from '../../../associations/rules.ts'
 import { authorize } from '../identity/authorization.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import { clusterKey, type ClusterRecord } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
 import { type JsonInput, type JsonRoute, readJsonObject, textMember } from '../wire/json.ts'
@@ -29,7 +29,7 @@ async function registerCluster(call: Call, input: JsonInput): Promise<unknown> {
   const body = readJsonObject(input.body)
   const name = textMember(body, 'name') ?? ''
   const clientRequestToken = textMember(body, 'clientRequestToken')
-  const tags = readTags(body['tags'])
+  const tags = readTags(call, body['tags'])
   const config = objectMember(body, 'connectorConfig') ?? {}
   const roleArn = textMember(config, 'roleArn') ?? ''
   const provider = textMember(config, 'provider') ?? ''
@@ -55,8 +55,9 @@ async function registerCluster(call: Call, input: JsonInput): Promise<unknown> {
     if (again) return { cluster: clusterNode(known, call) }
     throw inUse(`Cluster already exists with name: ${name}`, { clusterName: name })
   }
-  const most = quotaValue(tables, accountOf(call), 'clusters')
-  if (clustersOf(call).length >= most) throw limitExceeded(`At most ${most} clusters`)
+  const most = quotaOf(call, 'registeredClusters')
+  const registered = clustersOf(call).filter(({ connector }) => connector !== undefined)
+  if (registered.length >= most) throw limitExceeded(`At most ${most} registered clusters`)
   const record: ClusterRecord = {
     accountId: accountOf(call),
     region: call.region,

@@ -1,5 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
-import { MAX_TAGS, requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
+import { requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { Tags } from '../records.ts'
 import type { Table } from '../../state.ts'
 import { AwsFault } from '../wire/fault.ts'
@@ -9,7 +10,7 @@ import { accountOf, type Call } from '../world.ts'
 import { invalidParameter } from './body.ts'
 
 /** Tags of a request's body. @throws AwsFault `InvalidParameterException` */
-export function readTags(value: unknown): Tags {
+export function readTags(call: Call, value: unknown): Tags {
   if (value === undefined || value === null) return {}
   if (!isRecord(value)) throw invalidParameter('tags is not a map of strings')
   const tags: Record<string, string> = {}
@@ -22,8 +23,9 @@ export function readTags(value: unknown): Tags {
     }
     tags[key] = text
   }
-  if (Object.keys(tags).length > MAX_TAGS) {
-    throw invalidParameter(`A resource has at most ${MAX_TAGS} tags`)
+  const most = quotaOf(call, 'tagsPerResource')
+  if (Object.keys(tags).length > most) {
+    throw invalidParameter(`A resource has at most ${most} tags`)
   }
   return tags
 }
@@ -91,11 +93,11 @@ function knownTags(call: Call, arn: string): Tags {
 
 async function tagResource(call: Call, input: JsonInput): Promise<unknown> {
   const [arn = ''] = input.labels
-  const added = readTags(readJsonObject(input.body)['tags'])
+  const added = readTags(call, readJsonObject(input.body)['tags'])
   const context = { ...resourceTagKeys(knownTags(call, arn)), ...tagContext(added) }
   authorize(call, { action: 'eks:TagResource', resource: arn, context })
   const tagged = readTagged(call, arn)
-  tagged.save(readTags({ ...tagged.tags, ...added }))
+  tagged.save(readTags(call, { ...tagged.tags, ...added }))
   return {}
 }
 

@@ -1,7 +1,7 @@
 /** Access keys of users. */
 import { newAccessKeyId, newSecretAccessKey } from '../identifiers.ts'
 import { authorize } from '../identity/authorization.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { KeyRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
@@ -43,7 +43,7 @@ function createAccessKey(call: Call, parameters: QueryParameters): ResultMembers
   constraints.check()
   const user = requireUser(call, nameOrOwn(call, given))
   const { tables } = call.world
-  const limit = quotaValue(tables, user.accountId, 'accessKeysPerUser')
+  const limit = quotaOf(call, 'accessKeysPerUser')
   if (keysOf(call, user.userName).length >= limit) {
     throw limitExceeded(`Cannot exceed quota for AccessKeysPerUser: ${limit}`)
   }

@@ -1,7 +1,5 @@
 import {
-  AttachUserPolicyCommand,
   CreateGroupCommand,
-  CreateInstanceProfileCommand,
   CreatePolicyCommand,
   CreateRoleCommand,
   CreateUserCommand,
@@ -11,10 +9,8 @@ import {
   paginateGetAccountAuthorizationDetails,
   PutGroupPolicyCommand,
   PutUserPolicyCommand,
-  UpdateAssumeRolePolicyCommand,
 } from '@aws-sdk/client-iam'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import type { QuotaName } from '../quotas/quotas.ts'
 import {
   ACCOUNT,
   allowOf,
@@ -57,40 +53,6 @@ test('the summary is a map', async () => {
   expect(SummaryMap).toMatchObject({ Users: 2, Groups: 1, Roles: 1, UsersQuota: 5000 })
 })
 
-const PolicyArn = `arn:aws:iam::${ACCOUNT}:policy/p`
-const QUOTA_CASES: readonly (readonly [QuotaName, number, () => Promise<unknown>])[] = [
-  ['users', 2, () => iam.send(new CreateUserCommand({ UserName: 'more' }))],
-  ['groups', 1, () => iam.send(new CreateGroupCommand({ GroupName: 'more' }))],
-  [
-    'roles',
-    1,
-    () => iam.send(new CreateRoleCommand({ RoleName: 'more', AssumeRolePolicyDocument: EC2 })),
-  ],
-  [
-    'instanceProfiles',
-    0,
-    () => iam.send(new CreateInstanceProfileCommand({ InstanceProfileName: 'more' })),
-  ],
-  [
-    'policies',
-    0,
-    () => iam.send(new CreatePolicyCommand({ PolicyName: 'p', PolicyDocument: allowOf('s3:*') })),
-  ],
-  ['policiesPerUser', 0, () => iam.send(new AttachUserPolicyCommand({ UserName: 'u', PolicyArn }))],
-  [
-    'trustPolicyCharacters',
-    EC2.length - 1,
-    () => iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: 'r', PolicyDocument: EC2 })),
-  ],
-]
-
-test.each(QUOTA_CASES)('the quota %s is a setting', async (name, value, exceed) => {
-  fixture.aws.setQuota({ name, accountId: ACCOUNT, value })
-  expect(await refusalOf(exceed())).toMatchObject({ code: 'LimitExceededException', status: 409 })
-  fixture.aws.setQuota({ name, accountId: ACCOUNT, value: value + 1 })
-  await exceed()
-})
-
 test('inline policies of users and groups have their own sizes', async () => {
   const sized = (length: number): string =>
     allowOf(
@@ -108,12 +70,13 @@ test('inline policies of users and groups have their own sizes', async () => {
 })
 
 test('policies are listed by owner', async () => {
+  await iam.send(new CreatePolicyCommand({ PolicyName: 'p', PolicyDocument: allowOf('s3:*') }))
   const list = async (Scope: 'AWS' | 'Local' | 'All'): Promise<readonly (string | undefined)[]> => {
     const { Policies } = await iam.send(new ListPoliciesCommand({ Scope, MaxItems: 1000 }))
     return (Policies ?? []).map(({ Arn }) => Arn)
   }
   const [aws, local, all] = [await list('AWS'), await list('Local'), await list('All')]
-  expect(local).toEqual([PolicyArn])
+  expect(local).toEqual([`arn:aws:iam::${ACCOUNT}:policy/p`])
   expect(aws.every((arn) => arn?.startsWith('arn:aws:iam::aws:policy/'))).toBe(true)
   expect(all.length).toBe(aws.length + 1)
 })

@@ -1,7 +1,7 @@
 /** What an account holds, all in one: its summary, its details, and who has a policy. */
 import { authorize } from '../identity/authorization.ts'
 import { groupsOfUser } from '../identity/policies.ts'
-import { type QuotaName, quotaValue } from '../quotas/quotas.ts'
+import { type QuotaName, quotaOf } from '../quotas/quotas.ts'
 import type { PolicyRecord, RoleRecord, UserRecord } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
@@ -140,7 +140,7 @@ function accountSummary(call: Call): ResultMembers {
   authorize(call, { action: 'iam:GetAccountSummary', resource: '*' })
   const { tables } = call.world
   const accountId = accountOf(call)
-  const quota = (name: QuotaName): number => quotaValue(tables, accountId, name)
+  const quota = (name: QuotaName): number => quotaOf(call, name)
   const own = [...tables.policies.values()].filter((policy) => policy.accountId === accountId)
   const providers = [...tables.providers.values()].filter((one) => one.accountId === accountId)
   const summary = {
@@ -154,19 +154,19 @@ function accountSummary(call: Call): ResultMembers {
     InstanceProfilesQuota: quota('instanceProfiles'),
     Policies: own.length,
     PoliciesQuota: quota('policies'),
-    PolicySizeQuota: 6144,
+    PolicySizeQuota: quota('policyCharacters'),
     PolicyVersionsInUse: own.reduce((sum, { versions }) => sum + versions.length, 0),
     PolicyVersionsInUseQuota: 10_000,
-    VersionsPerPolicyQuota: 5,
+    VersionsPerPolicyQuota: quota('versionsPerPolicy'),
     AssumeRolePolicySizeQuota: quota('trustPolicyCharacters'),
-    RolePolicySizeQuota: 10_240,
-    UserPolicySizeQuota: 2048,
-    GroupPolicySizeQuota: 5120,
+    RolePolicySizeQuota: quota('rolePolicyCharacters'),
+    UserPolicySizeQuota: quota('userPolicyCharacters'),
+    GroupPolicySizeQuota: quota('groupPolicyCharacters'),
     AttachedPoliciesPerRoleQuota: quota('policiesPerRole'),
     AttachedPoliciesPerUserQuota: quota('policiesPerUser'),
     AttachedPoliciesPerGroupQuota: quota('policiesPerGroup'),
     AccessKeysPerUserQuota: quota('accessKeysPerUser'),
-    GroupsPerUserQuota: 10,
+    GroupsPerUserQuota: quota('groupsPerUser'),
     Providers: providers.length,
     ServerCertificates: 0,
     ServerCertificatesQuota: 20,

@@ -1,10 +1,10 @@
 /** Inline and managed policies of roles, users and groups. */
-import { type QuotaName, quotaValue } from '../quotas/quotas.ts'
+import { type QuotaName, quotaOf } from '../quotas/quotas.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
 import { pageOf } from '../wire/pages.ts'
 import type { QueryParameters } from '../wire/query.ts'
-import { accountOf, type Call } from '../world.ts'
+import type { Call } from '../world.ts'
 import {
   countedLength,
   encodeDocument,
@@ -27,7 +27,7 @@ export interface HolderKind<T extends PolicyHolder> {
   /** As the operations name it: `Role` of PutRolePolicy. */
   readonly word: 'Role' | 'User' | 'Group'
   /** Of all its inline policies together, without white space. */
-  readonly inlineCharacters: number
+  readonly inlineQuota: QuotaName
   readonly attachedQuota: QuotaName
   readonly readName: (parameters: QueryParameters, constraints: Constraints) => string
   /** The one of that name that the caller may do the operation on. @throws AwsFault */
@@ -90,9 +90,10 @@ function inlineOperations<T extends PolicyHolder>(kind: HolderKind<T>): QueryOpe
     readDocument(document, 'identity')
     const inlinePolicies = { ...holder.inlinePolicies, [policyName]: document }
     const size = Object.values(inlinePolicies).reduce((sum, one) => sum + countedLength(one), 0)
-    if (size > kind.inlineCharacters) {
+    const most = quotaOf(call, kind.inlineQuota)
+    if (size > most) {
       throw limitExceeded(
-        `Maximum policy size of ${kind.inlineCharacters} bytes exceeded for ${word.toLowerCase()} ${name}`,
+        `Maximum policy size of ${most} bytes exceeded for ${word.toLowerCase()} ${name}`,
       )
     }
     kind.save(call, { ...holder, inlinePolicies })
@@ -163,7 +164,7 @@ function attachmentOperations<T extends PolicyHolder>(kind: HolderKind<T>): Quer
     requirePolicy(call, policyArn)
     const { attachedPolicyArns } = holder
     if (attachedPolicyArns.includes(policyArn)) return
-    const limit = quotaValue(call.world.tables, accountOf(call), kind.attachedQuota)
+    const limit = quotaOf(call, kind.attachedQuota)
     if (attachedPolicyArns.length >= limit) {
       throw limitExceeded(`Cannot exceed quota for PoliciesPer${word}: ${limit}`)
     }

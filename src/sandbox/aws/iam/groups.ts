@@ -1,6 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
 import { newUniqueId } from '../identifiers.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { GroupRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
@@ -13,9 +13,6 @@ import { alreadyExists, deleteConflict, limitExceeded, noSuchEntity } from './fa
 import { GROUP_NAME, PATH, PATH_PREFIX } from './shapes.ts'
 import { pageMembers, readPage } from './tags.ts'
 import { readUserName, requireUser, userNode, usersOf } from './users.ts'
-
-/** Groups that one user may be in. Source: IAM User Guide, "IAM and AWS STS quotas". */
-const MAX_GROUPS_PER_USER = 10
 
 const readGroupName = (parameters: QueryParameters, constraints: Constraints): string =>
   constraints.text('groupName', parameters.get('GroupName'), GROUP_NAME) ?? ''
@@ -66,7 +63,7 @@ function createGroup(call: Call, parameters: QueryParameters): ResultMembers {
   if (tables.groups.has(nameKey(accountId, groupName))) {
     throw alreadyExists(`Group with name ${groupName} already exists.`)
   }
-  const limit = quotaValue(tables, accountId, 'groups')
+  const limit = quotaOf(call, 'groups')
   if (groupsOf(call).length >= limit) {
     throw limitExceeded(`Cannot exceed quota for GroupsPerAccount: ${limit}`)
   }
@@ -182,8 +179,9 @@ function addUserToGroup(call: Call, parameters: QueryParameters): undefined {
   const { group, userId } = readMembership(call, parameters)
   if (group.userIds.includes(userId)) return
   const joined = groupsOf(call).filter(({ userIds }) => userIds.includes(userId)).length
-  if (joined >= MAX_GROUPS_PER_USER) {
-    throw limitExceeded(`Cannot exceed quota for GroupsPerUser: ${MAX_GROUPS_PER_USER}`)
+  const most = quotaOf(call, 'groupsPerUser')
+  if (joined >= most) {
+    throw limitExceeded(`Cannot exceed quota for GroupsPerUser: ${most}`)
   }
   saveGroup(call, { ...group, userIds: [...group.userIds, userId] })
 }
@@ -207,7 +205,7 @@ export const GROUP_OPERATIONS: QueryOperations = {
   RemoveUserFromGroup: removeUserFromGroup,
   ...holderOperations({
     word: 'Group',
-    inlineCharacters: 5120,
+    inlineQuota: 'groupPolicyCharacters',
     attachedQuota: 'policiesPerGroup',
     readName: readGroupName,
     require: requireGroup,

@@ -1,6 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
 import { newUniqueId } from '../identifiers.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { InstanceProfileRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
@@ -83,7 +83,7 @@ function createProfile(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
   const profileName = readProfileName(parameters, constraints)
   const path = constraints.text('path', parameters.get('Path'), PATH) ?? '/'
-  const tags = readTags(parameters, constraints)
+  const tags = readTags(call, parameters, constraints)
   constraints.check()
   const arn = profileArnOf(call, path, profileName)
   const context = requestTagKeys(tags)
@@ -93,7 +93,7 @@ function createProfile(call: Call, parameters: QueryParameters): ResultMembers {
   if (tables.instanceProfiles.has(nameKey(accountId, profileName))) {
     throw alreadyExists(`Instance Profile ${profileName} already exists.`)
   }
-  const most = quotaValue(tables, accountId, 'instanceProfiles')
+  const most = quotaOf(call, 'instanceProfiles')
   if (profilesOf(call).length >= most) {
     throw limitExceeded(`Cannot exceed quota for InstanceProfilesPerAccount: ${most}`)
   }
@@ -103,7 +103,7 @@ function createProfile(call: Call, parameters: QueryParameters): ResultMembers {
     path,
     profileId: newUniqueId('AIPA'),
     arn,
-    tags: mergeTags({}, tags),
+    tags: mergeTags(call, {}, tags),
     createdAtMs: call.nowMs,
   }
   saveProfile(call, profile)

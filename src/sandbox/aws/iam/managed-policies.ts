@@ -1,6 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
 import { newUniqueId } from '../identifiers.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { PolicyRecord, PolicyVersion, Tables } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
@@ -30,9 +30,6 @@ import {
   resourceTagKeys,
   tagNodes,
 } from './tags.ts'
-
-const MAX_POLICY_CHARACTERS = 6144
-const MAX_VERSIONS = 5
 
 /** Puts AWS's own managed policies there: those that the sandbox knows. */
 export function installAwsPolicies(tables: Tables, partition: string): void {
@@ -114,7 +111,7 @@ function createPolicy(call: Call, parameters: QueryParameters): ResultMembers {
   const text = parameters.get('PolicyDocument')
   const document = constraints.text('policyDocument', text, DOCUMENT) ?? ''
   const description = constraints.text('description', parameters.get('Description'), { max: 1000 })
-  const tags = readTags(parameters, constraints)
+  const tags = readTags(call, parameters, constraints)
   constraints.check()
   const { tables, partition } = call.world
   const accountId = accountOf(call)
@@ -126,11 +123,11 @@ function createPolicy(call: Call, parameters: QueryParameters): ResultMembers {
       `A policy called ${policyName} already exists. Duplicate names are not allowed.`,
     )
   }
-  const limit = quotaValue(tables, accountId, 'policies')
+  const limit = quotaOf(call, 'policies')
   if (mine.length >= limit) {
     throw limitExceeded(`Cannot exceed quota for PoliciesPerAccount: ${limit}`)
   }
-  checkDocument(document)
+  checkDocument(call, document)
   const policy: PolicyRecord = {
     accountId,
     policyName,
@@ -141,7 +138,7 @@ function createPolicy(call: Call, parameters: QueryParameters): ResultMembers {
     versions: [{ versionId: 'v1', document, createdAtMs: call.nowMs }],
     defaultVersionId: 'v1',
     nextVersion: 2,
-    tags: mergeTags({}, tags),
+    tags: mergeTags(call, {}, tags),
     createdAtMs: call.nowMs,
     updatedAtMs: call.nowMs,
   }
@@ -149,9 +146,10 @@ function createPolicy(call: Call, parameters: QueryParameters): ResultMembers {
   return { Policy: policyNode(call, policy, true) }
 }
 
-function checkDocument(document: string): void {
-  if (countedLength(document) > MAX_POLICY_CHARACTERS) {
-    throw limitExceeded(`Cannot exceed quota for PolicySize: ${MAX_POLICY_CHARACTERS}`)
+function checkDocument(call: Call, document: string): void {
+  const most = quotaOf(call, 'policyCharacters')
+  if (countedLength(document) > most) {
+    throw limitExceeded(`Cannot exceed quota for PolicySize: ${most}`)
   }
   readDocument(document, 'identity')
 }
@@ -258,12 +256,13 @@ function createPolicyVersion(call: Call, parameters: QueryParameters): ResultMem
   const text = parameters.get('PolicyDocument')
   const document = constraints.text('policyDocument', text, DOCUMENT) ?? ''
   const policy = readOwnPolicy(call, parameters, constraints)
-  if (policy.versions.length >= MAX_VERSIONS) {
+  const most = quotaOf(call, 'versionsPerPolicy')
+  if (policy.versions.length >= most) {
     throw limitExceeded(
-      `A managed policy can have up to ${MAX_VERSIONS} versions. Before you create a new version, you must delete an existing version.`,
+      `A managed policy can have up to ${most} versions. Before you create a new version, you must delete an existing version.`,
     )
   }
-  checkDocument(document)
+  checkDocument(call, document)
   const version = { versionId: `v${policy.nextVersion}`, document, createdAtMs: call.nowMs }
   const asDefault = parameters.get('SetAsDefault') === 'true'
   const changed: PolicyRecord = {

@@ -1,5 +1,5 @@
 import { authorize } from '../identity/authorization.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { ProviderRecord } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
@@ -14,10 +14,6 @@ import {
   tagNodes,
   withoutTags,
 } from './tags.ts'
-
-/** Source: IAM User Guide, "IAM and AWS STS quotas". */
-const MAX_CLIENT_IDS = 100
-const MAX_THUMBPRINTS = 5
 
 const URL_SHAPE = { required: true, min: 1, max: 255 }
 const CLIENT_ID = { required: true, min: 1, max: 255 }
@@ -37,20 +33,20 @@ export function readProviderUrl(url: string): string {
   return name + path
 }
 
-function checkThumbprints(thumbprints: readonly string[]): void {
-  if (thumbprints.length > MAX_THUMBPRINTS) {
-    throw limitExceeded('Thumbprint list must contain fewer than 5 entries.')
+function checkThumbprints(call: Call, thumbprints: readonly string[]): void {
+  const most = quotaOf(call, 'thumbprintsPerProvider')
+  if (thumbprints.length > most) {
+    throw limitExceeded(`Thumbprint list must contain fewer than ${most} entries.`)
   }
   if (thumbprints.some((thumbprint) => !/^[0-9a-fA-F]{40}$/.test(thumbprint))) {
     throw invalidInput('Invalid thumbprint provided')
   }
 }
 
-function checkClientIds(clientIds: readonly string[]): void {
-  if (clientIds.length > MAX_CLIENT_IDS) {
-    throw limitExceeded(
-      `Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: ${MAX_CLIENT_IDS}`,
-    )
+function checkClientIds(call: Call, clientIds: readonly string[]): void {
+  const most = quotaOf(call, 'clientIdsPerProvider')
+  if (clientIds.length > most) {
+    throw limitExceeded(`Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: ${most}`)
   }
 }
 
@@ -65,7 +61,7 @@ function createProvider(call: Call, parameters: QueryParameters): ResultMembers 
   thumbprints.forEach((one, index) => {
     constraints.text(`thumbprintList.${index + 1}.member`, one, THUMBPRINT)
   })
-  const tags = readTags(parameters, constraints)
+  const tags = readTags(call, parameters, constraints)
   constraints.check()
   const url = readProviderUrl(given)
   const arn = providerArn(call, url)
@@ -74,11 +70,11 @@ function createProvider(call: Call, parameters: QueryParameters): ResultMembers 
     resource: arn,
     context: requestTagKeys(tags),
   })
-  checkThumbprints(thumbprints)
-  checkClientIds(clientIds)
+  checkThumbprints(call, thumbprints)
+  checkClientIds(call, clientIds)
   const { providers } = call.world.tables
   if (providers.has(arn)) throw alreadyExists(`Provider with url https://${url} already exists.`)
-  const most = quotaValue(call.world.tables, accountOf(call), 'oidcProviders')
+  const most = quotaOf(call, 'oidcProviders')
   if (providersOf(call).length >= most) {
     throw limitExceeded(`Cannot exceed quota for OpenIdConnectProvidersPerAccount: ${most}`)
   }
@@ -88,12 +84,12 @@ function createProvider(call: Call, parameters: QueryParameters): ResultMembers 
     url,
     clientIds,
     thumbprints,
-    tags: mergeTags({}, tags),
+    tags: mergeTags(call, {}, tags),
     createdAtMs: call.nowMs,
   })
   return {
     OpenIDConnectProviderArn: arn,
-    ...(tags.length > 0 && { Tags: tagNodes(mergeTags({}, tags)) }),
+    ...(tags.length > 0 && { Tags: tagNodes(mergeTags(call, {}, tags)) }),
   }
 }
 
@@ -175,7 +171,7 @@ function addClientId(call: Call, parameters: QueryParameters): undefined {
   const id = readClientId(parameters)
   const provider = requireProvider(call, parameters)
   const clientIds = [...new Set([...provider.clientIds, id])]
-  checkClientIds(clientIds)
+  checkClientIds(call, clientIds)
   saveProvider(call, { ...provider, clientIds })
 }
 
@@ -188,16 +184,16 @@ function removeClientId(call: Call, parameters: QueryParameters): undefined {
 function updateThumbprint(call: Call, parameters: QueryParameters): undefined {
   const provider = requireProvider(call, parameters)
   const thumbprints = parameters.list('ThumbprintList').map((one) => one.toLowerCase())
-  checkThumbprints(thumbprints)
+  checkThumbprints(call, thumbprints)
   saveProvider(call, { ...provider, thumbprints })
 }
 
 function tagProvider(call: Call, parameters: QueryParameters): undefined {
   const constraints = new Constraints()
-  const tags = readTags(parameters, constraints)
+  const tags = readTags(call, parameters, constraints)
   constraints.check()
   const provider = requireProvider(call, parameters, requestTagKeys(tags))
-  saveProvider(call, { ...provider, tags: mergeTags(provider.tags, tags) })
+  saveProvider(call, { ...provider, tags: mergeTags(call, provider.tags, tags) })
 }
 
 function untagProvider(call: Call, parameters: QueryParameters): undefined {

@@ -1,6 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
 import { newUniqueId } from '../identifiers.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { RoleRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
@@ -68,7 +68,7 @@ const roleArnOf = (call: Call, path: string, name: string): string =>
 
 /** A trust policy with the ids of those it names. @throws AwsFault `MalformedPolicyDocument` … */
 function readTrust(call: Call, text: string): PrincipalIds {
-  const most = quotaValue(call.world.tables, accountOf(call), 'trustPolicyCharacters')
+  const most = quotaOf(call, 'trustPolicyCharacters')
   if (text.length > most) {
     throw limitExceeded(`Cannot exceed quota for ACLSizePerRole: ${most}`)
   }
@@ -117,7 +117,7 @@ function createRole(call: Call, parameters: QueryParameters): ResultMembers {
   const boundaryArn = parameters.get('PermissionsBoundary')
   constraints.text('permissionsBoundary', boundaryArn, { min: 20, max: 2048 })
   const maxSessionSeconds = readMaxSession(parameters, constraints) ?? 3600
-  const tags = readTags(parameters, constraints)
+  const tags = readTags(call, parameters, constraints)
   constraints.check()
   const { tables } = call.world
   authorize(call, {
@@ -153,7 +153,7 @@ function createRole(call: Call, parameters: QueryParameters): ResultMembers {
     ...(boundaryArn !== undefined && { boundaryArn }),
     inlinePolicies: {},
     attachedPolicyArns: [],
-    tags: mergeTags({}, tags),
+    tags: mergeTags(call, {}, tags),
     createdAtMs: call.nowMs,
   }
   tables.roles.set(key, role)
@@ -165,7 +165,7 @@ function checkRoleQuota(call: Call): void {
   for (const role of call.world.tables.roles.values()) {
     if (role.accountId === accountOf(call)) count += 1
   }
-  const most = quotaValue(call.world.tables, accountOf(call), 'roles')
+  const most = quotaOf(call, 'roles')
   if (count >= most) {
     throw limitExceeded(`Cannot exceed quota for RolesPerAccount: ${most}`)
   }
@@ -258,7 +258,7 @@ function updateDescription(call: Call, parameters: QueryParameters): ResultMembe
 /** Roles as things with policies, tags and a boundary. */
 const ROLES = {
   word: 'Role',
-  inlineCharacters: 10_240,
+  inlineQuota: 'rolePolicyCharacters',
   attachedQuota: 'policiesPerRole',
   readName: readRoleName,
   require: requireRole,

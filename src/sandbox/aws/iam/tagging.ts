@@ -38,15 +38,15 @@ export function taggingOperations<T extends { readonly tags: Tags }>(
   const tag = (call: Call, parameters: QueryParameters): undefined => {
     const constraints = new Constraints()
     const name = kind.readName(parameters, constraints)
-    const tags = readTags(parameters, constraints)
+    const tags = readTags(call, parameters, constraints)
     constraints.check()
     const thing = kind.require(call, name, requestTagKeys(tags))
-    kind.save(call, { ...thing, tags: mergeTags(thing.tags, tags) })
+    kind.save(call, { ...thing, tags: mergeTags(call, thing.tags, tags) })
   }
   const untag = (call: Call, parameters: QueryParameters): undefined => {
     const constraints = new Constraints()
     const name = kind.readName(parameters, constraints)
-    const keys = readTagKeys(parameters, constraints)
+    const keys = readTagKeys(call, parameters, constraints)
     constraints.check()
     const thing = kind.require(call, name, { 'aws:TagKeys': keys })
     kind.save(call, { ...thing, tags: withoutTags(thing.tags, keys) })

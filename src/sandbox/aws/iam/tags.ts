@@ -2,11 +2,12 @@ import type { Tags } from '../records.ts'
 import type { Constraints } from '../wire/constraints.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { AwsFault } from '../wire/fault.ts'
+import { quotaOf } from '../quotas/quotas.ts'
+import type { Call } from '../world.ts'
 import type { Node } from '../wire/xml.ts'
 import { invalidInput, limitExceeded } from './faults.ts'
 
 export const TAG_PATTERN = '[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*'
-export const MAX_TAGS = 50
 
 export interface Tag {
   readonly Key: string
@@ -14,9 +15,13 @@ export interface Tag {
 }
 
 /** `Tags.member.N.Key|Value`, each checked by its shape. */
-export function readTags(parameters: QueryParameters, constraints: Constraints): readonly Tag[] {
+export function readTags(
+  call: Call,
+  parameters: QueryParameters,
+  constraints: Constraints,
+): readonly Tag[] {
   const tags = parameters.records('Tags', ['Key', 'Value'])
-  constraints.count('tags', tags.length, MAX_TAGS)
+  constraints.count('tags', tags.length, quotaOf(call, 'tagsPerResource'))
   return tags.map(({ Key, Value }, index) => {
     const at = `tags.${index + 1}.member`
     constraints.text(`${at}.key`, Key, { required: true, min: 1, max: 128, pattern: TAG_PATTERN })
@@ -29,7 +34,7 @@ export function readTags(parameters: QueryParameters, constraints: Constraints):
  * Tags as a record; a later key that differs by case only is the same key.
  * @throws AwsFault `InvalidInput`, `LimitExceeded`
  */
-export function mergeTags(known: Tags, added: readonly Tag[]): Tags {
+export function mergeTags(call: Call, known: Tags, added: readonly Tag[]): Tags {
   checkTags(added)
   const merged = new Map(Object.entries(known))
   for (const { Key, Value } of added) {
@@ -37,7 +42,7 @@ export function mergeTags(known: Tags, added: readonly Tag[]): Tags {
     if (same !== undefined) merged.delete(same)
     merged.set(Key, Value)
   }
-  if (merged.size > MAX_TAGS) {
+  if (merged.size > quotaOf(call, 'tagsPerResource')) {
     throw limitExceeded('The number of tags has reached the maximum limit.')
   }
   return Object.fromEntries(merged)
@@ -111,11 +116,12 @@ export function readPage(
 
 /** The keys that are to go. */
 export function readTagKeys(
+  call: Call,
   parameters: QueryParameters,
   constraints: Constraints,
 ): readonly string[] {
   const keys = parameters.list('TagKeys')
-  constraints.count('tagKeys', keys.length, MAX_TAGS)
+  constraints.count('tagKeys', keys.length, quotaOf(call, 'tagsPerResource'))
   keys.forEach((key, index) => {
     const shape = { min: 1, max: 128, pattern: TAG_PATTERN }
     constraints.text(`tagKeys.${index + 1}.member`, key, shape)

@@ -1,6 +1,6 @@
 import { authorize } from '../identity/authorization.ts'
 import { newUniqueId } from '../identifiers.ts'
-import { quotaValue } from '../quotas/quotas.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { UserRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
@@ -90,7 +90,7 @@ function createUser(call: Call, parameters: QueryParameters): ResultMembers {
   const path = constraints.text('path', parameters.get('Path'), PATH) ?? '/'
   const boundaryArn = parameters.get('PermissionsBoundary')
   constraints.text('permissionsBoundary', boundaryArn, { min: 20, max: 2048 })
-  const tags = readTags(parameters, constraints)
+  const tags = readTags(call, parameters, constraints)
   constraints.check()
   const arn = userArnOf(call, path, userName)
   const context = {
@@ -104,7 +104,7 @@ function createUser(call: Call, parameters: QueryParameters): ResultMembers {
   if (tables.users.has(nameKey(accountId, userName))) {
     throw alreadyExists(`User with name ${userName} already exists.`)
   }
-  const limit = quotaValue(tables, accountId, 'users')
+  const limit = quotaOf(call, 'users')
   if (usersOf(call).length >= limit) {
     throw limitExceeded(`Cannot exceed quota for UsersPerAccount: ${limit}`)
   }
@@ -118,7 +118,7 @@ function createUser(call: Call, parameters: QueryParameters): ResultMembers {
     ...(boundaryArn !== undefined && { boundaryArn }),
     inlinePolicies: {},
     attachedPolicyArns: [],
-    tags: mergeTags({}, tags),
+    tags: mergeTags(call, {}, tags),
     createdAtMs: call.nowMs,
   }
   saveUser(call, user)
@@ -199,7 +199,7 @@ function deleteUser(call: Call, parameters: QueryParameters): undefined {
 
 const USERS = {
   word: 'User',
-  inlineCharacters: 2048,
+  inlineQuota: 'userPolicyCharacters',
   attachedQuota: 'policiesPerUser',
   readName: readUserName,
   require: requireUser,

@@ -1,6 +1,7 @@
 import { deflateRawSync } from 'node:zlib'
 import { Secret } from '../../../lib/secret.ts'
 import { newAccessKeyId, newSecretAccessKey, newSessionToken } from '../identifiers.ts'
+import { quotaValue } from '../quotas/quotas.ts'
 import type { KeyRecord, RoleRecord, SessionRecord, Tags } from '../records.ts'
 import { nameKey } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
@@ -34,16 +35,13 @@ export interface StartedSession {
   readonly tokenUtilization: number
 }
 
-/**
- * The one limit on session policies and tags: the size of the token that they are packed into.
- * Source: AWS STS API Reference, AssumeRoleWithWebIdentity, SessionTokenSize.
- */
-const MAX_TOKEN_BYTES = 4096
 const BARE_TOKEN_BYTES = 700
 const KEPT_AFTER_EXPIRY_MS = 24 * 3_600_000
 
 /**
- * Gives out a key for a role's session. Whether the caller may have it was decided before.
+ * Gives out a key for a role's session. Whether the caller may have it was decided before. The one
+ * limit on session policies and tags is the size of the token that they are packed into.
+ * Source: AWS STS API Reference, AssumeRoleWithWebIdentity, SessionTokenSize.
  * @throws AwsFault `PackedPolicyTooLarge`
  */
 export function startSession(world: World, request: SessionRequest): StartedSession {
@@ -51,10 +49,11 @@ export function startSession(world: World, request: SessionRequest): StartedSess
   const nowMs = world.clock.now()
   const needed = BARE_TOKEN_BYTES + packedBytes(request)
   const tokenSize = Math.max(needed, request.minimumTokenSize ?? 0)
-  if (tokenSize > MAX_TOKEN_BYTES) {
+  const most = quotaValue(world.tables, role.accountId, 'sessionTokenBytes')
+  if (tokenSize > most) {
     throw new AwsFault(
       'PackedPolicyTooLarge',
-      `The session token size of ${tokenSize} bytes exceeds the limit of ${MAX_TOKEN_BYTES} bytes`,
+      `The session token size of ${tokenSize} bytes exceeds the limit of ${most} bytes`,
     )
   }
   const session: SessionRecord = {
@@ -91,7 +90,7 @@ export function startSession(world: World, request: SessionRequest): StartedSess
     arn: sessionArn(world.partition, role.accountId, session),
     assumedRoleId: `${role.roleId}:${sessionName}`,
     tokenSize,
-    tokenUtilization: Math.ceil((tokenSize * 100) / MAX_TOKEN_BYTES),
+    tokenUtilization: Math.ceil((tokenSize * 100) / most),
   }
 }
 

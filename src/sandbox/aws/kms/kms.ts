@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { authorize } from '../identity/authorization.ts'
 import { requestTagKeys } from '../iam/tags.ts'
+import { quotaOf } from '../quotas/quotas.ts'
 import type { Tags } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
@@ -85,12 +86,13 @@ const pendingDeletion = (key: KmsKeyRecord): AwsFault =>
 const saveKey = (call: Call, key: KmsKeyRecord): void =>
   call.world.tables.kmsKeys.set(keyTableKey(key), key)
 
-function readKmsTags(input: TargetInput): Tags {
+function readKmsTags(call: Call, input: TargetInput): Tags {
   const tags = readStructures(input, 'Tags').map((tag) => [
     requireText(tag, 'TagKey', { min: 1, max: 128 }),
     requireText(tag, 'TagValue', { max: 256 }),
   ])
-  if (tags.length > 50) throw new AwsFault('TagException', 'Too many tags')
+  if (tags.length > quotaOf(call, 'tagsPerResource'))
+    throw new AwsFault('TagException', 'Too many tags')
   const read: Tags = Object.fromEntries(tags) as Tags
   if (Object.keys(read).length !== tags.length)
     throw new AwsFault('TagException', 'Duplicate tag keys')
@@ -115,7 +117,7 @@ async function createKey(call: Call, input: TargetInput): Promise<unknown> {
   const usage = readText(input, 'KeyUsage')
   const description = readText(input, 'Description', { max: 8192 }) ?? ''
   const policy = readText(input, 'Policy', { min: 1, max: 131_072 })
-  const tags = readKmsTags(input)
+  const tags = readKmsTags(call, input)
   authorize(call, {
     action: 'kms:CreateKey',
     resource: '*',

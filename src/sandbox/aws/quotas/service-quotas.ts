@@ -13,9 +13,10 @@ interface KnownQuota extends Quota {
   readonly quotaCode: string
 }
 
-const KNOWN: readonly KnownQuota[] = Object.entries(QUOTAS).flatMap(([name, quota]) =>
-  'quotaCode' in quota ? [{ ...quota, name: name as QuotaName }] : [],
-)
+const KNOWN: readonly KnownQuota[] = Object.entries(QUOTAS).flatMap(([name, quota]) => {
+  const { quotaCode } = quota
+  return quotaCode === undefined ? [] : [{ ...quota, quotaCode, name: name as QuotaName }]
+})
 
 const SERVICE_NAMES: Readonly<Record<string, string>> = {
   eks: 'Amazon Elastic Kubernetes Service (Amazon EKS)',

@@ -2,6 +2,7 @@ import { deniedFault, decideTrust } from '../identity/authorization.ts'
 import { startSession, type StartedSession } from '../identity/sessions.ts'
 import { checkTags, requestTagKeys, type Tag } from '../iam/tags.ts'
 import type { ContextKeys } from '../../../iam/request.ts'
+import { quotaValue } from '../quotas/quotas.ts'
 import type { SessionRecord } from '../records.ts'
 import type { ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
@@ -34,12 +35,10 @@ export interface AssumeRoleRequest {
   readonly minimumTokenSize?: number | undefined
 }
 
-const CHAINED_SECONDS = 3600
-
 export function assumeRoleOperation(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
-  const common = readRoleParameters(parameters, constraints)
-  const { tags, transitiveKeys } = readSessionTags(parameters, constraints)
+  const common = readRoleParameters(call, parameters, constraints)
+  const { tags, transitiveKeys } = readSessionTags(call, parameters, constraints)
   const id = parameters.get('ExternalId')
   const externalId = constraints.text('externalId', id, EXTERNAL_ID)
   const source = parameters.get('SourceIdentity')
@@ -80,7 +79,8 @@ export function assumeRole(call: Call, request: AssumeRoleRequest): StartedSessi
     }
   }
   checkDuration(role, request.durationSeconds)
-  if (from !== undefined && request.durationSeconds > CHAINED_SECONDS) {
+  const chained = quotaValue(tables, role.accountId, 'chainedSessionSeconds')
+  if (from !== undefined && request.durationSeconds > chained) {
     throw new AwsFault(
       'ValidationError',
       'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.',

@@ -1,11 +1,13 @@
 import { documentOf } from '../identity/policies.ts'
 import { TAG_PATTERN, type Tag } from '../iam/tags.ts'
 import { readDocument } from '../iam/faults.ts'
+import { type QuotaName, quotaValue } from '../quotas/quotas.ts'
 import type { RoleRecord, Tables } from '../records.ts'
 import { defaultDocument, nameKey } from '../records.ts'
 import type { Constraints } from '../wire/constraints.ts'
 import { AwsFault } from '../wire/fault.ts'
 import type { QueryParameters } from '../wire/query.ts'
+import type { Call } from '../world.ts'
 
 /** Shapes of the STS service model (2011-06-15). */
 export const ROLE_ARN = { required: true, min: 20, max: 2048 }
@@ -13,14 +15,7 @@ export const SESSION_NAME = { required: true, min: 2, max: 64, pattern: '[\\w+=,
 export const SOURCE_IDENTITY = { min: 2, max: 64, pattern: '[\\w+=,.@-]*' }
 export const EXTERNAL_ID = { min: 2, max: 1224, pattern: '[\\w+=,.@:\\/-]*' }
 const DURATION = { min: 900, max: 43_200 }
-const POLICY = {
-  min: 1,
-  max: 2048,
-  pattern: '[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+',
-}
-const MAX_POLICY_ARNS = 10
-/** Of the session policy's text and the ARNs together. */
-const MAX_POLICY_CHARACTERS = 2048
+const POLICY = { min: 1, pattern: '[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+' }
 const TAG_KEY = { required: true, min: 1, max: 128, pattern: TAG_PATTERN }
 
 /** What the operations that begin a role's session have in common. */
@@ -35,6 +30,7 @@ export interface RoleParameters {
 
 /** Reads them; `constraints.check()` is the caller's. */
 export function readRoleParameters(
+  call: Call,
   parameters: QueryParameters,
   constraints: Constraints,
 ): RoleParameters {
@@ -43,8 +39,9 @@ export function readRoleParameters(
   const sessionName = constraints.text('roleSessionName', name, SESSION_NAME) ?? ''
   const duration = parameters.get('DurationSeconds')
   const size = parameters.get('MinimumSessionTokenSize')
+  const quota = roleQuotas(call, roleArn)
   const policyArns = parameters.records('PolicyArns', ['arn']).map(({ arn }) => arn ?? '')
-  constraints.count('policyArns', policyArns.length, MAX_POLICY_ARNS)
+  constraints.count('policyArns', policyArns.length, quota('sessionPolicyArns'))
   policyArns.forEach((arn, index) => {
     constraints.text(`policyArns.${index + 1}.member.arn`, arn, { min: 20, max: 2048 })
   })
@@ -52,21 +49,32 @@ export function readRoleParameters(
     roleArn,
     sessionName,
     durationSeconds: constraints.integer('durationSeconds', duration, DURATION) ?? 3600,
-    policy: constraints.text('policy', parameters.get('Policy'), POLICY),
+    policy: constraints.text('policy', parameters.get('Policy'), {
+      ...POLICY,
+      max: quota('sessionPolicyCharacters'),
+    }),
     policyArns,
     minimumTokenSize: constraints.integer('minimumSessionTokenSize', size, { min: 0, max: 4096 }),
   }
 }
 
+/** The quotas of the account that a role is in; where its ARN says none, those of all. */
+function roleQuotas(call: Call, roleArn: string): (name: QuotaName) => number {
+  const accountId = /^arn:[^:]*:iam::(\d{12}):/.exec(roleArn)?.[1] ?? ''
+  return (name) => quotaValue(call.world.tables, accountId, name)
+}
+
 /** `Tags.member.N` and `TransitiveTagKeys.member.N` of AssumeRole. */
 export function readSessionTags(
+  call: Call,
   parameters: QueryParameters,
   constraints: Constraints,
 ): { readonly tags: readonly Tag[]; readonly transitiveKeys: readonly string[] } {
   const tags = parameters.records('Tags', ['Key', 'Value'])
-  constraints.count('tags', tags.length, 50)
+  const most = roleQuotas(call, parameters.get('RoleArn') ?? '')('sessionTags')
+  constraints.count('tags', tags.length, most)
   const transitiveKeys = parameters.list('TransitiveTagKeys')
-  constraints.count('transitiveTagKeys', transitiveKeys.length, 50)
+  constraints.count('transitiveTagKeys', transitiveKeys.length, most)
   transitiveKeys.forEach((key, index) => {
     constraints.text(`transitiveTagKeys.${index + 1}.member`, key, TAG_KEY)
   })
@@ -110,10 +118,11 @@ export function readSessionPolicies(
   const { policy, policyArns } = given
   if (policy !== undefined) readDocument(policy, 'session')
   const characters = (policy ?? '').length + policyArns.join('').length
-  if (characters > MAX_POLICY_CHARACTERS) {
+  const most = quotaValue(tables, accountId, 'sessionPolicyCharacters')
+  if (characters > most) {
     throw new AwsFault(
       'PackedPolicyTooLarge',
-      `The session policies have ${characters} characters, more than the limit of ${MAX_POLICY_CHARACTERS}`,
+      `The session policies have ${characters} characters, more than the limit of ${most}`,
     )
   }
   const managed = policyArns.map((arn) => {

@@ -21,19 +21,18 @@ const FLAT_TRANSITIVE = `${TAGS}/transitive_tag_keys`
 const SOURCE_IDENTITY = 'https://aws.amazon.com/source_identity'
 const ROLES = 'https://aws.amazon.com/roles'
 const TAG_TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
-const MAX_TAGS = 50
 
 /**
  * The claims of `https://aws.amazon.com/…`, session tags in both their forms.
  * Source: IAM User Guide, "Pass session tags in AWS STS".
  * @throws AwsFault `InvalidIdentityToken`
  */
-export function readAwsClaims(claims: TokenClaims): AwsClaims {
+export function readAwsClaims(claims: TokenClaims, maxTags: number): AwsClaims {
   const { raw } = claims
   const { tags, transitive } = readTagClaims(raw)
   const keys = tags.map(({ Key }) => Key.toLowerCase())
   const good =
-    tags.length <= MAX_TAGS &&
+    tags.length <= maxTags &&
     new Set(keys).size === keys.length &&
     tags.every(({ Key, Value }) => isTag(Key, Value)) &&
     transitive.every((key) => keys.includes(key.toLowerCase()))

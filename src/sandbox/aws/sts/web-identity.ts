@@ -6,6 +6,7 @@ import { decodeToken, TokenFault, verifyToken } from '../../../token/verify.ts'
 import { decideTrust } from '../identity/authorization.ts'
 import { startSession } from '../identity/sessions.ts'
 import { requestTagKeys } from '../iam/tags.ts'
+import { quotaValue } from '../quotas/quotas.ts'
 import type { ProviderRecord, RoleRecord } from '../records.ts'
 import type { ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
@@ -47,7 +48,7 @@ export async function assumeRoleWithWebIdentity(
   parameters: QueryParameters,
 ): Promise<ResultMembers> {
   const constraints = new Constraints()
-  const common = readRoleParameters(parameters, constraints)
+  const common = readRoleParameters(call, parameters, constraints)
   const given = parameters.get('WebIdentityToken')
   const token = constraints.text('webIdentityToken', given, TOKEN) ?? ''
   const providerShape = { min: 4, max: 2048 }
@@ -120,7 +121,8 @@ async function verifyIdentity(call: Call, token: string, accountId: string): Pro
     throw invalidToken(NO_KEY)
   }
   const claims = await verify(call, token, keys)
-  return { provider, claims, aws: readAwsClaims(claims), audience }
+  const maxTags = quotaValue(tables, accountId, 'sessionTags')
+  return { provider, claims, aws: readAwsClaims(claims, maxTags), audience }
 }
 
 /** The claims as they stand, before anything is believed. */
