@@ -8,6 +8,7 @@ import { parseQuotaSetting } from '../sandbox/aws/quotas/quotas.ts'
 import type { ClusterRequest, Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxFlags } from './commands/sandbox.ts'
 import { startWiredSandbox, type WiredSandbox } from './parts/wired-sandbox.ts'
+import { readServiceControlPolicy } from './sandbox-policies.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /** The exit code: the command's, or 0 after Ctrl-C where none was given. */
@@ -23,6 +24,7 @@ export async function runSandbox(flags: SandboxFlags, words: readonly string[]):
     resolve: flags.resolve,
     trustCas: flags.trustCa.map((file) => readFileSync(file, 'utf8')),
     faults: flags.fault,
+    serviceControlPolicies: flags.scp.map((text) => readServiceControlPolicy(text, accountIds)),
     quotas: flags.quota.map((text) => parseQuotaSetting(text, accountIds)),
     issuerKeyCacheMs: parseDurationMs(flags.stsKeyCache),
     network: flags.network,

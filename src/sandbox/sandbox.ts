@@ -15,6 +15,7 @@ import type { Secret } from '../lib/secret.ts'
 import { type Listening, serveHttp, serveTls } from '../lib/serve.ts'
 import { withAdminApp } from './admin-app.ts'
 import { type Aws, createAws } from './aws/aws.ts'
+import type { ServiceControlSetting } from './aws/identity/organization.ts'
 import type { QuotaSetting } from './aws/quotas/quotas.ts'
 import type { ClusterOptions, SandboxCluster, ServedCluster } from './cluster/cluster.ts'
 import { awsEvent, createEventLog, type EventLog } from './events.ts'
@@ -74,6 +75,8 @@ export interface SandboxOptions {
   readonly trustCas: readonly string[]
   /** `SERVICE:OPERATION=EFFECT[,EFFECT…]`: what goes wrong at AWS. */
   readonly faults?: readonly string[]
+  /** Over its accounts, until the sandbox ends. */
+  readonly serviceControlPolicies?: readonly ServiceControlSetting[]
   /** In place of AWS's defaults, until the sandbox ends. */
   readonly quotas?: readonly QuotaSetting[]
   /** How long STS keeps an issuer's keys; 0 by default. */
@@ -213,6 +216,7 @@ function createSandboxAws(
     names,
     ...(options.faults !== undefined && { faults: options.faults }),
     quotas: options.quotas ?? [],
+    serviceControlPolicies: options.serviceControlPolicies ?? [],
     issuerKeyCacheMs: options.issuerKeyCacheMs ?? 0,
     launchCluster: async ({ name, region, accountId }) => {
       const started = await clusters.launch({ name, region, accountId, kind: 'eks' }, 'eks')

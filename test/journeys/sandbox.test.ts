@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PODS } from '../../src/kube/client.ts'
@@ -42,6 +42,9 @@ describe('podrole sandbox -- CMD', () => {
     [['--port', 'x'], /wanted a port/],
     [['--resolve', 'nonsense'], /nonsense/],
     [['--quota', 'providers=1'], /names no quota[^]*the names are oidcProviders, /],
+    [['--scp', '/nowhere.json'], /service control policy "\/nowhere.json" cannot be read/],
+    [['--scp', '/dev/null'], /"\/dev\/null" is no policy: This policy contains invalid Json/],
+    [['--scp', '444455556666=/dev/null'], /for account 444455556666, which the sandbox does not/],
     [['--quota', 'roles=many'], /wanted a whole number/],
     [['--quota', '444455556666/roles=1'], /an account that the sandbox does not have/],
   ]
@@ -52,6 +55,44 @@ describe('podrole sandbox -- CMD', () => {
       expect(err).toMatch(message)
     })
   }
+})
+
+test('what --scp denies and --quota limits is refused, and told; the sandbox itself starts', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'podrole-scp-'))
+  const file = join(folder, 'deny.json')
+  const Statement = {
+    Sid: 'NoLists',
+    Effect: 'Deny',
+    Action: ['iam:List*', 'eks:*'],
+    Resource: '*',
+  }
+  writeFileSync(file, JSON.stringify({ Version: '2012-10-17', Statement }))
+  const program = `
+    const { IAMClient, CreateRoleCommand, ListRolesCommand } =
+      await import(${JSON.stringify(join(PODROLE, '../../node_modules/@aws-sdk/client-iam'))})
+    const iam = new IAMClient({})
+    const role = { RoleName: 'r', AssumeRolePolicyDocument: '{}' }
+    for (const command of [new ListRolesCommand({}), new CreateRoleCommand(role)])
+      await iam.send(command).catch(({ name, message }) => console.log(name + ': ' + message))`
+  const script = `"$1" -e "$2"; "$3" sandbox events --denied -o json`
+  const words = ['sh', '-c', script, 'sh', process.execPath, program, PODROLE]
+  const flags = ['--scp', `111122223333=${file}`, '--quota', 'roles=0']
+  const { code, out, err } = await run(['sandbox', ...flags, '--', ...words])
+  rmSync(folder, { recursive: true, force: true })
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  const [listed, created, ...events] = out.trim().split('\n')
+  expect(listed).toMatch(
+    /^AccessDenied: .*:user\/admin is not authorized to perform: iam:ListRoles .* with an explicit deny in a service control policy$/,
+  )
+  expect(created).toBe('LimitExceededException: Cannot exceed quota for RolesPerAccount: 0')
+  const [denied] = events.map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(denied).toMatchObject({
+    action: 'iam:ListRoles',
+    reason: 'explicit-deny-in-service-control-policy',
+    statements: expect.arrayContaining([
+      expect.objectContaining({ policy: `scp:${file}`, statement: 'NoLists', matched: true }),
+    ]),
+  })
 })
 
 describe('a sandbox that runs', () => {

@@ -17,6 +17,7 @@ export interface SandboxFlags {
   readonly network: 'auto' | 'namespace' | 'loopback'
   readonly fault: readonly string[]
   readonly quota: readonly string[]
+  readonly scp: readonly string[]
   readonly stsKeyCache: string
   readonly clockOffset?: string
   readonly logLevel: LogLevel
@@ -27,6 +28,9 @@ const FAULT_HELP =
 
 const QUOTA_HELP =
   "a quota in place of AWS's default: oidcProviders=3 (repeatable); a wrong name tells all of them"
+
+const SCP_HELP =
+  'a service control policy (JSON) over every account, or one (repeatable); refuses what it denies'
 
 const EXAMPLES = `
 Examples:
@@ -69,6 +73,7 @@ export function addSandboxCommand(program: Command): void {
     .option('--trust-ca <file>', 'a CA that STS trusts for it (repeatable)', collect, [])
     .option('--fault <service:operation=effect>', FAULT_HELP, collect, [])
     .option('--quota <[account/]name=value>', QUOTA_HELP, collect, [])
+    .option('--scp <[account=]file>', SCP_HELP, collect, [])
     .option(
       '--sts-key-cache <duration>',
       "how long STS keeps an issuer's keys; not at all if 0",

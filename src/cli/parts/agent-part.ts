@@ -8,7 +8,7 @@ import { PodroleError } from '../../lib/errors.ts'
 import type { LogLevel } from '../../lib/log.ts'
 import type { SandboxNode } from '../../sandbox/node/node.ts'
 import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
-import { createNodeRole, keepCredentialsFile } from './agent-credentials.ts'
+import { installNodeRole, keepCredentialsFile } from './agent-credentials.ts'
 import type { BrokerPart } from './broker-part.ts'
 import { ensureObject, putObject } from './objects.ts'
 
@@ -42,9 +42,7 @@ export async function startAgents(around: AgentSurroundings): Promise<AgentPart>
   })
   if (around.broker !== undefined) await installBrokerCa(around, around.broker)
   const nodeRole =
-    around.broker === undefined
-      ? await createNodeRole(around.sandbox, cluster.name, cluster.region)
-      : undefined
+    around.broker === undefined ? installNodeRole(around.sandbox, cluster) : undefined
   const ends: (() => void)[] = []
   const urls = new Map<string, string>()
   for (const node of cluster.nodes) {

@@ -1,5 +1,5 @@
 /** podrole's webhook for a cluster of the sandbox, and its configuration in that cluster. */
-import { createAssociationsClient } from '../../aws/associations-client.ts'
+import { type AssociationsClient, createAssociationsClient } from '../../aws/associations-client.ts'
 import { createKubeClient } from '../../kube/transport.ts'
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../kube/client.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -68,21 +68,18 @@ export async function startWebhookPart(around: WebhookSurroundings): Promise<Web
   }
 }
 
-/** EKS's own list, or the broker's with a key that lists this one cluster's associations. */
-async function associationsOf(
-  around: WebhookSurroundings,
-): Promise<ReturnType<typeof createAssociationsClient>> {
+/** What EKS's control plane knows, or a broker's list by a key for this one cluster. */
+async function associationsOf(around: WebhookSurroundings): Promise<AssociationsClient> {
   const { cluster, sandbox, broker, clock } = around
-  const credentials =
-    broker === undefined
-      ? sandbox.aws.adminCredentials()
-      : await broker.clusterKey('webhook', cluster.name)
+  const { accountId, region, name } = cluster
+  if (broker === undefined) return sandbox.aws.associationsOf({ accountId, region, name })
+  const credentials = await broker.clusterKey('webhook', name)
   return createAssociationsClient({
-    endpoint: broker?.endpoint.url ?? sandbox.endpoint,
-    region: cluster.region,
+    endpoint: broker.endpoint.url,
+    region,
     credentials: () => Promise.resolve(credentials),
     clock,
-    ...(broker !== undefined && { ca: broker.endpoint.ca }),
+    ca: broker.endpoint.ca,
   })
 }
 

@@ -4,6 +4,7 @@
  * stored here.
  */
 import { partitionOfRegion } from '../../iam/partitions.ts'
+import type { AssociationsClient } from '../../aws/associations-client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import type { Handler } from '../../lib/handler.ts'
@@ -17,6 +18,7 @@ import { createFaultBoard, type FaultBoard } from './faults/board.ts'
 import { createEventualTables } from './faults/eventual.ts'
 import { type InstanceSpec, putInstance } from './ec2/instances.ts'
 import type { InstanceRecord } from './ec2/records.ts'
+import { associationSource } from './eks/store.ts'
 import { type AccessEntrySource, accessEntrySource } from './eks/access-entry-source.ts'
 import { admitCreator } from './eks/cluster-access.ts'
 import { activate, DEFAULT_VERSION } from './eks/clusters.ts'
@@ -29,7 +31,12 @@ import {
   sessionArn,
   startSession,
 } from './identity/sessions.ts'
-import { setServiceControlPolicies } from './identity/organization.ts'
+import {
+  beginServiceControlPolicies,
+  type ServiceControlSetting,
+  setServiceControlPolicies,
+} from './identity/organization.ts'
+import { type InstalledRole, installRole } from './iam/installed-roles.ts'
 import { installAwsPolicies } from './iam/managed-policies.ts'
 import { beginQuotas, type QuotaSetting, setQuota } from './quotas/quotas.ts'
 import {
@@ -37,6 +44,7 @@ import {
   type ClusterRecord,
   nameKey,
   openTables,
+  type ServiceControlPolicy,
   type SessionRecord,
 } from './records.ts'
 import { createSecureHandler, issuerHostOf } from './secure.ts'
@@ -67,8 +75,8 @@ export interface AwsOptions {
   /** What EKS's CreateCluster starts; without it there are only clusters that were added. */
   readonly launchCluster?: (spec: ClusterSpec) => Promise<ClusterRuntime>
   readonly stopCluster?: (spec: ClusterSpec) => Promise<void>
-  /** Over every account, from the start: JSON texts. */
-  readonly serviceControlPolicies?: readonly string[]
+  /** Until the sandbox ends. */
+  readonly serviceControlPolicies?: readonly ServiceControlSetting[]
   /** In place of AWS's defaults, until the sandbox ends. */
   readonly quotas?: readonly QuotaSetting[]
 }
@@ -107,12 +115,14 @@ export interface Aws {
    * @throws PodroleError `RoleNotAssumable`
    */
   issueServiceCredentials(request: ServiceSessionRequest): IssuedCredentials
+  /** Puts a role there that no call makes, and gives its ARN. */
+  installRole(role: InstalledRole): string
   /** An EC2 instance, for DescribeInstances: new, or in the place of the same node's. */
   putInstance(spec: InstanceSpec): InstanceRecord
   /** Sets a quota, for one account or (`*`) for all; it holds from the next call on. */
   setQuota(setting: QuotaSetting): void
-  /** Policies of an organization over one account or (`*`) all: JSON texts; none ends them. */
-  setServiceControlPolicies(accountId: string, documents: readonly string[]): void
+  /** Policies of an organization over one account or (`*`) all; none ends them. */
+  setServiceControlPolicies(accountId: string, policies: readonly ServiceControlPolicy[]): void
   /** The faults that are in force, to be changed at any time. */
   readonly faults: FaultBoard
   /** The session tags of the newest session with that ARN; empty where there is none. */
@@ -122,6 +132,8 @@ export interface Aws {
     eksTokens(token: string): Promise<EksTokenIdentity | undefined>
     readonly entries: AccessEntrySource
   }
+  /** The associations of an EKS cluster, as its control plane knows them. */
+  associationsOf(place: ClusterPlace): AssociationsClient
   readonly decisions: DecisionLog
   /** Every secret key and session token that was given out. */
   issuedSecrets(): readonly string[]
@@ -139,7 +151,7 @@ export function createAws(options: AwsOptions): Aws {
   const decisions = createDecisionLog()
   const partition = partitionOfRegion(options.region).id
   installAwsPolicies(tables, partition)
-  setServiceControlPolicies(tables, '*', options.serviceControlPolicies ?? [])
+  beginServiceControlPolicies(tables, options.serviceControlPolicies ?? [])
   beginQuotas(tables, options.quotas ?? [])
   for (const accountId of options.accountIds) installAdmin({ tables, partition, clock }, accountId)
   const board = createFaultBoard(options.faults)
@@ -173,11 +185,12 @@ export function createAws(options: AwsOptions): Aws {
       issuers.set(issuerHostOf(host), app)
     },
     issueServiceCredentials: (request) => issueServiceCredentials(world, request),
+    installRole: (role) => installRole(world, role).arn,
     putInstance: (spec) => putInstance(tables, spec, options.clock.now()),
     faults: board,
     setQuota: (setting) => setQuota(tables, setting),
-    setServiceControlPolicies: (accountId, documents) =>
-      setServiceControlPolicies(tables, accountId, documents),
+    setServiceControlPolicies: (accountId, policies) =>
+      setServiceControlPolicies(tables, accountId, policies),
     sessionTags: (arn) => findSession(world, arn)?.tags ?? {},
     decisions,
     eksAccess: (place) => ({
@@ -185,6 +198,7 @@ export function createAws(options: AwsOptions): Aws {
         verifyEksToken({ ...world, tables: eventual.seen }, token, place.name),
       entries: accessEntrySource(eventual.seen, place),
     }),
+    associationsOf: (place) => associationSource(eventual.seen, place),
     issuedSecrets: () =>
       [...tables.keys.values()].flatMap(({ secretAccessKey, session, temporary }) => {
         const token = (session ?? temporary)?.sessionToken

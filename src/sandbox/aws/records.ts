@@ -51,11 +51,19 @@ export interface InstanceProfileRecord {
   readonly createdAtMs: number
 }
 
+/** A policy of an organization. */
+export interface ServiceControlPolicy {
+  /** How decisions name it. */
+  readonly name: string
+  /** JSON. */
+  readonly document: string
+}
+
 /** Policies of an organization that limit an account; `*` limits all. */
 export interface OrganizationRecord {
   readonly accountId: string
-  /** JSON texts; each must allow. */
-  readonly serviceControlPolicies: readonly string[]
+  /** Each must allow. */
+  readonly serviceControlPolicies: readonly ServiceControlPolicy[]
 }
 
 export interface RoleRecord {

@@ -1,6 +1,25 @@
+import type { AssociationsClient } from '../../../aws/associations-client.ts'
 import type { Association } from '../../../associations/association.ts'
 import { AssociationExists, type AssociationStore } from '../../../associations/store.ts'
 import type { AssociationRecord, Tables } from '../records.ts'
+
+/** The associations of one cluster, to those who need no permission for it. */
+export function associationSource(
+  tables: Tables,
+  {
+    name,
+    ...place
+  }: { readonly accountId: string; readonly region: string; readonly name: string },
+): AssociationsClient {
+  const store = associationStore(tables, place)
+  return {
+    exists: async (_cluster, account) => {
+      const key = { clusterName: name, namespace: account.namespace, serviceAccount: account.name }
+      return (await store.find(key)) !== undefined
+    },
+    list: () => store.list({ clusterName: name, limit: Number.POSITIVE_INFINITY }),
+  }
+}
 
 /** The associations of one account and region, kept in the sandbox's tables. */
 export function associationStore(

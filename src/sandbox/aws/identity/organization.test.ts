@@ -17,6 +17,10 @@ import {
   startAwsFixture,
   trustOf,
 } from '../aws-fixture.suite.ts'
+import { State } from '../../state.ts'
+import { openTables, type ServiceControlPolicy } from '../records.ts'
+import { beginServiceControlPolicies } from './organization.ts'
+import { organizationSources } from './policies.ts'
 
 const ADMIN = `arn:aws:iam::${ACCOUNT}:user/admin`
 const ROLE = `arn:aws:iam::${ACCOUNT}:role/worker`
@@ -49,14 +53,18 @@ afterEach(() => {
 })
 afterAll(() => fixture.stop())
 
-const scp = (...denied: readonly string[]): string =>
-  JSON.stringify({
-    Version: '2012-10-17',
-    Statement: [
-      { Effect: 'Allow', Action: '*', Resource: '*' },
-      { Effect: 'Deny', Action: denied, Resource: '*' },
-    ],
-  })
+const named = (document: string, name = 'one'): ServiceControlPolicy => ({ name, document })
+
+const scp = (...denied: readonly string[]): ServiceControlPolicy =>
+  named(
+    JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [
+        { Effect: 'Allow', Action: '*', Resource: '*' },
+        { Effect: 'Deny', Action: denied, Resource: '*' },
+      ],
+    }),
+  )
 
 test('a Deny refuses those who may do everything, in that account alone', async () => {
   fixture.aws.setServiceControlPolicies(ACCOUNT, [scp('iam:ListRoles')])
@@ -73,12 +81,15 @@ test('a Deny refuses those who may do everything, in that account alone', async 
 })
 
 test('what no policy allows is refused, and each of several must allow', async () => {
-  fixture.aws.setServiceControlPolicies('*', [allowOf('iam:*'), allowOf('sts:*')])
+  fixture.aws.setServiceControlPolicies('*', [
+    named(allowOf('iam:*')),
+    named(allowOf('sts:*'), 'two'),
+  ])
   for (const { iam } of [admin, other]) {
     const { message } = await refusalOf(iam.send(new ListRolesCommand({})))
     expect(message).toContain('because no service control policy allows the iam:ListRoles action')
   }
-  fixture.aws.setServiceControlPolicies('*', [allowOf('iam:*')])
+  fixture.aws.setServiceControlPolicies('*', [named(allowOf('iam:*'))])
   await other.iam.send(new ListRolesCommand({}))
 })
 
@@ -92,7 +103,7 @@ test('it stands before a trust policy that names the caller', async () => {
   await admin.sts.send(assume)
   fixture.aws.setServiceControlPolicies(ACCOUNT, [scp('sts:AssumeRole')])
   expect((await refusalOf(admin.sts.send(assume))).code).toBe('AccessDenied')
-  fixture.aws.setServiceControlPolicies(ACCOUNT, [allowOf('iam:*')])
+  fixture.aws.setServiceControlPolicies(ACCOUNT, [named(allowOf('iam:*'))])
   expect((await refusalOf(admin.sts.send(assume))).code).toBe('AccessDenied')
 })
 
@@ -124,6 +135,43 @@ test('it limits the sessions of roles, and the simulator says so', async () => {
 })
 
 test('a document that is no policy is not taken', () => {
-  const set = (): void => fixture.aws.setServiceControlPolicies(OTHER_ACCOUNT, ['{}'])
+  const set = (): void => fixture.aws.setServiceControlPolicies(OTHER_ACCOUNT, [named('{}')])
   expect(set).toThrow('Missing required field Statement')
+})
+
+test('one that only denies leaves the rest allowed, and the event log tells which it was', async () => {
+  const Sid = 'NoRoles'
+  const document = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: { Sid, Effect: 'Deny', Action: 'iam:ListRoles', Resource: '*' },
+  })
+  fixture.aws.setServiceControlPolicies('*', [named(document, 'no-roles.json')])
+  await admin.iam.send(new GetUserCommand({}))
+  for (const { iam } of [admin, other]) {
+    const { message } = await refusalOf(iam.send(new ListRolesCommand({})))
+    expect(message).toEndWith('with an explicit deny in a service control policy')
+  }
+  const told = fixture.aws.decisions.recent().findLast(({ allowed }) => !allowed)
+  expect(told?.text).toEndWith('a service control policy denies it explicitly')
+  expect(told?.statements).toContainEqual(
+    expect.objectContaining({
+      policy: 'scp:no-roles.json',
+      statement: Sid,
+      effect: 'Deny',
+      matched: true,
+    }),
+  )
+})
+
+test('what a run began with ends with it', () => {
+  const tables = openTables(new State())
+  const setting = { ...scp('iam:*'), accountId: ACCOUNT }
+  beginServiceControlPolicies(tables, [setting, { ...setting, name: 'two' }])
+  expect(organizationSources(tables, ACCOUNT).map(({ name }) => name)).toEqual([
+    'scp:one',
+    'scp:two',
+  ])
+  expect(organizationSources(tables, OTHER_ACCOUNT)).toEqual([])
+  beginServiceControlPolicies(tables, [])
+  expect(organizationSources(tables, ACCOUNT)).toEqual([])
 })

@@ -4,6 +4,7 @@ import type { PolicyDocument, PolicyKind } from '../../../iam/policy-document.ts
 import { currentText, type PrincipalIds } from '../iam/principals.ts'
 import type { GroupRecord, KeyRecord, RoleRecord, Tables, UserRecord } from '../records.ts'
 import { defaultDocument, nameKey } from '../records.ts'
+import { withFullAccess } from './organization.ts'
 
 const MAX_PARSED = 4000
 const parsed = new Map<string, PolicyDocument>()
@@ -64,9 +65,9 @@ export function policiesOfKey(tables: Tables, key: KeyRecord | undefined): Polic
 /** The service control policies over an account, each of which must allow. */
 export function organizationSources(tables: Tables, accountId: string): readonly PolicySource[] {
   return ['*', accountId].flatMap((owner) =>
-    (tables.organization.get(owner)?.serviceControlPolicies ?? []).map((text, index) => ({
-      name: owner === '*' ? `scp:${index + 1}` : `scp:${owner}:${index + 1}`,
-      document: documentOf(text, 'identity'),
+    (tables.organization.get(owner)?.serviceControlPolicies ?? []).map(({ name, document }) => ({
+      name: `scp:${name}`,
+      document: withFullAccess(documentOf(document, 'identity')),
     })),
   )
 }
