@@ -3,12 +3,13 @@ import { readFileSync, statSync } from 'node:fs'
 import { parsePolicy } from '../iam/policy.ts'
 import { messageOf, PodroleError } from '../lib/errors.ts'
 import type { ServiceControlSetting } from '../sandbox/aws/identity/organization.ts'
+import { checkAccount } from './sandbox-places.ts'
 
 const MAX_BYTES = 1 << 20
 
 /**
  * A service control policy as it is typed: `FILE` for every account, `ACCOUNT=FILE` for one.
- * @throws PodroleError `InvalidServiceControlPolicy`
+ * @throws PodroleError `InvalidServiceControlPolicy`, `UnknownAccount`
  */
 export function readServiceControlPolicy(
   text: string,
@@ -21,11 +22,8 @@ export function readServiceControlPolicy(
       `service control policy ${JSON.stringify(file)} ${why}`,
       hint === undefined ? {} : { hint },
     )
-  if (accountId !== '*' && !accountIds.includes(accountId)) {
-    throw invalid(
-      `is for account ${accountId}, which the sandbox does not have: wanted one of ${accountIds.join(', ')}`,
-      'name it with --account-id too',
-    )
+  if (accountId !== '*') {
+    checkAccount(accountId, accountIds, `service control policy ${JSON.stringify(file)}`)
   }
   let document = ''
   try {

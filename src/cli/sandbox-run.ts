@@ -2,13 +2,13 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { shiftedClock } from '../lib/clock.ts'
 import { parseDurationMs } from '../lib/durations.ts'
-import { PodroleError } from '../lib/errors.ts'
 import { createLog } from '../lib/log.ts'
 import { parseQuotaSetting } from '../sandbox/aws/quotas/quotas.ts'
-import type { ClusterRequest, Sandbox } from '../sandbox/sandbox.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxFlags } from './commands/sandbox.ts'
 import { startWiredSandbox, type WiredSandbox } from './parts/wired-sandbox.ts'
 import { readServiceControlPolicy } from './sandbox-policies.ts'
+import { accountsOf, clustersOf } from './sandbox-places.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /** The exit code: the command's, or 0 after Ctrl-C where none was given. */
@@ -18,7 +18,7 @@ export async function runSandbox(flags: SandboxFlags, words: readonly string[]):
     port: words.length > 0 && !process.argv.includes('--port') ? 0 : flags.port,
     accountIds,
     region: flags.region,
-    clusters: clustersOf(flags),
+    clusters: clustersOf(flags, accountIds),
     defaultCluster: { name: 'sandbox', region: flags.region, kind: 'eks', nodes: flags.nodes ?? 1 },
     ...(flags.state !== undefined && { stateFolder: resolve(flags.state) }),
     resolve: flags.resolve,
@@ -43,8 +43,10 @@ export async function runSandbox(flags: SandboxFlags, words: readonly string[]):
   }
 }
 
+type Environment = Readonly<Record<string, string>>
+
 /** What a program needs to use the sandbox, as environment variables. */
-function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Record<string, string> {
+function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Environment {
   const folder = join(sandbox.stateFolder, 'access')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const files = [...sandbox.clusters.values()].map(({ name, cluster }) => {
@@ -52,11 +54,13 @@ function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Record<st
     writeFileSync(file, cluster.kubeconfig(), { mode: 0o600 })
     return file
   })
-  const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials()
+  const accounts = new Map(sandbox.aws.accountIds.map((id) => [id, keysOf(sandbox, id)]))
   const environment = {
     AWS_ENDPOINT_URL: sandbox.endpoint,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey.reveal(),
+    ...keysOf(sandbox, sandbox.accountId),
+    ...(accounts.size > 1 && {
+      AWS_SHARED_CREDENTIALS_FILE: writeProfiles(folder, sandbox, accounts),
+    }),
     AWS_REGION: sandbox.region,
     AWS_DEFAULT_REGION: sandbox.region,
     AWS_EC2_METADATA_DISABLED: 'true',
@@ -64,17 +68,43 @@ function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Record<st
     PODROLE_SANDBOX_TOKEN: sandbox.token.reveal(),
   }
   if (readyFile !== undefined) {
+    const ready = { ...environment, accounts: Object.fromEntries(accounts) }
     // Whoever waits for it reads it whole.
-    writeFileSync(`${readyFile}.next`, `${JSON.stringify(environment, null, 2)}\n`, { mode: 0o600 })
+    writeFileSync(`${readyFile}.next`, `${JSON.stringify(ready, null, 2)}\n`, { mode: 0o600 })
     renameSync(`${readyFile}.next`, readyFile)
   }
   return environment
 }
 
-async function runCommand(
-  words: readonly string[],
-  environment: Readonly<Record<string, string>>,
-): Promise<number> {
+/** The administrator's key of an account, as environment variables. */
+function keysOf(sandbox: Sandbox, accountId: string): Environment {
+  const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials(accountId)
+  return { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey.reveal() }
+}
+
+/**
+ * A credentials file with one profile an account, named by its id. Only keys are in it: whatever
+ * else a program reads from its configuration file stays its own.
+ */
+function writeProfiles(
+  folder: string,
+  sandbox: Sandbox,
+  accounts: ReadonlyMap<string, Environment>,
+): string {
+  const file = join(folder, 'credentials')
+  const profiles = [['default', keysOf(sandbox, sandbox.accountId)] as const, ...accounts]
+  const text = profiles.map(([name, keys]) =>
+    [
+      `[${name}]`,
+      ...Object.entries(keys).map(([key, value]) => `${key.toLowerCase()} = ${value}`),
+      '',
+    ].join('\n'),
+  )
+  writeFileSync(file, text.join('\n'), { mode: 0o600 })
+  return file
+}
+
+async function runCommand(words: readonly string[], environment: Environment): Promise<number> {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^AWS_(?:PROFILE|SESSION_TOKEN|CA_BUNDLE|ENDPOINT_URL_.*)$/.test(name),
   )
@@ -88,15 +118,15 @@ async function runCommand(
   return code
 }
 
-function describe(wired: WiredSandbox, environment: Readonly<Record<string, string>>): string {
+function describe(wired: WiredSandbox, environment: Environment): string {
   const { sandbox } = wired
   const lines = [
-    `AWS     ${sandbox.endpoint}  account ${sandbox.accountId}`,
+    `AWS     ${sandbox.endpoint}  account ${sandbox.aws.accountIds.join(', ')}`,
     ...[...sandbox.clusters.values()].map(
-      ({ name, kind, region, cluster, nodes }) =>
-        `cluster ${name}  ${kind}, ${region}, ${cluster.server}, ${nodes.length} node(s)\n        issuer ${cluster.issuer}`,
+      ({ name, kind, accountId, region, cluster, nodes }) =>
+        `cluster ${name}  ${kind}, ${accountId}, ${region}, ${cluster.server}, ${nodes.length} node(s)\n        issuer ${cluster.issuer}`,
     ),
-    ...(wired.broker === undefined ? [] : [`broker  ${wired.broker.endpoint.url}`]),
+    ...wired.brokers.map(({ endpoint }) => `broker  ${endpoint.url}`),
     `nodes   ${wired.isolation}`,
     '',
     ...Object.entries(environment).map(([name, value]) => `export ${name}='${value}'`),
@@ -104,58 +134,6 @@ function describe(wired: WiredSandbox, environment: Readonly<Record<string, stri
     'ready; Ctrl-C ends it',
   ]
   return `${lines.join('\n')}\n`
-}
-
-function accountsOf(flags: SandboxFlags): readonly string[] {
-  const ids = flags.accountId.length > 0 ? flags.accountId : ['111122223333']
-  for (const id of ids) {
-    if (!/^\d{12}$/.test(id)) {
-      throw new PodroleError(
-        'InvalidAccountId',
-        `account id ${JSON.stringify(id)} is not one: wanted 12 digits`,
-      )
-    }
-  }
-  return ids
-}
-
-function clustersOf(flags: SandboxFlags): readonly ClusterRequest[] {
-  const nodes = flags.nodes === undefined ? {} : { nodes: flags.nodes }
-  const eks = flags.cluster.map((text): ClusterRequest => {
-    const [name = '', region = flags.region] = text.split('@')
-    return { name: clusterName(name), region, kind: 'eks', ...nodes }
-  })
-  const selfManaged = flags.selfManagedCluster.map((text): ClusterRequest => {
-    const at = text.indexOf('=')
-    if (at < 1 || !text.slice(at + 1).startsWith('https://')) {
-      throw new PodroleError(
-        'InvalidCluster',
-        `self-managed cluster ${JSON.stringify(text)} is not one: wanted NAME=https://ISSUER`,
-        { hint: `for example --self-managed-cluster edge=https://edge.issuer.sandbox` },
-      )
-    }
-    return {
-      name: clusterName(text.slice(0, at)),
-      region: flags.region,
-      kind: 'self-managed',
-      issuer: text.slice(at + 1),
-      ...nodes,
-    }
-  })
-  const all = [...eks, ...selfManaged]
-  const twice = all.find((one, index) => all.findIndex(({ name }) => name === one.name) !== index)
-  if (twice !== undefined) {
-    throw new PodroleError('InvalidCluster', `cluster ${JSON.stringify(twice.name)} is named twice`)
-  }
-  return all
-}
-
-function clusterName(name: string): string {
-  if (/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/.test(name)) return name
-  throw new PodroleError(
-    'InvalidCluster',
-    `cluster name ${JSON.stringify(name)} is not one: wanted 1 to 100 letters, digits, - and _`,
-  )
 }
 
 function offsetOf(text: string | undefined): number {

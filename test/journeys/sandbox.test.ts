@@ -38,7 +38,7 @@ describe('podrole sandbox -- CMD', () => {
     [['--account-id', '12'], /account id "12" is not one: wanted 12 digits/],
     [['--cluster', 'a b'], /cluster name "a b" is not one/],
     [['--cluster', 'a', '--cluster', 'a'], /cluster "a" is named twice/],
-    [['--self-managed-cluster', 'edge'], /wanted NAME=https:\/\/ISSUER/],
+    [['--self-managed-cluster', 'edge'], /wanted \[ACCOUNT\/\]NAME=https:\/\/ISSUER/],
     [['--port', 'x'], /wanted a port/],
     [['--resolve', 'nonsense'], /nonsense/],
     [['--quota', 'providers=1'], /names no quota[^]*the names are oidcProviders, /],

@@ -23,7 +23,7 @@ process.exitCode = await runDemo({
     const tokens = [...wired.sandbox.clusters.values()].flatMap(({ cluster }) => [
       ...cluster.issuedSecrets(),
     ])
-    const broker = wired.broker?.endpoint.credentials.secretAccessKey.reveal() ?? ''
+    const broker = wired.brokers[0]?.endpoint.credentials.secretAccessKey.reveal() ?? ''
     const secrets = [...wired.sandbox.aws.issuedSecrets(), ...tokens, broker]
     const decisions = wired.sandbox.aws.decisions.recent()
     writeFileSync(file, JSON.stringify({ logs, secrets, decisions }))

@@ -48,16 +48,21 @@ export function addSandboxCommand(program: Command): void {
     .argument('[command...]', 'a command to run inside; the sandbox ends with its exit code')
     .option('--port <port>', 'of the AWS endpoint; 0 takes a free one', readPort, 4566)
     .option('--ready-file <file>', 'written (JSON, mode 0600) when everything answers')
-    .option('--account-id <id>', 'an AWS account (repeatable)', collect, [])
+    .option(
+      '--account-id <id>',
+      'an AWS account (repeatable); the first is the default',
+      collect,
+      [],
+    )
     .option('--region <region>', 'where clusters without @REGION are', 'us-east-1')
     .option(
-      '--cluster <name[@region]>',
-      'an EKS cluster (repeatable); `sandbox` if none',
+      '--cluster <[account/]name[@region]>',
+      'an EKS cluster, of the first account if none is named (repeatable); `sandbox` if none',
       collect,
       [],
     )
     .option(
-      '--self-managed-cluster <name=issuer>',
+      '--self-managed-cluster <[account/]name=issuer>',
       'a cluster that is not EKS, with its service account issuer and a broker (repeatable)',
       collect,
       [],

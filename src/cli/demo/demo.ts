@@ -107,7 +107,8 @@ async function runSteps(steps: readonly Step[], stage: Stage): Promise<string | 
 async function setStage(wired: WiredSandbox, options: DemoOptions): Promise<Stage> {
   const { sandbox } = wired
   const [eks, edge] = [...sandbox.clusters.values()]
-  if (eks === undefined || edge === undefined || wired.broker === undefined) {
+  const [broker] = wired.brokers
+  if (eks === undefined || edge === undefined || broker === undefined) {
     throw new PodroleError('SandboxIncomplete', 'the sandbox did not start both clusters')
   }
   for (const { client } of [eks, edge] satisfies RunningCluster[]) {
@@ -123,7 +124,7 @@ async function setStage(wired: WiredSandbox, options: DemoOptions): Promise<Stag
     sandbox,
     eks,
     edge,
-    broker: wired.broker,
+    broker,
     iam: new IAMClient(aws),
     s3: new S3Client({ ...aws, forcePathStyle: true }),
     broken: options.broken,

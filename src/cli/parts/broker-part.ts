@@ -23,22 +23,32 @@ export interface BrokerPart {
   stop(): Promise<void>
 }
 
-const ISSUER_HOST = 'fleet.issuer.sandbox'
 const READY_MS = 20_000
 
-export async function startBrokerPart(
-  sandbox: Sandbox,
-  root: string,
-  logLevel: LogLevel,
-): Promise<BrokerPart> {
-  const folder = join(sandbox.stateFolder, 'broker')
+/** Where and for whom a broker runs. */
+export interface BrokerSurroundings {
+  readonly sandbox: Sandbox
+  /** The account that its clusters belong to. */
+  readonly accountId: string
+  /** Of the checkout. */
+  readonly root: string
+  readonly logLevel: LogLevel
+}
+
+export async function startBrokerPart(around: BrokerSurroundings): Promise<BrokerPart> {
+  const { sandbox, root, logLevel } = around
+  // The first account's broker has the names that it has where there is one account alone.
+  const suffix = around.accountId === sandbox.accountId ? '' : `-${around.accountId}`
+  const issuerHost = `fleet${suffix}.issuer.sandbox`
+  const folder = join(sandbox.stateFolder, `broker${suffix}`)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const ready = join(folder, 'ready.json')
   const pidFile = join(folder, 'pid')
   await endOrphan(pidFile, folder)
   rmSync(ready, { force: true })
   const adminKeyFile = join(folder, 'admin-key.json')
-  await writeSettings(sandbox, folder, adminKeyFile)
+  const asked = await sandbox.keepPort(`broker${suffix}`)
+  await writeSettings(around, { folder, adminKeyFile, issuerHost, port: asked })
   const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
   const child = Bun.spawn(
     [
@@ -54,7 +64,7 @@ export async function startBrokerPart(
   )
   writeFileSync(pidFile, `${child.pid}\n`, { mode: 0o600 })
   const port = await waitForPort(child, ready)
-  sandbox.names.add(`${ISSUER_HOST}=127.0.0.1:${port}`)
+  sandbox.names.add(`${issuerHost}=127.0.0.1:${port}`)
   const endpoint = {
     url: `https://127.0.0.1:${port}`,
     region: sandbox.region,
@@ -64,7 +74,7 @@ export async function startBrokerPart(
   return {
     endpoint,
     port,
-    issuer: `https://${ISSUER_HOST}`,
+    issuer: `https://${issuerHost}`,
     possessions: () => possessionsOf(child.pid, folder),
     register: async ({ name, cluster }) => {
       await callEks(endpoint, 'PUT', `/podrole/v1/clusters/${encodeURIComponent(name)}`, {
@@ -142,24 +152,29 @@ function possessionsOf(pid: number, folder: string): string {
 }
 
 async function writeSettings(
-  sandbox: Sandbox,
-  folder: string,
-  adminKeyFile: string,
+  { sandbox, accountId }: BrokerSurroundings,
+  own: {
+    readonly folder: string
+    readonly adminKeyFile: string
+    readonly issuerHost: string
+    readonly port: number
+  },
 ): Promise<void> {
-  const certificate = await sandbox.authority.issue({ names: [ISSUER_HOST, '127.0.0.1'] })
+  const { folder, adminKeyFile, issuerHost, port } = own
+  const certificate = await sandbox.authority.issue({ names: [issuerHost, '127.0.0.1'] })
   const certificateFile = join(folder, 'tls.crt')
   const keyFile = join(folder, 'tls.key')
   writeFileSync(certificateFile, certificate.cert)
   writeFileSync(keyFile, certificate.key, { mode: 0o600 })
   const settings = {
     hostname: '127.0.0.1',
-    port: await sandbox.keepPort('broker'),
+    port,
     certificateFile,
     keyFile,
     databaseFile: join(folder, 'broker.sqlite'),
-    issuer: `https://${ISSUER_HOST}`,
+    issuer: `https://${issuerHost}`,
     region: sandbox.region,
-    accountId: sandbox.accountId,
+    accountId,
     stsEndpoint: sandbox.endpoint,
     adminKeyFile,
   }

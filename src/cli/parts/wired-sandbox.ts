@@ -14,7 +14,8 @@ import {
   startSandbox,
 } from '../../sandbox/sandbox.ts'
 import { type AgentPart, startAgents } from './agent-part.ts'
-import { type BrokerPart, startBrokerPart } from './broker-part.ts'
+import type { BrokerPart } from './broker-part.ts'
+import { Brokers } from './brokers.ts'
 import { ensureObject } from './objects.ts'
 import { startWebhookPart, type WebhookPart } from './webhook-part.ts'
 
@@ -27,8 +28,8 @@ export interface WiredSandboxOptions extends Omit<SandboxOptions, 'attach' | 'im
 
 export interface WiredSandbox {
   readonly sandbox: Sandbox
-  /** There where a cluster is not EKS. */
-  readonly broker: BrokerPart | undefined
+  /** One for each account that has a cluster which is not EKS. */
+  readonly brokers: readonly BrokerPart[]
   /** One sentence on where pods run and where the agent listens. */
   readonly isolation: string
   /** Ends one running part of a cluster, as `podrole demo --break` does. */
@@ -48,17 +49,13 @@ const ROOT = join(import.meta.dir, '..', '..', '..')
 export async function startWiredSandbox(options: WiredSandboxOptions): Promise<WiredSandbox> {
   const parts = new Map<string, { webhook: WebhookPart; agents: AgentPart }>()
   const images = imagesOf(options)
-  let broker: Promise<BrokerPart> | undefined
-  const brokerOf = (sandbox: Sandbox): Promise<BrokerPart> => {
-    broker ??= startBrokerPart(sandbox, ROOT, options.logLevel)
-    return broker
-  }
+  const brokers = new Brokers(ROOT, options.logLevel)
   const attach = async (
     cluster: RunningCluster,
     sandbox: Sandbox,
   ): Promise<() => Promise<void>> => {
     await ensureObject(cluster.client, NAMESPACES, { metadata: { name: NAMESPACE } })
-    const off = cluster.kind === 'eks' ? undefined : await brokerOf(sandbox)
+    const off = cluster.kind === 'eks' ? undefined : await brokers.of(sandbox, cluster.accountId)
     if (off !== undefined) await off.register(cluster)
     const [agents, webhook] = [
       await startAgents({
@@ -84,8 +81,11 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
       await agents.stop()
     }
   }
-  const sandbox = await startSandbox({ ...options, images, attach }).catch((error: unknown) =>
-    endAfterFault(broker, error),
+  const sandbox = await startSandbox({ ...options, images, attach }).catch(
+    async (error: unknown): Promise<never> => {
+      await brokers.stop()
+      throw error
+    },
   )
   const part = (cluster: string): { webhook: WebhookPart; agents: AgentPart } => {
     const found = parts.get(cluster)
@@ -94,7 +94,7 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
   }
   return {
     sandbox,
-    broker: await broker,
+    brokers: await brokers.all(),
     isolation: isolationOf(sandbox),
     stopPart: (cluster, name) =>
       name === 'webhook' ? part(cluster).webhook.stop() : part(cluster).agents.stop(),
@@ -110,19 +110,9 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
     },
     stop: async () => {
       await sandbox.stop()
-      await (await broker)?.stop()
+      await brokers.stop()
     },
   }
-}
-
-/** What a start that failed leaves running. */
-async function endAfterFault(
-  broker: Promise<BrokerPart> | undefined,
-  error: unknown,
-): Promise<never> {
-  const running = await broker?.catch(() => undefined)
-  await running?.stop()
-  throw error
 }
 
 function imagesOf(options: WiredSandboxOptions): ImageTable {

@@ -44,6 +44,7 @@ import {
   type ClusterRecord,
   nameKey,
   openTables,
+  type Tables,
   type ServiceControlPolicy,
   type SessionRecord,
 } from './records.ts'
@@ -98,6 +99,8 @@ interface ClusterPlace {
 }
 
 export interface Aws {
+  /** Those that were asked for, and those that the state has besides. */
+  readonly accountIds: readonly string[]
   /** `http://127.0.0.1:PORT`: every service. */
   readonly handler: Handler
   /** HTTPS by name: S3, EKS's issuers, `*.issuer.sandbox`. */
@@ -154,6 +157,7 @@ export function createAws(options: AwsOptions): Aws {
   beginServiceControlPolicies(tables, options.serviceControlPolicies ?? [])
   beginQuotas(tables, options.quotas ?? [])
   for (const accountId of options.accountIds) installAdmin({ tables, partition, clock }, accountId)
+  const accountIds = accountsOf(tables, options.accountIds)
   const board = createFaultBoard(options.faults)
   const eventual = createEventualTables(state, clock, (service) => board.eventualMs(service))
   const world: World = {
@@ -166,7 +170,7 @@ export function createAws(options: AwsOptions): Aws {
     log: options.log,
     names: options.names,
     decisions,
-    accountIds: options.accountIds,
+    accountIds,
     region: options.region,
     partition,
     runtimes: new Map(),
@@ -175,6 +179,7 @@ export function createAws(options: AwsOptions): Aws {
   }
   const issuers = new Map<string, Handler>()
   return {
+    accountIds,
     handler: dispatchHandler(world),
     secureHandler: createSecureHandler(world, issuers),
     adminCredentials: (accountId = options.accountIds[0] ?? '') => adminKey(world, accountId),
@@ -228,6 +233,12 @@ function installAdmin(
   const accessKeyId = newAccessKeyId('AKIA')
   const secretAccessKey = newSecretAccessKey()
   tables.keys.set(accessKeyId, { accessKeyId, secretAccessKey, accountId, userName: ADMIN })
+}
+
+/** An account is there where its administrator is. */
+const accountsOf = (tables: Tables, asked: readonly string[]): readonly string[] => {
+  const admins = [...tables.users.values()].filter(({ userName }) => userName === ADMIN)
+  return [...new Set([...asked, ...admins.map(({ accountId }) => accountId)])]
 }
 
 function adminKey(

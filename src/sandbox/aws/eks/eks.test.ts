@@ -365,6 +365,43 @@ describe('AssumeRoleForPodIdentity', () => {
     await forget(second.association?.associationId)
   })
 
+  test('a target role of another account, where one side does not allow', async () => {
+    const other = fixture.clients(fixture.otherAdmin).iam
+    const make = (RoleName: string, principal: string): Promise<unknown> => {
+      const AssumeRolePolicyDocument = trustOf({ AWS: principal }, BOTH)
+      return other.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
+    }
+    await role('unpermitted', trustOf(PODS, BOTH))
+    // It trusts the pod's role, which has no permission for it; it trusts somebody else.
+    await make('trusting', arnOf('unpermitted'))
+    await make('foreign', `arn:aws:iam::${OTHER_ACCOUNT}:user/admin`)
+    const admin = fixture.clients(fixture.admin).iam
+    for (const [name, from] of [
+      ['trusting', 'unpermitted'],
+      ['foreign', 'web'],
+    ] as const) {
+      const targetRoleArn = arnOf(name, OTHER_ACCOUNT)
+      const { association } = await associate({ roleArn: arnOf(from), targetRoleArn })
+      const answer = await exchange(await fixture.podToken())
+      expect([name, answer.status, answer.error]).toEqual([name, 400, 'AccessDeniedException'])
+      expect(answer.body.message).toContain(
+        `is not authorized to perform: sts:AssumeRole on resource: ${targetRoleArn}`,
+      )
+      const told = fixture.aws.decisions.recent().findLast(({ allowed }) => !allowed)
+      expect(told).toMatchObject({ action: 'sts:AssumeRole', resource: targetRoleArn })
+      await forget(association?.associationId)
+    }
+    const PolicyDocument = allowOf(BOTH, arnOf('trusting', OTHER_ACCOUNT))
+    const permit = { RoleName: 'unpermitted', PolicyName: 'target', PolicyDocument }
+    await admin.send(new PutRolePolicyCommand(permit))
+    const { association } = await associate({
+      roleArn: arnOf('unpermitted'),
+      targetRoleArn: arnOf('trusting', OTHER_ACCOUNT),
+    })
+    expect((await exchange(await fixture.podToken())).status).toBe(200)
+    await forget(association?.associationId)
+  })
+
   test('a policy narrows the session', async () => {
     const policy = allowOf('iam:ListPolicies')
     const { association } = await associate({
