@@ -23,13 +23,21 @@ export const user: Caller = {
   arn: `arn:aws:iam::${HOME}:user/path/alice`,
   userId: 'AIDAALICEEXAMPLE00001',
 }
+const federated: Caller = {
+  kind: 'federated-user',
+  accountId: HOME,
+  arn: `arn:aws:sts::${HOME}:federated-user/ann`,
+  userId: `${HOME}:ann`,
+  userArn: `arn:aws:iam::${HOME}:user/path/alice`,
+}
 export const root: Caller = { kind: 'root', accountId: HOME, arn: `arn:aws:iam::${HOME}:root` }
 export const pod: Caller = {
   kind: 'web-identity',
   provider: `arn:aws:iam::${HOME}:oidc-provider/issuer.example.com/one`,
 }
 export const service: Caller = { kind: 'service', service: 'pods.eks.amazonaws.com' }
-export const CALLERS: readonly Caller[] = [session, user, root, pod, service, { kind: 'anonymous' }]
+const anonymous: Caller = { kind: 'anonymous' }
+export const CALLERS: readonly Caller[] = [session, user, federated, root, pod, service, anonymous]
 
 export interface JsonStatement {
   readonly Effect: 'Allow' | 'Deny'

@@ -4,8 +4,8 @@ import type { Caller, ContextKeys } from './request.ts'
 
 /**
  * How a statement names a caller. It decides what an Allow is worth: an account only delegates to
- * its identity policies, a role ARN is limited by the implicit deny of boundary and session policy,
- * an exact name and `*` are not.
+ * its identity policies, the role or user behind a session is limited by the implicit deny of
+ * boundary and session policy, an exact name and `*` are not.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
  */
 export type PrincipalMatch = 'exact' | 'everyone' | 'role' | 'account'
@@ -64,6 +64,8 @@ export function principalContext(caller: Caller): ContextKeys {
         ...signedContext({ ...caller, arn: caller.roleArn }, 'AssumedRole'),
         'aws:userid': `${caller.roleId}:${caller.sessionName}`,
       }
+    case 'federated-user':
+      return { ...signedContext(caller, 'FederatedUser'), 'aws:userid': caller.userId }
     case 'web-identity':
       return {}
     case 'service':
@@ -85,6 +87,7 @@ export function describeCaller(caller: Caller): string {
     case 'root':
     case 'user':
     case 'role-session':
+    case 'federated-user':
       return caller.arn
     case 'web-identity':
       return `a web identity of ${caller.provider}`
@@ -143,11 +146,10 @@ function coversEveryone(scope: PrincipalScope, effect: 'Allow' | 'Deny'): boolea
 }
 
 function matchAwsPrincipal(value: string, caller: Caller): PrincipalMatch | undefined {
-  if (caller.kind !== 'root' && caller.kind !== 'user' && caller.kind !== 'role-session') {
-    return undefined
-  }
+  if (!('accountId' in caller)) return undefined
   if (value === caller.arn) return caller.kind === 'root' ? 'account' : 'exact'
   if (caller.kind === 'role-session' && value === caller.roleArn) return 'role'
+  if (caller.kind === 'federated-user' && value === caller.userArn) return 'role'
   return isAccount(value, caller) ? 'account' : undefined
 }
 
@@ -180,6 +182,7 @@ function isExempt(listed: readonly PolicyPrincipal[], scope: PrincipalScope): bo
     case 'root':
       return found.has('account')
     case 'user':
+    case 'federated-user':
       return found.has('exact') && found.has('account')
     case 'role-session':
       return found.has('exact') && found.has('role') && found.has('account')

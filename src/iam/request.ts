@@ -19,6 +19,16 @@ export type Caller =
       readonly sessionName: string
     }
   | {
+      readonly kind: 'federated-user'
+      readonly accountId: string
+      /** The session's: `arn:aws:sts::1:federated-user/NAME`, what `aws:PrincipalArn` holds. */
+      readonly arn: string
+      /** `1:NAME` */
+      readonly userId: string
+      /** The user that it was begun by, within whose policies it stays. */
+      readonly userArn: string
+    }
+  | {
       readonly kind: 'web-identity'
       /** ARN of the IAM OIDC provider, or one of the built-in names. */
       readonly provider: string

@@ -25,6 +25,7 @@ import { activate, DEFAULT_VERSION } from './eks/clusters.ts'
 import { type EksTokenIdentity, verifyEksToken } from './eks-tokens.ts'
 import { newAccessKeyId, newSecretAccessKey, newUniqueId } from './identifiers.ts'
 import { decideTrust } from './identity/authorization.ts'
+import { newMessageKey } from './identity/authorization-message.ts'
 import {
   asCredentials,
   type IssuedCredentials,
@@ -165,6 +166,7 @@ export function createAws(options: AwsOptions): Aws {
     seen: eventual.seen,
     faults: { board, tables: eventual },
     issuerKeys: createIssuerKeys(options.names, clock, options.issuerKeyCacheMs ?? 0),
+    messageKey: newMessageKey(),
     stsRates: new RequestRates(),
     clock,
     log: options.log,

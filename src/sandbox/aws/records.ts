@@ -139,6 +139,15 @@ export interface TemporaryRecord {
   readonly sessionToken: string
   readonly issuedAtMs: number
   readonly expiresAtMs: number
+  /** Of GetFederationToken: another name, and less than the user may. */
+  readonly federated?: FederationRecord
+}
+
+export interface FederationRecord {
+  readonly name: string
+  readonly tags: Tags
+  /** Session policies: JSON texts; without one nothing is allowed by the user's own. */
+  readonly policies: readonly string[]
 }
 
 /** A role's session. */

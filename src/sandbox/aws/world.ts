@@ -48,6 +48,8 @@ export interface World {
   readonly faults: WorldFaults
   /** The keys of an issuer, as STS has them. @throws PodroleError */
   readonly issuerKeys: (issuer: string) => Promise<KeySet>
+  /** Of encoded authorization messages; not state. */
+  readonly messageKey: Uint8Array
   /** What is left of STS's request quota; not state. */
   readonly stsRates: RequestRates
   readonly clock: Clock
@@ -109,6 +111,7 @@ export function callerName(caller: Caller): string {
     case 'root':
     case 'user':
     case 'role-session':
+    case 'federated-user':
       return caller.arn
     default:
       return caller satisfies never

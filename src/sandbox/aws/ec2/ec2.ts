@@ -18,7 +18,6 @@ export const EC2_OPERATIONS: Readonly<
 
 /** EC2's own names for what refuses a caller. Source: EC2 API, "Error codes". */
 const RENAMED: Readonly<Record<string, string>> = {
-  AccessDenied: 'UnauthorizedOperation',
   InvalidClientTokenId: 'AuthFailure',
   SignatureDoesNotMatch: 'AuthFailure',
   ExpiredToken: 'RequestExpired',

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { compileText, matchesPattern } from '../../../iam/pattern.ts'
-import { authorize } from '../identity/authorization.ts'
 import type { Tables, Tags } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Node } from '../wire/xml.ts'
 import { accountOf, type Call } from '../world.ts'
+import { authorizeEc2 } from './authorization.ts'
 import { itemsOf, readIndexed } from './parameters.ts'
 import type { InstanceRecord, MetadataOptions } from './records.ts'
 
@@ -149,7 +149,7 @@ export function describeInstances(call: Call, parameters: QueryParameters): Node
   const ids = readIndexed(parameters, 'InstanceId')
   const maxText = parameters.get('MaxResults') ?? '1000'
   const limit = /^\d{1,4}$/.test(maxText) ? Number(maxText) : 0
-  authorize(call, { action: 'ec2:DescribeInstances', resource: '*' })
+  authorizeEc2(call, 'ec2:DescribeInstances')
   if (limit < 5 || limit > 1000) {
     throw new AwsFault(
       'InvalidParameterValue',

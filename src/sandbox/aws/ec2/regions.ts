@@ -1,8 +1,8 @@
-import { authorize } from '../identity/authorization.ts'
 import { AwsFault } from '../wire/fault.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Node } from '../wire/xml.ts'
 import type { Call } from '../world.ts'
+import { authorizeEc2 } from './authorization.ts'
 import { itemsOf, readIndexed } from './parameters.ts'
 
 const REGIONS: Readonly<Record<string, readonly string[]>> = {
@@ -32,7 +32,7 @@ const REGIONS: Readonly<Record<string, readonly string[]>> = {
 /** The partition's regions that need no opt-in, and the sandbox's own. */
 export function describeRegions(call: Call, parameters: QueryParameters): Node {
   const names = readIndexed(parameters, 'RegionName')
-  authorize(call, { action: 'ec2:DescribeRegions', resource: '*' })
+  authorizeEc2(call, 'ec2:DescribeRegions')
   const { partition, region } = call.world
   const known = [...new Set([...(REGIONS[partition] ?? []), region])]
   const wrong = names.find((name) => !known.includes(name))

@@ -44,6 +44,7 @@ export function readAccessConfig(body: JsonObject): {
 /** The role or user behind a caller; none for others. */
 export function creatorArnOf(caller: Caller): string | undefined {
   if (caller.kind === 'user') return caller.arn
+  if (caller.kind === 'federated-user') return caller.userArn
   return caller.kind === 'role-session' ? caller.roleArn : undefined
 }
 

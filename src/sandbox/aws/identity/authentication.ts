@@ -11,7 +11,7 @@ import { nameKey } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import type { Identity, Protocol, World } from '../world.ts'
 import { roleOfKey } from './policies.ts'
-import { sessionArn } from './sessions.ts'
+import { federatedUserArn, sessionArn } from './sessions.ts'
 
 /** What a signed request is authenticated with. */
 export interface SignedRequest {
@@ -123,8 +123,19 @@ export function callerOf(world: World, key: KeyRecord): Caller | undefined {
   const { accountId, session } = key
   if (session === undefined) {
     const user = world.tables.users.get(nameKey(accountId, key.userName ?? ''))
-    if (key.temporary !== undefined && key.temporary.userId !== user?.userId) return undefined
-    return user && { kind: 'user', accountId, arn: user.arn, userId: user.userId }
+    const { temporary } = key
+    if (user === undefined || (temporary?.userId ?? user.userId) !== user.userId) return undefined
+    const federated = temporary?.federated
+    if (federated === undefined) {
+      return { kind: 'user', accountId, arn: user.arn, userId: user.userId }
+    }
+    return {
+      kind: 'federated-user',
+      accountId,
+      arn: federatedUserArn(world.partition, accountId, federated.name),
+      userId: `${accountId}:${federated.name}`,
+      userArn: user.arn,
+    }
   }
   const role = roleOfKey(world.tables, key)
   if (role === undefined) return undefined

@@ -1,8 +1,13 @@
-import { authorize as decide, authorizeTrust, type Decision } from '../../../iam/evaluate.ts'
+import {
+  authorize as decide,
+  authorizeTrust,
+  type Decision,
+  type Policies,
+} from '../../../iam/evaluate.ts'
 import { principalContext } from '../../../iam/principal.ts'
 import type { AccessRequest, Caller, ContextKeys } from '../../../iam/request.ts'
 import type { PrincipalIds } from '../iam/principals.ts'
-import type { KeyRecord, RoleRecord, Tables } from '../records.ts'
+import type { KeyRecord, RoleRecord, Tables, Tags } from '../records.ts'
 import { nameKey } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { accountOf, type Call, callerName, type Protocol } from '../world.ts'
@@ -21,16 +26,24 @@ export interface Ask {
 }
 
 /**
- * What a user's temporary credentials without MFA cannot call. Source: AWS STS API Reference,
- * GetSessionToken.
+ * What a user's temporary credentials without MFA cannot call, and a federated user's. Source: IAM
+ * User Guide, "Compare AWS STS credentials".
  */
 const CLOSED_TO_USER_SESSIONS = /^(?:iam:(?!PassRole$)|sts:(?!AssumeRole$|GetCallerIdentity$))/
+const CLOSED_TO_FEDERATED_USERS = /^(?:iam:(?!PassRole$)|sts:(?!GetCallerIdentity$))/
+
+/** Whether no policy can open an action to the credentials of a call. */
+export function isClosed(call: Call, action: string): boolean {
+  const temporary = call.identity.key?.temporary
+  if (temporary === undefined) return false
+  const closed =
+    temporary.federated === undefined ? CLOSED_TO_USER_SESSIONS : CLOSED_TO_FEDERATED_USERS
+  return closed.test(action)
+}
 
 /** @throws AwsFault `AccessDenied`, in the form of the call's protocol */
 export function authorize(call: Call, ask: Ask): void {
-  if (call.identity.key?.temporary !== undefined && CLOSED_TO_USER_SESSIONS.test(ask.action)) {
-    throw deniedFault(call, ask, undefined)
-  }
+  if (isClosed(call, ask.action)) throw deniedFault(call, ask, undefined)
   const decision = decideAsk(call, ask)
   if (!decision.allowed) throw deniedFault(call, ask, decision)
 }
@@ -40,25 +53,34 @@ export function isAllowed(call: Call, ask: Ask): boolean {
   return decideAsk(call, ask).allowed
 }
 
-export function decideAsk(call: Call, ask: Ask): Decision {
+export const decideAsk = (call: Call, ask: Ask): Decision => judgeAsk(call, ask).decision
+
+/** A decision with all that it was made from. */
+export interface JudgedAsk {
+  readonly request: AccessRequest
+  readonly policies: Policies
+  readonly decision: Decision
+}
+
+export function judgeAsk(call: Call, ask: Ask): JudgedAsk {
   const { seen: tables } = call.world
   const { caller, key } = call.identity
   const side =
     ask.resourcePolicy === undefined
       ? undefined
       : sideSource(tables, { name: ask.resource, ...ask.resourcePolicy }, 'resource')
-  const decision = decide(
-    {
-      caller,
-      action: ask.action,
-      resource: ask.resource,
-      resourceAccountId: ask.accountId ?? accountOf(call),
-      context: { ...callContext(call), ...identityContext(tables, caller, key), ...ask.context },
-    },
-    { ...policiesOfKey(tables, key), ...(side !== undefined && { resource: side }) },
-  )
+  const request: AccessRequest = {
+    caller,
+    action: ask.action,
+    resource: ask.resource,
+    resourceAccountId: ask.accountId ?? accountOf(call),
+    context: { ...callContext(call), ...identityContext(tables, caller, key), ...ask.context },
+  }
+  const own = policiesOfKey(tables, key)
+  const policies = { ...own, ...(side !== undefined && { resource: side }) }
+  const decision = decide(request, policies)
   recordDecision(call, { caller, ...ask }, decision)
-  return decision
+  return { request, policies, decision }
 }
 
 /** Whoever wants to become a role, with what it brings along. */
@@ -123,28 +145,28 @@ function identityContext(tables: Tables, caller: Caller, key: KeyRecord | undefi
   const context: Record<string, string | readonly string[]> = { ...principalContext(caller) }
   if (key?.session === undefined) {
     const user = key && tables.users.get(nameKey(key.accountId, key.userName ?? ''))
-    for (const [name, value] of Object.entries(user?.tags ?? {})) {
-      context[`aws:PrincipalTag/${name}`] = value
-    }
-    if (key?.temporary !== undefined) {
-      context['aws:TokenIssueTime'] = new Date(key.temporary.issuedAtMs).toISOString()
-      context['aws:MultiFactorAuthPresent'] = 'false'
+    const temporary = key?.temporary
+    Object.assign(context, principalTags(user?.tags ?? {}, temporary?.federated?.tags ?? {}))
+    if (temporary !== undefined) {
+      context['aws:TokenIssueTime'] = new Date(temporary.issuedAtMs).toISOString()
+      if (temporary.federated === undefined) context['aws:MultiFactorAuthPresent'] = 'false'
     }
     return context
   }
   const { session } = key
-  // A session tag beats the role's tag of the same key, whose case does not count.
-  const tags = new Map<string, [string, string]>()
-  for (const [name, value] of Object.entries(roleOfKey(tables, key)?.tags ?? {})) {
-    tags.set(name.toLowerCase(), [name, value])
-  }
-  for (const [name, value] of Object.entries(session.tags)) {
-    tags.set(name.toLowerCase(), [name, value])
-  }
-  for (const [name, value] of tags.values()) context[`aws:PrincipalTag/${name}`] = value
+  Object.assign(context, principalTags(roleOfKey(tables, key)?.tags ?? {}, session.tags))
   if (session.sourceIdentity !== undefined) context['aws:SourceIdentity'] = session.sourceIdentity
   context['aws:TokenIssueTime'] = new Date(session.issuedAtMs).toISOString()
   return { ...context, ...session.context }
+}
+
+/** A session tag beats the tag of the same key, whose case does not count, of who began it. */
+function principalTags(own: Tags, ofSession: Tags): Readonly<Record<string, string>> {
+  const tags = new Map<string, [string, string]>()
+  for (const [name, value] of [...Object.entries(own), ...Object.entries(ofSession)]) {
+    tags.set(name.toLowerCase(), [`aws:PrincipalTag/${name}`, value])
+  }
+  return Object.fromEntries(tags.values())
 }
 
 function recordDecision(
@@ -201,9 +223,13 @@ export function deniedFault(
   const { caller } = call.identity
   if (caller.kind === 'anonymous') return new AwsFault(code, 'Access Denied', details)
   const what = `User: ${callerName(caller)} is not authorized to perform: ${ask.action} on resource: ${quoteResource(call, ask.resource)}`
+  return new AwsFault(code, what + becauseOf(ask.action, decision), details)
+}
+
+/** How a refusal goes on where a decision says why. */
+export function becauseOf(action: string, decision: Decision | undefined): string {
   const because = decision === undefined ? undefined : BECAUSE[decision.reason]
-  const tail = because === undefined ? '' : ` ${because.replace('ACTION', ask.action)}`
-  return new AwsFault(code, what + tail, details)
+  return because === undefined ? '' : ` ${because.replace('ACTION', action)}`
 }
 
 const quoteResource = (call: Call, resource: string): string =>

@@ -45,7 +45,11 @@ export function policiesOfKey(tables: Tables, key: KeyRecord | undefined): Polic
   const limits = organization.length > 0 ? { organization } : {}
   if (key.session === undefined) {
     const user = tables.users.get(nameKey(key.accountId, key.userName ?? ''))
-    return { ...(user === undefined ? { identity: [] } : policiesOfUser(tables, user)), ...limits }
+    return {
+      ...(user === undefined ? { identity: [] } : policiesOfUser(tables, user)),
+      ...limits,
+      ...federationLimits(key),
+    }
   }
   const role = roleOfKey(tables, key)
   const { policies } = key.session
@@ -53,13 +57,27 @@ export function policiesOfKey(tables: Tables, key: KeyRecord | undefined): Polic
     ...(role === undefined ? { identity: [] } : policiesOfRole(tables, role)),
     // Service-linked roles are the one exception from an organization's policies.
     ...(role?.path.startsWith('/aws-service-role/') !== true && limits),
-    ...(policies.length > 0 && {
-      session: policies.map((text, index) => ({
-        name: `session:${index + 1}`,
-        document: documentOf(text, 'session'),
-      })),
-    }),
+    ...(policies.length > 0 && { session: sessionSources(policies) }),
   }
+}
+
+const sessionSources = (policies: readonly string[]): readonly PolicySource[] =>
+  policies.map((text, index) => ({
+    name: `session:${index + 1}`,
+    document: documentOf(text, 'session'),
+  }))
+
+const NO_SESSION_POLICY: PolicySource = {
+  name: 'session:none',
+  document: { kind: 'session', version: '2012-10-17', statements: [] },
+}
+
+/** A federated user may what its session policies allow: where there is none, nothing. */
+function federationLimits(key: KeyRecord): Pick<Policies, 'session'> {
+  const federated = key.temporary?.federated
+  if (federated === undefined) return {}
+  const { policies } = federated
+  return { session: policies.length > 0 ? sessionSources(policies) : [NO_SESSION_POLICY] }
 }
 
 /** The service control policies over an account, each of which must allow. */

@@ -47,15 +47,7 @@ const KEPT_AFTER_EXPIRY_MS = 24 * 3_600_000
 export function startSession(world: World, request: SessionRequest): StartedSession {
   const { role, sessionName } = request
   const nowMs = world.clock.now()
-  const needed = BARE_TOKEN_BYTES + packedBytes(request)
-  const tokenSize = Math.max(needed, request.minimumTokenSize ?? 0)
-  const most = quotaValue(world.tables, role.accountId, 'sessionTokenBytes')
-  if (tokenSize > most) {
-    throw new AwsFault(
-      'PackedPolicyTooLarge',
-      `The session token size of ${tokenSize} bytes exceeds the limit of ${most} bytes`,
-    )
-  }
+  const { tokenSize, tokenUtilization } = sizeToken(world, role.accountId, request)
   const session: SessionRecord = {
     sessionToken: newSessionToken(tokenSize),
     issuedAtMs: nowMs,
@@ -76,8 +68,7 @@ export function startSession(world: World, request: SessionRequest): StartedSess
     accountId: role.accountId,
     session,
   }
-  forgetOldKeys(world, nowMs)
-  world.tables.keys.set(key.accessKeyId, key)
+  keepKey(world, key)
   const roleKey = nameKey(role.accountId, role.roleName)
   const current = world.tables.roles.get(roleKey)
   if (current?.roleId === role.roleId) {
@@ -90,8 +81,41 @@ export function startSession(world: World, request: SessionRequest): StartedSess
     arn: sessionArn(world.partition, role.accountId, session),
     assumedRoleId: `${role.roleId}:${sessionName}`,
     tokenSize,
-    tokenUtilization: Math.ceil((tokenSize * 100) / most),
+    tokenUtilization,
   }
+}
+
+/** Keeps a key that ends by itself, in the place of those that ended long ago. */
+export function keepKey(world: World, key: KeyRecord): void {
+  forgetOldKeys(world, world.clock.now())
+  world.tables.keys.set(key.accessKeyId, key)
+}
+
+/** What is packed into a session's token, and the least size that it is to have. */
+export type TokenContents = Pick<
+  SessionRequest,
+  'tags' | 'transitiveTagKeys' | 'policies' | 'context' | 'minimumTokenSize'
+>
+
+/**
+ * The size of a session's token, in bytes and in percent of the largest.
+ * @throws AwsFault `PackedPolicyTooLarge`
+ */
+export function sizeToken(
+  { tables }: Pick<World, 'tables'>,
+  accountId: string,
+  contents: TokenContents,
+): Pick<StartedSession, 'tokenSize' | 'tokenUtilization'> {
+  const needed = BARE_TOKEN_BYTES + packedBytes(contents)
+  const tokenSize = Math.max(needed, contents.minimumTokenSize ?? 0)
+  const most = quotaValue(tables, accountId, 'sessionTokenBytes')
+  if (tokenSize > most) {
+    throw new AwsFault(
+      'PackedPolicyTooLarge',
+      `The session token size of ${tokenSize} bytes exceeds the limit of ${most} bytes`,
+    )
+  }
+  return { tokenSize, tokenUtilization: Math.ceil((tokenSize * 100) / most) }
 }
 
 export const sessionArn = (
@@ -101,9 +125,12 @@ export const sessionArn = (
 ): string =>
   `arn:${partition}:sts::${accountId}:assumed-role/${session.roleName}/${session.sessionName}`
 
+export const federatedUserArn = (partition: string, accountId: string, name: string): string =>
+  `arn:${partition}:sts::${accountId}:federated-user/${name}`
+
 /** Bytes that session policies, tags and claims add to a token, compressed and in base64. */
-function packedBytes(request: SessionRequest): number {
-  const { tags, transitiveTagKeys, policies, context } = request
+function packedBytes(contents: TokenContents): number {
+  const { tags, transitiveTagKeys, policies, context } = contents
   const packed = deflateRawSync(JSON.stringify({ tags, transitiveTagKeys, policies, context }))
   return Math.ceil((packed.length * 4) / 3)
 }

@@ -1,4 +1,4 @@
-import { deniedFault, decideTrust } from '../identity/authorization.ts'
+import { decideTrust, deniedFault, isClosed } from '../identity/authorization.ts'
 import { startSession, type StartedSession } from '../identity/sessions.ts'
 import { checkTags, requestTagKeys, type Tag } from '../iam/tags.ts'
 import type { ContextKeys } from '../../../iam/request.ts'
@@ -65,7 +65,7 @@ export function assumeRole(call: Call, request: AssumeRoleRequest): StartedSessi
   const role = findRole(tables, request.roleArn)
   const refuse = (action: string): AwsFault =>
     deniedFault(call, { action, resource: request.roleArn }, undefined)
-  if (role === undefined) throw refuse('sts:AssumeRole')
+  if (role === undefined || isClosed(call, 'sts:AssumeRole')) throw refuse('sts:AssumeRole')
   const context = assumeContext(request, tags, sourceIdentity)
   const needed = [
     'sts:AssumeRole',
@@ -104,7 +104,8 @@ interface JoinedTags {
   readonly transitive: readonly string[]
 }
 
-const invalidTags = (message: string): AwsFault => new AwsFault('InvalidParameterValue', message)
+export const invalidTags = (message: string): AwsFault =>
+  new AwsFault('InvalidParameterValue', message)
 
 /** The tags that were asked for and those that are inherited. */
 function joinTags(request: AssumeRoleRequest, from: SessionRecord | undefined): JoinedTags {

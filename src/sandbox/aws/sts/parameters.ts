@@ -38,17 +38,31 @@ export function readRoleParameters(
   const name = parameters.get('RoleSessionName')
   const sessionName = constraints.text('roleSessionName', name, SESSION_NAME) ?? ''
   const duration = parameters.get('DurationSeconds')
-  const size = parameters.get('MinimumSessionTokenSize')
-  const quota = roleQuotas(call, roleArn)
+  const limits = readSessionLimits(parameters, constraints, roleQuotas(call, roleArn))
+  return {
+    roleArn,
+    sessionName,
+    durationSeconds: constraints.integer('durationSeconds', duration, DURATION) ?? 3600,
+    ...limits,
+  }
+}
+
+/** The quotas of one account. */
+type Quotas = (name: QuotaName) => number
+
+/** Session policies and token size, which every operation that begins a session takes. */
+export function readSessionLimits(
+  parameters: QueryParameters,
+  constraints: Constraints,
+  quota: Quotas,
+): Pick<RoleParameters, 'policy' | 'policyArns' | 'minimumTokenSize'> {
   const policyArns = parameters.records('PolicyArns', ['arn']).map(({ arn }) => arn ?? '')
   constraints.count('policyArns', policyArns.length, quota('sessionPolicyArns'))
   policyArns.forEach((arn, index) => {
     constraints.text(`policyArns.${index + 1}.member.arn`, arn, { min: 20, max: 2048 })
   })
+  const size = parameters.get('MinimumSessionTokenSize')
   return {
-    roleArn,
-    sessionName,
-    durationSeconds: constraints.integer('durationSeconds', duration, DURATION) ?? 3600,
     policy: constraints.text('policy', parameters.get('Policy'), {
       ...POLICY,
       max: quota('sessionPolicyCharacters'),
@@ -59,7 +73,7 @@ export function readRoleParameters(
 }
 
 /** The quotas of the account that a role is in; where its ARN says none, those of all. */
-function roleQuotas(call: Call, roleArn: string): (name: QuotaName) => number {
+function roleQuotas(call: Call, roleArn: string): Quotas {
   const accountId = /^arn:[^:]*:iam::(\d{12}):/.exec(roleArn)?.[1] ?? ''
   return (name) => quotaValue(call.world.tables, accountId, name)
 }
@@ -70,21 +84,30 @@ export function readSessionTags(
   parameters: QueryParameters,
   constraints: Constraints,
 ): { readonly tags: readonly Tag[]; readonly transitiveKeys: readonly string[] } {
-  const tags = parameters.records('Tags', ['Key', 'Value'])
-  const most = roleQuotas(call, parameters.get('RoleArn') ?? '')('sessionTags')
-  constraints.count('tags', tags.length, most)
+  const quota = roleQuotas(call, parameters.get('RoleArn') ?? '')
+  const tags = readTagList(parameters, constraints, quota)
   const transitiveKeys = parameters.list('TransitiveTagKeys')
-  constraints.count('transitiveTagKeys', transitiveKeys.length, most)
+  constraints.count('transitiveTagKeys', transitiveKeys.length, quota('sessionTags'))
   transitiveKeys.forEach((key, index) => {
     constraints.text(`transitiveTagKeys.${index + 1}.member`, key, TAG_KEY)
   })
-  const read = tags.map(({ Key, Value }, index) => {
+  return { tags, transitiveKeys }
+}
+
+/** `Tags.member.N` of an operation that begins a session. */
+export function readTagList(
+  parameters: QueryParameters,
+  constraints: Constraints,
+  quota: Quotas,
+): readonly Tag[] {
+  const tags = parameters.records('Tags', ['Key', 'Value'])
+  constraints.count('tags', tags.length, quota('sessionTags'))
+  return tags.map(({ Key, Value }, index) => {
     const at = `tags.${index + 1}.member`
     constraints.text(`${at}.key`, Key, TAG_KEY)
     constraints.text(`${at}.value`, Value, { required: true, max: 256, pattern: TAG_PATTERN })
     return { Key: Key ?? '', Value: Value ?? '' }
   })
-  return { tags: read, transitiveKeys }
 }
 
 const ARN = /^arn:([a-z0-9-]+):iam::(\d{12}):role\/(?:[\u0021-\u007e]+\/)?([\w+=,.@-]{1,64})$/

@@ -3,6 +3,8 @@ import { accountOf, type Call, callerName } from '../world.ts'
 import { authorize } from '../identity/authorization.ts'
 import { getAccessKeyInfo } from './access-keys.ts'
 import { assumeRoleOperation } from './assume-role.ts'
+import { decodeAuthorizationMessage } from './authorization-messages.ts'
+import { getFederationToken } from './federation.ts'
 import { getSessionToken } from './user-sessions.ts'
 import { assumeRoleWithWebIdentity } from './web-identity.ts'
 
@@ -15,7 +17,7 @@ function getCallerIdentity(call: Call): ResultMembers {
 
 function userIdOf(call: Call): string {
   const { caller } = call.identity
-  if (caller.kind === 'user') return caller.userId
+  if (caller.kind === 'user' || caller.kind === 'federated-user') return caller.userId
   if (caller.kind === 'role-session') return `${caller.roleId}:${caller.sessionName}`
   return accountOf(call)
 }
@@ -25,6 +27,8 @@ export const STS_OPERATIONS: QueryOperations = {
   GetCallerIdentity: getCallerIdentity,
   GetAccessKeyInfo: getAccessKeyInfo,
   GetSessionToken: getSessionToken,
+  GetFederationToken: getFederationToken,
+  DecodeAuthorizationMessage: decodeAuthorizationMessage,
   AssumeRole: assumeRoleOperation,
   AssumeRoleWithWebIdentity: assumeRoleWithWebIdentity,
 }

@@ -1,11 +1,13 @@
 import { newAccessKeyId, newSecretAccessKey, newSessionToken } from '../identifiers.ts'
 import { authorize } from '../identity/authorization.ts'
-import { nameKey } from '../records.ts'
+import { keepKey } from '../identity/sessions.ts'
+import { type KeyRecord, nameKey, type UserRecord } from '../records.ts'
 import type { ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
 import { AwsFault } from '../wire/fault.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Call } from '../world.ts'
+import { credentialMembers } from './results.ts'
 
 const DURATION = { min: 900, max: 129_600 }
 const HALF_A_DAY_SECONDS = 43_200
@@ -14,8 +16,8 @@ const TOKEN_CODE = { min: 6, max: 6, pattern: '[\\d]*' }
 const TOKEN_BYTES = 400
 
 /**
- * Temporary credentials of a user. No policy decides on it, which is on record all the same; users have no MFA devices here, so a
- * code is always wrong. Source: AWS STS API Reference, GetSessionToken.
+ * Temporary credentials of a user. No policy decides on it, which is on record all the same; users
+ * have no MFA devices here, so a code is always wrong. Source: AWS STS API Reference, GetSessionToken.
  */
 export function getSessionToken(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
@@ -24,17 +26,7 @@ export function getSessionToken(call: Call, parameters: QueryParameters): Result
   const serial = constraints.text('serialNumber', parameters.get('SerialNumber'), SERIAL_NUMBER)
   const code = constraints.text('tokenCode', parameters.get('TokenCode'), TOKEN_CODE)
   constraints.check()
-  const { key } = call.identity
-  const { tables } = call.world
-  const user =
-    key?.userName === undefined || key.temporary !== undefined
-      ? undefined
-      : tables.users.get(nameKey(key.accountId, key.userName))
-  if (user === undefined) {
-    throw new AwsFault('AccessDenied', 'Cannot call GetSessionToken with session credentials', {
-      status: 403,
-    })
-  }
+  const user = requireLongTermUser(call, 'GetSessionToken')
   authorize(call, { action: 'sts:GetSessionToken', resource: '*' })
   if (serial !== undefined || code !== undefined) {
     throw new AwsFault(
@@ -50,15 +42,26 @@ export function getSessionToken(call: Call, parameters: QueryParameters): Result
     expiresAtMs: call.nowMs + seconds * 1000,
   }
   const { accountId, userName } = user
-  const accessKeyId = newAccessKeyId('ASIA')
-  const secretAccessKey = newSecretAccessKey()
-  tables.keys.set(accessKeyId, { accessKeyId, secretAccessKey, accountId, userName, temporary })
-  return {
-    Credentials: {
-      AccessKeyId: accessKeyId,
-      SecretAccessKey: secretAccessKey,
-      SessionToken: temporary.sessionToken,
-      Expiration: new Date(temporary.expiresAtMs),
-    },
+  const key: KeyRecord = {
+    accessKeyId: newAccessKeyId('ASIA'),
+    secretAccessKey: newSecretAccessKey(),
+    accountId,
+    userName,
+    temporary,
   }
+  keepKey(call.world, key)
+  return { Credentials: credentialMembers(key, temporary) }
+}
+
+/** The user that calls with a key of its own. @throws AwsFault `AccessDenied` for a session */
+export function requireLongTermUser(call: Call, operation: string): UserRecord {
+  const { key } = call.identity
+  const user =
+    key?.userName === undefined || key.temporary !== undefined
+      ? undefined
+      : call.world.tables.users.get(nameKey(key.accountId, key.userName))
+  if (user !== undefined) return user
+  throw new AwsFault('AccessDenied', `Cannot call ${operation} with session credentials`, {
+    status: 403,
+  })
 }
