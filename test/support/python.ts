@@ -1,14 +1,14 @@
 /** A Python with the packages of test/clients/requirements.txt, kept from one run to the next. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { cacheFolder, makeOnce, type Missing } from './once.ts'
 
 /** Where the programs are, or what is missing and how to get it (for `lacks`). */
 export type PythonFound =
   | { readonly bin: string; readonly missing?: never }
-  | { readonly bin?: never; readonly missing: { readonly tool: string; readonly get: string } }
+  | { readonly bin?: never; readonly missing: Missing }
 
 const REQUIREMENTS = join(import.meta.dir, '..', 'clients', 'requirements.txt')
 const TEN_MINUTES_MS = 600_000
@@ -24,43 +24,12 @@ export async function findPython(): Promise<PythonFound> {
   }
   const requirements = readFileSync(REQUIREMENTS, 'utf8')
   const hash = createHash('sha256').update(requirements).update(version.stdout).digest('hex')
-  const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'podrole', 'python')
-  const folder = join(root, hash.slice(0, 16))
-  const bin = join(folder, 'bin')
-  const complete = join(folder, 'complete')
-  mkdirSync(root, { recursive: true })
-  const lock = `${folder}.lock`
-  while (!existsSync(complete)) {
-    if (!takeLock(lock)) {
-      await Bun.sleep(500)
-      continue
-    }
-    try {
-      const missing = existsSync(complete) ? undefined : makeEnvironment(folder)
-      if (missing !== undefined) return { missing }
-      writeFileSync(complete, '')
-    } finally {
-      rmSync(lock, { recursive: true, force: true })
-    }
-  }
-  return { bin }
+  const folder = cacheFolder(join('python', hash.slice(0, 16)))
+  const missing = await makeOnce(folder, 'complete', async () => makeEnvironment(folder))
+  return missing === undefined ? { bin: join(folder, 'bin') } : { missing }
 }
 
-/** One process makes the environment, others wait; a lock that old was left by a killed one. */
-function takeLock(lock: string): boolean {
-  try {
-    mkdirSync(lock)
-    return true
-  } catch {
-    const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs
-    if (made !== undefined && Date.now() - made > TEN_MINUTES_MS) {
-      rmSync(lock, { recursive: true, force: true })
-    }
-    return false
-  }
-}
-
-function makeEnvironment(folder: string): { tool: string; get: string } | undefined {
+function makeEnvironment(folder: string): Missing | undefined {
   rmSync(folder, { recursive: true, force: true })
   process.stderr.write(`making a Python environment in ${folder}, once: about a minute\n`)
   const made = spawnSync('python3', ['-m', 'venv', folder], { encoding: 'utf8' })

@@ -11,7 +11,7 @@ import { answerS3 } from './s3-service.ts'
 import { isS3Host } from './s3/address.ts'
 import { MAX_OBJECT_BYTES } from './s3/request.ts'
 import { type Incoming, scopedService, wireOf } from './request.ts'
-import { answerTarget, isTarget } from './target-service.ts'
+import { answerTarget, readTarget } from './target-service.ts'
 import { readBody } from './wire/body.ts'
 import type { World } from './world.ts'
 
@@ -78,7 +78,7 @@ const SCOPES: Readonly<Record<string, Service | undefined>> = Object.assign(
 function guessService(request: Request, url: URL): Service {
   if (isS3Host(request.headers.get('host') ?? url.host)) return 's3'
   if (url.pathname.startsWith(ADMIN_PATH)) return 'podrole'
-  if (isTarget(request.headers.get('x-amz-target'))) return 'target'
+  if (readTarget(request.headers.get('x-amz-target')) !== undefined) return 'target'
   if (url.pathname === '/') {
     return request.method === 'POST' || url.searchParams.has('Action') ? 'query' : 's3'
   }

@@ -128,6 +128,8 @@ export interface KeyRecord {
   /** Keys of users only; one that is inactive signs nothing. */
   readonly inactive?: boolean
   readonly createdAtMs?: number
+  /** Keys of users only. */
+  readonly lastUse?: { readonly atMs: number; readonly service: string; readonly region: string }
   /** A user's temporary credentials: they end, and with the user of that id too. */
   readonly temporary?: TemporaryRecord
   readonly session?: SessionRecord

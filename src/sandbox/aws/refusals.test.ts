@@ -97,7 +97,7 @@ const INPUTS: Readonly<Record<string, object>> = {
 }
 
 test.each(
-  TARGET_SERVICES.flatMap(({ name, prefix, operations }) =>
+  TARGET_SERVICES.flatMap(({ name, prefixes: [prefix = ''], operations }) =>
     Object.keys(operations).map((operation) => [name, operation, prefix] as const),
   ),
 )('%s %s', async (service, operation, prefix) => {

@@ -12,42 +12,49 @@ import type { TargetOperations } from './wire/target.ts'
 interface TargetService {
   /** The name in a signature's scope, and of its actions. */
   readonly name: string
-  readonly prefix: string
+  /** As the SDKs write it; they need not agree. */
+  readonly prefixes: readonly string[]
   readonly operations: TargetOperations
 }
 
 export const TARGET_SERVICES: readonly TargetService[] = [
-  { name: 'kms', prefix: 'TrentService', operations: KMS_OPERATIONS },
+  { name: 'kms', prefixes: ['TrentService'], operations: KMS_OPERATIONS },
   {
     name: 'servicequotas',
-    prefix: 'ServiceQuotasV20190624',
+    prefixes: ['ServiceQuotasV20190624'],
     operations: SERVICE_QUOTAS_OPERATIONS,
   },
   {
     name: 'cloudtrail',
-    prefix: 'com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101',
+    // botocore's, and that of the SDKs that are made of Smithy models.
+    prefixes: ['com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101', 'CloudTrail_20131101'],
     operations: CLOUDTRAIL_OPERATIONS,
   },
 ]
 
-/** The service that a target header names, for requests without a readable signature. */
-export const isTarget = (target: string | null): boolean =>
-  TARGET_SERVICES.some(({ prefix }) => target?.startsWith(`${prefix}.`) === true)
+/** What a target header names; undefined where it is none of these services. */
+export function readTarget(
+  header: string | null,
+): { readonly service: TargetService; readonly operation: string } | undefined {
+  const target = header ?? ''
+  const dot = target.lastIndexOf('.')
+  const service = TARGET_SERVICES.find(({ prefixes }) => prefixes.includes(target.slice(0, dot)))
+  return service && { service, operation: target.slice(dot + 1) }
+}
 
 /** Answers a call of KMS, Service Quotas or CloudTrail. */
 export async function answerTarget(incoming: Incoming): Promise<Response> {
   const { request, url, world, body, signature, requestId } = incoming
-  const target = request.headers.get('x-amz-target') ?? ''
+  const target = readTarget(request.headers.get('x-amz-target'))
   const scoped = scopedService(signature)
-  const service = TARGET_SERVICES.find(({ name, prefix }) =>
-    scoped === undefined ? target.startsWith(`${prefix}.`) : name === scoped,
-  )
-  const name = target.slice((service?.prefix.length ?? 0) + 1)
+  const service =
+    scoped === undefined ? target?.service : TARGET_SERVICES.find(({ name }) => name === scoped)
+  const name = target?.operation ?? ''
   let operation = 'unknown'
   try {
     const run =
       service !== undefined &&
-      target.startsWith(`${service.prefix}.`) &&
+      target?.service === service &&
       Object.hasOwn(service.operations, name)
         ? service.operations[name]
         : undefined

@@ -199,6 +199,14 @@ describe('CloudTrail', () => {
     expect(bySource.map((one) => one['EventName'])).toContain('AssumeRole')
   })
 
+  test('has the name that Smithy models give it, too', async () => {
+    const asked = (target: string): Promise<{ status: number }> =>
+      post({ service: 'cloudtrail', headers: { 'x-amz-target': target }, body: '{}' })
+    expect((await asked('CloudTrail_20131101.LookupEvents')).status).toBe(200)
+    expect((await asked('CloudTrail_20130101.LookupEvents')).status).toBe(400)
+    expect((await asked('TrentService.ListKeys')).status).toBe(400)
+  })
+
   test('gives pages, the newest first, within times', async () => {
     const times: number[] = []
     let NextToken: unknown

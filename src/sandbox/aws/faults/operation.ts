@@ -3,7 +3,7 @@ import { EKS_ROUTES } from '../eks/eks.ts'
 import { type Incoming, scopedService } from '../request.ts'
 import { readAddress } from '../s3/address.ts'
 import { findOperation } from '../s3/s3.ts'
-import { TARGET_SERVICES } from '../target-service.ts'
+import { readTarget } from '../target-service.ts'
 import { findRoute } from '../wire/json.ts'
 
 /** What a request asks for, before anything of it is judged. */
@@ -38,10 +38,8 @@ export function namedOperation(
       return { service: family, operation: found?.route.operation ?? UNKNOWN }
     }
     case 'target': {
-      const target = request.headers.get('x-amz-target') ?? ''
-      const service = TARGET_SERVICES.find(({ prefix }) => target.startsWith(`${prefix}.`))
-      const operation = target.slice((service?.prefix.length ?? -1) + 1)
-      return { service: service?.name ?? UNKNOWN, operation }
+      const target = readTarget(request.headers.get('x-amz-target'))
+      return { service: target?.service.name ?? UNKNOWN, operation: target?.operation ?? UNKNOWN }
     }
     case 's3': {
       const address = readAddress(request.headers.get('host') ?? url.host, url.pathname)

@@ -99,7 +99,7 @@ function deleteAccessKey(call: Call, parameters: QueryParameters): undefined {
   call.world.tables.keys.delete(key.accessKeyId)
 }
 
-/** The sandbox does not keep when a key was used: it answers as for one that was not. */
+/** A key that was never used has no date, and N/A for what it was used for. */
 function accessKeyLastUsed(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
   const id = constraints.text('accessKeyId', parameters.get('AccessKeyId'), ACCESS_KEY_ID) ?? ''
@@ -112,8 +112,13 @@ function accessKeyLastUsed(call: Call, parameters: QueryParameters): ResultMembe
       status: 403,
     })
   }
-  const lastUsed = { ServiceName: 'N/A', Region: 'N/A' }
-  return { UserName: key.userName, AccessKeyLastUsed: lastUsed }
+  const { userName, lastUse } = key
+  const lastUsed = {
+    ...(lastUse !== undefined && { LastUsedDate: new Date(lastUse.atMs) }),
+    ServiceName: lastUse?.service ?? 'N/A',
+    Region: lastUse?.region ?? 'N/A',
+  }
+  return { UserName: userName, AccessKeyLastUsed: lastUsed }
 }
 
 function ownerArn(call: Call, key: KeyRecord): string | undefined {

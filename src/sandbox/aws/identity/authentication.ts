@@ -10,6 +10,7 @@ import type { KeyRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import type { Identity, Protocol, World } from '../world.ts'
+import { recordKeyUse } from './key-use.ts'
 import { roleOfKey } from './policies.ts'
 import { federatedUserArn, sessionArn } from './sessions.ts'
 
@@ -97,6 +98,7 @@ export function authenticate(world: World, request: SignedRequest, protocol: Pro
   if (!verdict.ok) throw verdictFault(verdict, protocol)
   const caller = callerOf(world, key)
   if (caller === undefined) throw authenticationFault(protocol, 'unknown-key')
+  recordKeyUse(world, key, signature)
   return { caller, key }
 }
 

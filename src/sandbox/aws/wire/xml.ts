@@ -84,12 +84,33 @@ const MAX_DEPTH = 16
 /** A thousand keys to delete, and more than any other document here. */
 const MAX_XML_CHARACTERS = 2_000_000
 
+const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+const REFERENCE = /&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));/g
+
+/** Replaces character references and the five entities that XML has of itself, once. */
+function decodeReferences(text: string): string {
+  return text.replaceAll(REFERENCE, (whole, decimal?: string, hex?: string, name?: string) => {
+    if (name !== undefined) return NAMED[name] ?? whole
+    const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)
+    const isCharacter = code > 0 && code <= 0x10_ff_ff && (code < 0xd8_00 || code > 0xdf_ff)
+    return isCharacter ? String.fromCodePoint(code) : whole
+  })
+}
+
+const ignore = (): void => undefined
+
 const parser = new XMLParser({
   ignoreAttributes: true,
   removeNSPrefix: true,
   parseTagValue: false,
   processEntities: true,
-  htmlEntities: false,
+  entityDecoder: {
+    decode: decodeReferences,
+    setExternalEntities: ignore,
+    addInputEntities: ignore,
+    setXmlVersion: ignore,
+    reset: ignore,
+  },
   trimValues: false,
   ignoreDeclaration: true,
 })
