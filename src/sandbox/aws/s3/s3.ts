@@ -75,7 +75,7 @@ export const S3_OPERATION_NAMES: readonly string[] = Object.values(OPERATIONS).m
 
 /** Query parameters that belong to an operation without choosing it. */
 const PLAIN = new Set(
-  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id marker max-uploads max-parts response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding'.split(
+  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id marker max-uploads key-marker upload-id-marker max-parts part-number-marker response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding'.split(
     ' ',
   ),
 )

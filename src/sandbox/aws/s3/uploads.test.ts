@@ -5,6 +5,7 @@ import {
   CreateMultipartUploadCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListPartsCommand,
   type S3Client,
   UploadPartCommand,
@@ -61,6 +62,70 @@ test('parts become one object, in their order', async () => {
   expect((await refusalOf(part(id, 3, 'late'))).code).toBe('NoSuchUpload')
   const { Uploads } = await s3.send(new ListMultipartUploadsCommand({ Bucket }))
   expect(Uploads ?? []).toEqual([])
+})
+
+test('parts in pages', async () => {
+  const id = await begin()
+  for (const number of [1, 3, 7]) await part(id, number, 'x')
+  const of = { Bucket, Key, UploadId: id }
+  const first = await s3.send(new ListPartsCommand({ ...of, MaxParts: 2 }))
+  expect(first).toMatchObject({ IsTruncated: true, MaxParts: 2, NextPartNumberMarker: '3' })
+  expect(first.Parts?.map(({ PartNumber }) => PartNumber)).toEqual([1, 3])
+  const PartNumberMarker = first.NextPartNumberMarker
+  const second = await s3.send(new ListPartsCommand({ ...of, MaxParts: 2, PartNumberMarker }))
+  expect(second).toMatchObject({ IsTruncated: false, PartNumberMarker: '3' })
+  expect(second.NextPartNumberMarker).toBeUndefined()
+  expect(second.Parts?.map(({ PartNumber }) => PartNumber)).toEqual([7])
+  const wrong = new ListPartsCommand({ ...of, PartNumberMarker: 'three' })
+  expect((await refusalOf(s3.send(wrong))).code).toBe('InvalidArgument')
+  await s3.send(new AbortMultipartUploadCommand(of))
+})
+
+test('uploads in pages, in the order they began, also while they end', async () => {
+  const made: (readonly [key: string, id: string])[] = []
+  for (const one of ['b', 'b', 'a', 'b', 'c']) {
+    fixture.clock.advance(1000)
+    const { UploadId = '' } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: one }))
+    made.push([one, UploadId])
+  }
+  const [b1, b2, a, b3, c] = made
+  const found: (readonly [string | undefined, string | undefined])[] = []
+  let marker: object | undefined = {}
+  while (marker !== undefined) {
+    const page: ListMultipartUploadsCommandOutput = await s3.send(
+      new ListMultipartUploadsCommand({ Bucket, MaxUploads: 2, ...marker }),
+    )
+    for (const upload of page.Uploads ?? []) {
+      found.push([upload.Key, upload.UploadId])
+      const of = { Bucket, Key: upload.Key ?? '', UploadId: upload.UploadId ?? '' }
+      await s3.send(new AbortMultipartUploadCommand(of))
+    }
+    const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page
+    marker = page.IsTruncated === true ? { KeyMarker, UploadIdMarker } : undefined
+    expect(found.length).toBeLessThanOrEqual(made.length)
+  }
+  expect(found).toEqual([a, b1, b2, b3, c].filter((one) => one !== undefined))
+})
+
+test('uploads after a key, and those whose key begins so', async () => {
+  const made = new Map<string, string>()
+  for (const one of ['logs/1', 'logs/2', 'maps/1']) {
+    const of = { Bucket, Key: one }
+    made.set(one, (await s3.send(new CreateMultipartUploadCommand(of))).UploadId ?? '')
+  }
+  const keysOf = async (ask: object): Promise<readonly (string | undefined)[]> => {
+    const page = await s3.send(new ListMultipartUploadsCommand({ Bucket, ...ask }))
+    return (page.Uploads ?? []).map((upload) => upload.Key)
+  }
+  expect(await keysOf({ Prefix: 'logs/' })).toEqual(['logs/1', 'logs/2'])
+  expect(await keysOf({ KeyMarker: 'logs/1' })).toEqual(['logs/2', 'maps/1'])
+  // An upload's id says nothing without its key.
+  expect(await keysOf({ UploadIdMarker: made.get('logs/2') })).toHaveLength(3)
+  const folders = new ListMultipartUploadsCommand({ Bucket, Delimiter: '/' })
+  expect((await refusalOf(s3.send(folders))).code).toBe('NotImplemented')
+  for (const [one, UploadId] of made) {
+    await s3.send(new AbortMultipartUploadCommand({ Bucket, Key: one, UploadId }))
+  }
 })
 
 test('refused: small parts, parts that are not there, a wrong order, too much', async () => {

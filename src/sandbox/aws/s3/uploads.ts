@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { PartRecord, UploadRecord } from '../records.ts'
 import { objectKey } from '../records.ts'
-import { childrenOf, textOf, writeElement } from '../wire/xml.ts'
+import { childrenOf, textOf, writeChildren, writeElement } from '../wire/xml.ts'
+import { canonicalIdOf } from '../world.ts'
+import { readCount } from './buckets.ts'
 import { checkChecksums } from './checksums.ts'
 import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
 import { s3Fault } from './fault.ts'
@@ -18,6 +20,8 @@ import {
 
 const MAX_UPLOADS = 1000
 const MAX_PARTS = 10_000
+/** Most parts or uploads of one page. */
+const MAX_LISTED = 1000
 /** "Part size: 5 MiB to 5 GiB. There is no minimum size limit on the last part." */
 const MIN_PART_BYTES = 5 << 20
 
@@ -31,7 +35,7 @@ export function createUpload(request: S3Request): Response {
   if (headers.has('x-amz-tagging')) throw s3Fault('NotImplemented')
   checkKey(request)
   if (uploads.size >= MAX_UPLOADS) throw s3Fault('SlowDown')
-  const uploadId = randomBytes(24).toString('base64url')
+  const uploadId = newUploadId(call.nowMs)
   const kept = keptHeaders(headers)
   uploads.set(uploadId, { uploadId, bucket, key, headers: kept, createdAtMs: call.nowMs })
   return xmlResponse(
@@ -39,6 +43,10 @@ export function createUpload(request: S3Request): Response {
     writeElement('Bucket', bucket) + writeElement('Key', key) + writeElement('UploadId', uploadId),
   )
 }
+
+/** Upload ids come in the order of their times, which is the order of lists; the rest is random. */
+const newUploadId = (nowMs: number): string =>
+  `${nowMs.toString(36).padStart(10, '0')}.${randomBytes(24).toString('base64url')}`
 
 export function uploadPart(request: S3Request): Response {
   const { call, body, headers } = request
@@ -124,44 +132,85 @@ export function abortUpload(request: S3Request): Response {
   return noContent()
 }
 
-/** ListParts, in one page. */
+/** Source: Amazon S3 API Reference, "ListParts". */
 export function listParts(request: S3Request): Response {
-  const { bucket, key } = request
+  const { bucket, key, query } = request
   const record = requireBucket(request)
   const resource = objectArn(request)
   authorizeBucket(request, record, { action: 's3:ListMultipartUploadParts', resource })
   const { uploadId } = requireUpload(request)
-  const parts = partsOf(request, uploadId).map((part) => ({
+  const limit = readCount(query.get('max-parts'), MAX_LISTED)
+  const marker = readCount(query.get('part-number-marker') ?? '0', MAX_PARTS)
+  const after = partsOf(request, uploadId).filter(({ number }) => number > marker)
+  const page = after.slice(0, limit)
+  const last = page.length < after.length ? page.at(-1) : undefined
+  const parts = page.map((part) => ({
     PartNumber: part.number,
     LastModified: new Date(part.modifiedAtMs),
     ETag: part.etag,
     Size: part.size,
   }))
-  const head = { Bucket: bucket, Key: key, UploadId: uploadId, IsTruncated: false }
-  const content = Object.entries(head).map(([name, value]) => writeElement(name, value))
-  return xmlResponse('ListPartsResult', content.join('') + writeElement('Part', parts, 'flat'))
+  const head = {
+    Bucket: bucket,
+    Key: key,
+    UploadId: uploadId,
+    Owner: { ID: canonicalIdOf(record.accountId) },
+    StorageClass: 'STANDARD',
+    PartNumberMarker: marker,
+    NextPartNumberMarker: last?.number,
+    MaxParts: limit,
+    IsTruncated: last !== undefined,
+    Part: parts,
+  }
+  return xmlResponse('ListPartsResult', writeChildren(head, 'flat'))
 }
 
-/** ListMultipartUploads, in one page. */
+/** Source: Amazon S3 API Reference, "ListMultipartUploads". */
 export function listUploads(request: S3Request): Response {
+  const { call, bucket, query } = request
   const record = requireBucket(request)
   const resource = bucketArn(request)
   authorizeBucket(request, record, { action: 's3:ListBucketMultipartUploads', resource })
-  const prefix = request.query.get('prefix') ?? ''
-  const found = [...request.call.world.tables.uploads.values()]
-    .filter(({ bucket, key }) => bucket === request.bucket && key.startsWith(prefix))
-    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.createdAtMs - b.createdAtMs))
-    .map(({ key, uploadId, createdAtMs }) => ({
+  // Folders of uploads are not made here.
+  if (query.has('delimiter')) throw s3Fault('NotImplemented')
+  const prefix = query.get('prefix') ?? ''
+  const limit = readCount(query.get('max-uploads'), MAX_LISTED)
+  const keyMarker = query.get('key-marker') ?? ''
+  const idMarker = keyMarker === '' ? '' : (query.get('upload-id-marker') ?? '')
+  const after = [...call.world.tables.uploads.values()]
+    .filter((one) => one.bucket === bucket && one.key.startsWith(prefix))
+    .filter(
+      ({ key, uploadId }) =>
+        key > keyMarker || (key === keyMarker && idMarker !== '' && uploadId > idMarker),
+    )
+    .sort(compareUploads)
+  const page = after.slice(0, limit)
+  const last = page.length < after.length ? page.at(-1) : undefined
+  const owner = { ID: canonicalIdOf(record.accountId) }
+  const head = {
+    Bucket: bucket,
+    KeyMarker: keyMarker,
+    UploadIdMarker: idMarker,
+    NextKeyMarker: last?.key,
+    NextUploadIdMarker: last?.uploadId,
+    Prefix: prefix === '' ? undefined : prefix,
+    MaxUploads: limit,
+    IsTruncated: last !== undefined,
+    Upload: page.map(({ key, uploadId, createdAtMs }) => ({
       Key: key,
       UploadId: uploadId,
+      Owner: owner,
+      StorageClass: 'STANDARD',
       Initiated: new Date(createdAtMs),
-    }))
-  return xmlResponse(
-    'ListMultipartUploadsResult',
-    writeElement('Bucket', request.bucket) +
-      writeElement('IsTruncated', false) +
-      writeElement('Upload', found, 'flat'),
-  )
+    })),
+  }
+  return xmlResponse('ListMultipartUploadsResult', writeChildren(head, 'flat'))
+}
+
+/** By key, then by the time they began. */
+function compareUploads(a: UploadRecord, b: UploadRecord): number {
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1
+  return a.uploadId < b.uploadId ? -1 : 1
 }
 
 function requireUpload({ call, bucket, key, query }: S3Request): UploadRecord {
