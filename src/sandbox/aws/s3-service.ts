@@ -16,6 +16,7 @@ export function answerS3(incoming: Incoming): Response {
   try {
     const address = readAddress(request.headers.get('host') ?? url.host, url.pathname)
     if (address === undefined) throw s3Fault('InvalidURI')
+    refuseVersion2(incoming)
     const at = { bucket: address.bucket ?? '', key: address.key ?? '' }
     const found = findOperation(request.method, at, url.searchParams, request.headers)
     operation = found?.name ?? operation
@@ -39,6 +40,21 @@ export function answerS3(incoming: Incoming): Response {
     recordRefusal(incoming, { service: 's3', operation }, fault)
     return s3ErrorResponse(fault, incoming.requestId, request.method === 'HEAD')
   }
+}
+
+/**
+ * Signature Version 2, which buckets that were made after June 24, 2020 do not take: what boto3
+ * presigns with in us-east-1 unless it is told otherwise. Source: Amazon S3 User Guide, "AWS
+ * Signature Version 2 turned off (deprecated) for Amazon S3".
+ */
+function refuseVersion2({ request, url }: Incoming): void {
+  const inHeader = request.headers.get('authorization')?.startsWith('AWS ') === true
+  if (!inHeader && !url.searchParams.has('AWSAccessKeyId')) return
+  throw s3Fault(
+    'InvalidRequest',
+    {},
+    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+  )
 }
 
 /** The body without the framing that `aws-chunked` puts around it. */

@@ -58,8 +58,14 @@ export function createBucket(request: S3Request): Response {
   refuseAcl(request)
   const known = tables.buckets.get(bucket)
   if (known !== undefined) {
-    const mine = known.accountId === accountOf(call)
-    throw s3Fault(mine ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', { BucketName: bucket })
+    if (known.accountId !== accountOf(call)) {
+      throw s3Fault('BucketAlreadyExists', { BucketName: bucket })
+    }
+    // us-east-1 alone takes it again. Source: Amazon S3 API Reference, "CreateBucket".
+    if (region !== 'us-east-1' || known.region !== region) {
+      throw s3Fault('BucketAlreadyOwnedByYou', { BucketName: bucket })
+    }
+    return created(bucket)
   }
   if (tables.buckets.size >= MAX_BUCKETS) throw s3Fault('TooManyBuckets')
   tables.buckets.set(bucket, {
@@ -70,8 +76,11 @@ export function createBucket(request: S3Request): Response {
     objectOwnership: readOwnershipHeader(request),
     createdAtMs: call.nowMs,
   })
-  return new Response(null, { status: 200, headers: { location: `/${bucket}` } })
+  return created(bucket)
 }
+
+const created = (bucket: string): Response =>
+  new Response(null, { status: 200, headers: { location: `/${bucket}` } })
 
 function readLocation(request: S3Request): string {
   const { call, body } = request

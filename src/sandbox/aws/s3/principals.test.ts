@@ -244,8 +244,13 @@ describe('a presigned request', () => {
     const query = new URLSearchParams(signed.query as Record<string, string>)
     return `${fixture.endpoint}${signed.path}?${query.toString().replaceAll('+', '%20')}`
   }
-  async function get(url: string, method = 'GET'): Promise<[number, string]> {
-    const options = { method, proxy: false, signal: AbortSignal.timeout(5000) } as const
+  async function get(
+    url: string,
+    method = 'GET',
+    authorization?: string,
+  ): Promise<[number, string]> {
+    const headers = authorization === undefined ? {} : { authorization }
+    const options = { method, headers, proxy: false, signal: AbortSignal.timeout(5000) } as const
     const response = await fetch(url, options)
     return [response.status, /<Code>(\w+)/.exec(await response.text())?.[1] ?? '']
   }
@@ -264,6 +269,15 @@ describe('a presigned request', () => {
     const week = await presign(session, 604_800)
     fixture.clock.advance(3_600_000)
     expect(await get(week)).toEqual([400, 'ExpiredToken'])
+  })
+
+  test('is refused in Signature Version 2, as is a signed one', async () => {
+    const at = `${fixture.endpoint}/${Bucket}/a`
+    const { accessKeyId } = fixture.admin
+    const old = `${at}?AWSAccessKeyId=${accessKeyId}&Signature=c2lnbmF0dXJl&Expires=1900000000`
+    expect(await get(old)).toEqual([400, 'InvalidRequest'])
+    expect(await get(old, 'PUT')).toEqual([400, 'InvalidRequest'])
+    expect(await get(at, 'GET', `AWS ${accessKeyId}:c2lnbmF0dXJl`)).toEqual([400, 'InvalidRequest'])
   })
 
   test('is refused where anything of it was altered', async () => {

@@ -95,6 +95,24 @@ describe('buckets', () => {
     expect((await refusalOf(s3.send(new HeadBucketCommand(spare)))).status).toBe(404)
   })
 
+  test('a bucket of us-east-1 is taken again there, as it was, by its owner alone', async () => {
+    const home = fixture.clients(fixture.admin, 'us-east-1').s3
+    const again = { Bucket: 'twice-bucket' }
+    await home.send(new CreateBucketCommand(again))
+    await home.send(new PutObjectCommand({ ...again, Key: 'kept', Body: 'x' }))
+    await home.send(new CreateBucketCommand(again))
+    const list = await home.send(new ListObjectsV2Command(again))
+    expect(list.Contents?.map(({ Key }) => Key)).toEqual(['kept'])
+    const other = fixture.clients(fixture.otherAdmin, 'us-east-1').s3
+    expect(await refusalOf(other.send(new CreateBucketCommand(again)))).toMatchObject({
+      code: 'BucketAlreadyExists',
+      status: 409,
+    })
+    const CreateBucketConfiguration = { LocationConstraint: REGION } as const
+    const elsewhere = new CreateBucketCommand({ ...again, CreateBucketConfiguration })
+    expect((await refusalOf(s3.send(elsewhere))).code).toBe('BucketAlreadyOwnedByYou')
+  })
+
   test("another region's signature is told the right one", async () => {
     const far = fixture.clients(fixture.admin, 'us-west-2').s3
     const refusal = await refusalOf(far.send(new GetBucketLocationCommand({ Bucket })))
