@@ -1,24 +1,25 @@
-import { readApiServerKeys, parseSecretKeyName, readSecretKeys } from '../issuer/cluster-keys.ts'
-import { makeKey, readKeyFile, readKeyStream, writeKeyFiles } from '../issuer/key-files.ts'
-import { mergeKeys, publishedJwks, withLegacyEmptyKid } from '../issuer/key-lists.ts'
+import { makeKey, writeKeyFiles } from '../issuer/key-files.ts'
+import { mergeKeys, publishedJwks } from '../issuer/key-lists.ts'
 import type { PublicSigningKey } from '../issuer/keys.ts'
-import type { KubeClient } from '../kube/client.ts'
 import { PodroleError } from '../lib/errors.ts'
-import type { KeysFlags, KeySourceFlags } from './commands/issuer.ts'
+import type { KeysFlags } from './commands/issuer.ts'
 import { printData, printNote } from './output.ts'
+import { namesKeys, readKeySources, withRequestedCopy } from './parts/key-sources.ts'
 
 /** Prints the JWKS of what the sources hold, and of the pair that is made. */
 export async function printKeys(files: readonly string[], flags: KeysFlags): Promise<void> {
   checkGenerate(flags)
   const { generate, privateKeyFile, publicKeyFile } = flags
   const made = generate === undefined ? [] : [await makeKey(generate)]
-  const keys = mergeKeys([await readKeySources(files, flags, made.length > 0), made])
+  const isMadeAlone = made.length > 0 && !namesKeys(files, flags)
+  const read = isMadeAlone ? [] : await readKeySources(files, flags)
+  const keys = withRequestedCopy(mergeKeys([read, made]), flags)
   for (const key of made) {
     if (privateKeyFile === undefined) continue
     await writeKeyFiles(key, { privateKeyFile, publicKeyFile })
     printNote(`key ${key.kid} made; its private key is in ${privateKeyFile} (mode 0600)`)
   }
-  printKeyList(flags.legacyEmptyKid ? withEmptyKid(keys) : keys, flags)
+  printKeyList(keys, flags)
 }
 
 function checkGenerate({ generate, privateKeyFile, publicKeyFile }: KeysFlags): void {
@@ -33,57 +34,6 @@ function checkGenerate({ generate, privateKeyFile, publicKeyFile }: KeysFlags): 
       hint: 'say which kind to make, such as --generate p-256; files to read are plain arguments',
     })
   }
-}
-
-/**
- * The keys of all sources, each once; none of them is left out.
- * @throws PodroleError `NoKeySource` and what reading throws
- */
-async function readKeySources(
-  files: readonly string[],
-  flags: KeySourceFlags,
-  mayBeNone = false,
-): Promise<readonly PublicSigningKey[]> {
-  const isNone = files.length === 0 && flags.secret.length === 0 && !flags.fromApiServer
-  if (isNone && !mayBeNone) {
-    throw new PodroleError('NoKeySource', 'no keys are named', {
-      hint: 'name files of public keys, --secret NAMESPACE/NAME or --from-api-server',
-    })
-  }
-  const secrets = flags.secret.map((text) => parseSecretKeyName(text))
-  const sources: (readonly PublicSigningKey[])[] = []
-  for (const file of files) {
-    const isInput = file === '-'
-    sources.push(
-      isInput ? await readKeyStream(Bun.stdin.stream(), 'standard input') : await readKeyFile(file),
-    )
-  }
-  if (secrets.length > 0 || flags.fromApiServer) {
-    const client = await kubeClientOf(flags)
-    for (const secret of secrets) sources.push(await readSecretKeys(client, secret))
-    if (flags.fromApiServer) sources.push(await readApiServerKeys(client))
-  }
-  return mergeKeys(sources)
-}
-
-/** Keys in files alone need nothing of Kubernetes. */
-async function kubeClientOf({ kubeconfig, context }: KeySourceFlags): Promise<KubeClient> {
-  const { loadKubeAccess } = await import('../kube/kubeconfig.ts')
-  const { createKubeClient } = await import('../kube/transport.ts')
-  const access = await loadKubeAccess({
-    environment: process.env,
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(context !== undefined && { context }),
-  })
-  return createKubeClient(access)
-}
-
-function withEmptyKid(keys: readonly PublicSigningKey[]): readonly PublicSigningKey[] {
-  const [first] = keys
-  printNote(
-    `the last key is ${first?.kid ?? ''} once more, with an empty kid: for tokens without a kid, which clusters before Kubernetes 1.16 sign; leave it out when no such token is in use`,
-  )
-  return withLegacyEmptyKid(keys)
 }
 
 function printKeyList(keys: readonly PublicSigningKey[], { output }: KeysFlags): void {

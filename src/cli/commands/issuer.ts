@@ -6,15 +6,22 @@ import { collect, OUTPUT_FORMATS, type OutputFormat } from '../options.ts'
 export interface KeySourceFlags {
   readonly secret: readonly string[]
   readonly fromApiServer: boolean
-  readonly legacyEmptyKid: boolean
   readonly kubeconfig?: string
   readonly context?: string
 }
 
 export interface KeysFlags extends KeySourceFlags {
+  readonly legacyEmptyKid: boolean
   readonly generate?: KeyKind
   readonly privateKeyFile?: string
   readonly publicKeyFile?: string
+  readonly output: OutputFormat
+}
+
+export interface DocumentFlags extends KeySourceFlags {
+  readonly issuer: string
+  readonly jwks: readonly string[]
+  readonly jwksUri?: string
   readonly output: OutputFormat
 }
 
@@ -30,16 +37,17 @@ function withKeySources(command: Command): Command {
     )
     .option('--from-api-server', 'the keys that the API server publishes itself', false)
     .option(
-      '--legacy-empty-kid',
-      'the first key once more with an empty kid, for old tokens',
-      false,
-    )
-    .option(
       '--kubeconfig <file>',
       'the cluster of --secret and --from-api-server; in a pod its own',
     )
     .option('--context <name>', 'of the kubeconfig')
 }
+
+const legacyOption = (): Option =>
+  new Option(
+    '--legacy-empty-kid',
+    'the first key once more with an empty kid, for old tokens',
+  ).default(false)
 
 /** JSON by default: what is printed is the document itself. */
 const documentOption = (): Option =>
@@ -58,10 +66,29 @@ export function addIssuerCommand(program: Command): void {
     .addOption(new Option('--generate <kind>', 'make a key pair').choices(KEY_KINDS))
     .option('--private-key-file <file>', 'of --generate; never overwritten')
     .option('--public-key-file <file>', 'of --generate, as PEM; never overwritten')
+    .addOption(legacyOption())
     .addOption(documentOption())
     .addHelpText('after', KEYS_EXAMPLES)
     .action(async (files: string[], flags: KeysFlags) => {
       const { printKeys } = await import('../issuer-keys.ts')
       await printKeys(files, flags)
+    })
+  addDocumentCommand(issuer)
+}
+
+function addDocumentCommand(issuer: Command): void {
+  withKeySources(issuer.command('document'))
+    .description("print an issuer's discovery document, with the algorithms that its keys have")
+    .requiredOption('--issuer <url>', "of the tokens' iss")
+    .option('--jwks <file>', 'its keys, as a file that is an argument (repeatable)', collect, [])
+    .option('--jwks-uri <url>', 'where the keys are published; ISSUER/keys.json if not given')
+    .addOption(documentOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  podrole issuer document --issuer https://s3.eu-central-1.amazonaws.com/my-issuer --jwks keys.json',
+    )
+    .action(async (files: string[], flags: DocumentFlags) => {
+      const { printDocument } = await import('../issuer-document.ts')
+      await printDocument(files, flags)
     })
 }
