@@ -1,5 +1,6 @@
 /** Files that are there whole after a power failure, or not at all. */
-import { open, unlink } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
@@ -14,6 +15,25 @@ export async function createFile(path: string, text: string, mode: number): Prom
     await file.sync()
   } catch (error) {
     await unlink(path)
+    throw error
+  } finally {
+    await file.close()
+  }
+  await syncFolder(dirname(path))
+}
+
+/** Puts a file in place of what is there; who reads meanwhile reads the old text or the new one. */
+export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+  const next = `${path}.${randomBytes(6).toString('hex')}.next`
+  const file = await open(next, 'wx', mode)
+  try {
+    await file.writeFile(text)
+    // The mode of `open` is cut by the umask, and these are for a web server to read.
+    await file.chmod(mode)
+    await file.sync()
+    await rename(next, path)
+  } catch (error) {
+    await unlink(next).catch(() => undefined)
     throw error
   } finally {
     await file.close()
