@@ -1,5 +1,6 @@
 /** What S3's refusals mean for somebody who publishes an issuer. */
 import { messageOf, PodroleError } from '../../lib/errors.ts'
+import { aclsRefused } from './bucket-plan.ts'
 import type { S3Place } from './s3-place.ts'
 
 /** S3's operations that publishing needs. */
@@ -49,6 +50,7 @@ function member(value: unknown, name: string): unknown {
 export function s3Fault(thrown: unknown, operation: S3Operation, place: S3Place): PodroleError {
   if (thrown instanceof PodroleError) return thrown
   const refusal = readS3Refusal(thrown)
+  if (refusal.code === 'AccessControlListNotSupported') return aclsRefused(place.bucket)
   const { code, message, region } = refusal
   const [ownCode, text, hint] = meaningOf(refusal, operation, place) ?? [
     'S3Failed',
@@ -79,32 +81,22 @@ function meaningOf(
       `--region ${region}; the region is part of the issuer's URL`,
     ]
   }
-  switch (code) {
-    case 'NoSuchBucket':
-    case 'NotFound':
-      return [
-        'NoSuchBucket',
-        `there is no bucket ${bucket}`,
-        '--create-bucket makes it; --region says where',
-      ]
-    case 'BucketAlreadyExists':
-      return [
-        'BucketNotYours',
-        `bucket ${bucket} is another account's`,
-        "bucket names are everybody's: choose another one",
-      ]
-    case 'AccessControlListNotSupported':
-      return [
-        'AclsRefused',
-        `bucket ${bucket} takes no ACLs: its object ownership is BucketOwnerEnforced`,
-        'leave --acl out: a bucket policy opens the two documents without ACLs',
-      ]
-    case 'AccessDenied':
-    case 'Forbidden':
-      return deniedMeaning(operation, bucket, message)
-    default:
-      return undefined
+  // An answer to HEAD has no body, and so no code.
+  if (code === 'NoSuchBucket' || (operation === 'HeadBucket' && status === 404)) {
+    return [
+      'NoSuchBucket',
+      `there is no bucket ${bucket}`,
+      '--create-bucket makes it; --region says where',
+    ]
   }
+  if (code === 'BucketAlreadyExists') {
+    return [
+      'BucketNotYours',
+      `bucket ${bucket} is another account's`,
+      'no two accounts have a bucket of one name: choose another one',
+    ]
+  }
+  return status === 403 ? deniedMeaning(operation, bucket, message) : undefined
 }
 
 /** Source: Amazon S3 User Guide, "Blocking public access to your Amazon S3 storage". */
@@ -116,18 +108,20 @@ function deniedMeaning(operation: S3Operation, bucket: string, message: string):
       'let whoever keeps the account change it: aws s3control get-public-access-block --account-id ACCOUNT; or keep the bucket private behind a CDN and name its URL: --issuer-url',
     ]
   }
-  const needs = operation === 'HeadBucket' ? 'ListBucket' : (ACTIONS[operation] ?? operation)
   return [
     'S3AccessDenied',
     `S3 refused ${operation} on bucket ${bucket}: ${message}`,
-    operation === 'GetObject'
-      ? 'the caller needs s3:GetObject, and s3:ListBucket so that S3 tells a missing document from a hidden one'
-      : `the caller needs s3:${needs}`,
+    HINTS[operation] ?? `the caller needs s3:${operation}`,
   ]
 }
 
-/** Where the permission is not called as the operation is (Service Authorization Reference). */
-const ACTIONS: Partial<Record<S3Operation, string>> = {
-  GetPublicAccessBlock: 'GetBucketPublicAccessBlock',
-  PutPublicAccessBlock: 'PutBucketPublicAccessBlock',
+/** Where the permission is not called as the operation is, or is not all that it takes. */
+const HINTS: Partial<Record<S3Operation, string>> = {
+  GetObject:
+    'the caller needs s3:GetObject, and s3:ListBucket so that S3 tells a missing document from a hidden one',
+  HeadBucket: "the caller needs s3:ListBucket; the bucket may also be another account's",
+  PutBucketPolicy:
+    'the caller needs s3:PutBucketPolicy; an account that blocks public policies may answer so too',
+  GetPublicAccessBlock: 'the caller needs s3:GetBucketPublicAccessBlock',
+  PutPublicAccessBlock: 'the caller needs s3:PutBucketPublicAccessBlock',
 }
