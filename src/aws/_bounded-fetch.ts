@@ -1,3 +1,4 @@
+import { boundedText } from '../lib/bounded-text.ts'
 import { PodroleError } from '../lib/errors.ts'
 
 /** One attempt of a call: never through a proxy, never redirected, bounded in time and size. */
@@ -31,20 +32,9 @@ export async function fetchBounded(call: BoundedCall): Promise<BoundedAnswer> {
     redirect: 'error',
     proxy: false,
   })
-  const text = await readBounded(response, call.maxBytes)
-  return { status: response.status, headers: response.headers, text }
-}
-
-async function readBounded(response: Response, maxBytes: number): Promise<string> {
-  if (response.body === null) return ''
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body) {
-    size += chunk.byteLength
-    if (size > maxBytes) {
-      throw new PodroleError('AnswerTooLarge', `the answer has more than ${maxBytes} bytes`)
-    }
-    chunks.push(chunk)
+  const text = await boundedText(response.body, call.maxBytes)
+  if (text === undefined) {
+    throw new PodroleError('AnswerTooLarge', `the answer has more than ${call.maxBytes} bytes`)
   }
-  return new TextDecoder().decode(Buffer.concat(chunks))
+  return { status: response.status, headers: response.headers, text }
 }

@@ -10,6 +10,11 @@ export function printFault(thrown: unknown): void {
   }
 }
 
+/** Tells what happened, beside the data on standard output. */
+export function printNote(text: string): void {
+  process.stderr.write(`podrole: ${text}\n`)
+}
+
 /** Prints rows as a table, or the value behind them as JSON or YAML. */
 export function printData(
   format: OutputFormat,

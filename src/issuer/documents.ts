@@ -27,6 +27,35 @@ export function jwksOf(keys: readonly Pick<SigningKey, 'publicJwk'>[]): Jwks {
   return { keys: [...byKid.values()] }
 }
 
+const EC_ALGORITHMS: Readonly<Record<string, string>> = {
+  'P-256': 'ES256',
+  'P-384': 'ES384',
+  'P-521': 'ES512',
+}
+
+/** The algorithms that these keys sign with, each once and sorted. */
+export function algorithmsOf({ keys }: Jwks): readonly string[] {
+  return [...new Set(keys.map((key) => algorithmOf(key)))].sort()
+}
+
+const algorithmOf = (key: Jwk): string =>
+  key.alg ?? (key.kty === 'RSA' ? 'RS256' : (EC_ALGORITHMS[key.crv ?? ''] ?? 'ES256'))
+
+/**
+ * Where the keys of an issuer that podrole makes are, if not at its `JWKS_PATH`.
+ * @throws PodroleError `InvalidJwksUri`: not an https URL without user and fragment
+ */
+export function checkJwksUri(text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const plain = url !== undefined && `${url.username}${url.password}${url.hash}` === ''
+  if (plain && url.protocol === 'https:' && !/[#\s]/.test(text)) return
+  throw new PodroleError(
+    'InvalidJwksUri',
+    'the JWKS URI is not one: wanted an https URL without user and fragment',
+    { hint: 'STS reads it over TLS as it stands in the discovery document' },
+  )
+}
+
 /**
  * The discovery document of an issuer.
  * @throws PodroleError `InvalidIssuer`

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { type Handler, textResponse } from '../lib/handler.ts'
-import type { Jwk, Jwks } from '../token/jwks.ts'
-import { DISCOVERY_PATH, discoveryDocument, issuerBase, JWKS_PATH } from './documents.ts'
+import type { Jwks } from '../token/jwks.ts'
+import {
+  algorithmsOf,
+  DISCOVERY_PATH,
+  discoveryDocument,
+  issuerBase,
+  JWKS_PATH,
+} from './documents.ts'
 
 const DEFAULT_MAX_AGE_SECONDS = 300
-const EC_ALGORITHMS: Readonly<Record<string, string>> = {
-  'P-256': 'ES256',
-  'P-384': 'ES384',
-  'P-521': 'ES512',
-}
-
 /**
  * Serves an issuer's discovery document and keys under the issuer's path, with a strong ETag
  * (RFC 9110 section 13.1.2), and `/healthz`. `jwks` is asked at every request, so a rotation needs
@@ -26,7 +26,7 @@ export function issuerApp(options: {
   const maxAge = options.maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS
   const documents: Readonly<Record<string, () => unknown>> = {
     [base + DISCOVERY_PATH]: () =>
-      discoveryDocument(issuer, { algorithms: options.jwks().keys.map(algorithmOf) }),
+      discoveryDocument(issuer, { algorithms: algorithmsOf(options.jwks()) }),
     [base + JWKS_PATH]: options.jwks,
   }
   return (request) => {
@@ -57,6 +57,3 @@ function documentResponse(request: Request, body: string, maxAge: number): Respo
 
 const matches = (header: string | null, etag: string): boolean =>
   (header ?? '').split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()))
-
-const algorithmOf = (key: Jwk): string =>
-  key.alg ?? (key.kty === 'RSA' ? 'RS256' : (EC_ALGORITHMS[key.crv ?? ''] ?? 'ES256'))

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { PodroleError } from '../lib/errors.ts'
 import { createKeySet } from '../token/jwks.ts'
 import { TokenFault, verifyToken } from '../token/verify.ts'
-import { discoveryDocument, jwksOf } from './documents.ts'
+import { checkJwksUri, discoveryDocument, jwksOf } from './documents.ts'
 import { issuerApp } from './issuer-app.ts'
 import {
   exportSigningKey,
@@ -126,6 +126,19 @@ test.each([
   'https://a.example?',
 ])('issuer %j is refused', (issuer) => {
   expect(() => discoveryDocument(issuer, { algorithms: [] })).toThrow(PodroleError)
+})
+
+test('a JWKS URI is https without user and fragment, anything else as it stands', () => {
+  for (const uri of ['https://b.example/jwks', 'https://b.example:8443/jwks?v=1']) checkJwksUri(uri)
+  for (const uri of [
+    '',
+    'jwks',
+    'http://b.example',
+    'https://u:p@b.example',
+    'https://b.example#',
+  ]) {
+    expect(() => checkJwksUri(uri)).toThrow(PodroleError)
+  }
 })
 
 test('the app serves both documents under the issuer path, follows rotation, answers conditions', async () => {

@@ -21,7 +21,7 @@ export interface Jwks {
 
 const MAX_JWKS_CHARACTERS = 1_000_000
 /** "Create an OpenID Connect (OIDC) identity provider in IAM": 100 RSA and 100 EC keys. */
-const MAX_KEYS_OF_A_TYPE = 100
+export const MAX_KEYS_OF_A_TYPE = 100
 const MIN_RSA_BITS = 2048
 
 /**

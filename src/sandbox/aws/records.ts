@@ -236,6 +236,8 @@ export interface ObjectRecord {
   readonly etag: string
   /** Response headers that the writer chose: content-type, cache-control, `x-amz-meta-…`. */
   readonly headers: Readonly<Record<string, string>>
+  /** Its ACL is the canned one `public-read`; the owner's alone where it is not there. */
+  readonly acl?: 'public-read'
   readonly modifiedAtMs: number
 }
 

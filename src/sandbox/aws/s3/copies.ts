@@ -44,8 +44,10 @@ export function copyObject(request: S3Request): Response {
     directive === 'COPY'
       ? found.headers
       : { ...keptHeaders(headers), ...Object.fromEntries(checksums) }
+  // A copy is its owner's alone, whatever the ACL of what it was copied from.
+  const { acl: _acl, ...copied } = found
   call.world.tables.objects.set(objectKey(record.name, key), {
-    ...found,
+    ...copied,
     bucket: record.name,
     key,
     headers: kept,

@@ -8,7 +8,7 @@ import { keyFault, readCount, readDeleted } from './buckets.ts'
 import { noContent, xmlResponse } from './documents.ts'
 import { checkChecksums } from './checksums.ts'
 import { s3Fault } from './fault.ts'
-import { refuseAcl } from './ownership.ts'
+import { isReadByAcl, readObjectAcl } from './ownership.ts'
 import {
   authorizeBucket,
   bucketArn,
@@ -38,7 +38,7 @@ export function putObject(request: S3Request): Response {
   const { tables } = call.world
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
-  refuseAcl(request, record)
+  const acl = readObjectAcl(request, record)
   for (const name of ['x-amz-tagging', 'x-amz-object-lock-mode']) {
     if (headers.has(name)) throw s3Fault('NotImplemented')
   }
@@ -57,6 +57,7 @@ export function putObject(request: S3Request): Response {
     size: body.length,
     etag,
     headers: { ...keptHeaders(headers), ...checksums },
+    ...acl,
     modifiedAtMs: call.nowMs,
   })
   return new Response(null, { status: 200, headers: { etag, ...checksums } })
@@ -104,8 +105,12 @@ export function checkWriteConditions(request: S3Request): void {
 /** GetObject and HeadObject. */
 export function getObject(request: S3Request): Response {
   const record = requireBucket(request)
-  authorizeBucket(request, record, { action: 's3:GetObject', resource: objectArn(request) })
   const object = findObject(request)
+  authorizeBucket(request, record, {
+    action: 's3:GetObject',
+    resource: objectArn(request),
+    grantsEverybody: isReadByAcl(record, object),
+  })
   if (object === undefined) throw missingKey(request, record)
   const headers = {
     'content-type': 'binary/octet-stream',

@@ -2,15 +2,19 @@ import {
   CopyObjectCommand,
   CreateBucketCommand,
   DeleteBucketOwnershipControlsCommand,
+  DeleteBucketPolicyCommand,
   DeletePublicAccessBlockCommand,
   GetBucketAclCommand,
   GetBucketOwnershipControlsCommand,
+  GetObjectAclCommand,
   GetObjectCommand,
   ListObjectsCommand,
   PutBucketAclCommand,
   PutBucketOwnershipControlsCommand,
+  PutBucketPolicyCommand,
   PutObjectAclCommand,
   PutObjectCommand,
+  PutPublicAccessBlockCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
@@ -69,12 +73,53 @@ describe('ownership controls', () => {
       status: 403,
     })
     await s3.send(new DeletePublicAccessBlockCommand({ Bucket }))
-    expect((await refusalOf(put('key', { ACL }))).code).toBe('NotImplemented')
+    await put('key', { ACL })
+    expect((await refusalOf(put('key', { ACL: 'public-read-write' }))).code).toBe('NotImplemented')
     expect((await refusalOf(setOwnership('Nobody'))).code).toBe('MalformedXML')
     await s3.send(new DeleteBucketOwnershipControlsCommand({ Bucket }))
     expect((await refusalOf(ownership())).code).toBe('OwnershipControlsNotFoundError')
     await setOwnership('BucketOwnerEnforced')
     expect((await refusalOf(put('key', { ACL }))).code).toBe('AccessControlListNotSupported')
+  })
+
+  test("public-read is everybody's while ACLs count; a Deny of the policy holds", async () => {
+    await setOwnership('BucketOwnerPreferred')
+    await s3.send(new DeletePublicAccessBlockCommand({ Bucket }))
+    await put('public', { ACL: 'public-read' })
+    await put('private')
+    const read = async (Key: string): Promise<number> =>
+      (await fetch(`${fixture.endpoint}/${Bucket}/${Key}`, { proxy: false })).status
+    await s3.send(new CopyObjectCommand({ Bucket, Key: 'copied', CopySource: `${Bucket}/public` }))
+    expect(await Promise.all(['public', 'private', 'copied'].map(read))).toEqual([200, 403, 403])
+    const { Grants } = await s3.send(new GetObjectAclCommand({ Bucket, Key: 'public' }))
+    expect(Grants?.map(({ Grantee, Permission }) => [Grantee?.URI, Permission])).toEqual([
+      [undefined, 'FULL_CONTROL'],
+      ['http://acs.amazonaws.com/groups/global/AllUsers', 'READ'],
+    ])
+    const Policy = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: {
+        Effect: 'Deny',
+        Principal: '*',
+        Action: 's3:GetObject',
+        Resource: `arn:aws:s3:::${Bucket}/public`,
+      },
+    })
+    await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }))
+    expect(await read('public')).toBe(403)
+    await s3.send(new DeleteBucketPolicyCommand({ Bucket }))
+    expect(await read('public')).toBe(200)
+    const ignored = { IgnorePublicAcls: true }
+    await s3.send(
+      new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration: ignored }),
+    )
+    expect(await read('public')).toBe(403)
+    await s3.send(new DeletePublicAccessBlockCommand({ Bucket }))
+    await setOwnership('BucketOwnerEnforced')
+    expect(await read('public')).toBe(403)
+    await setOwnership('BucketOwnerPreferred')
+    await put('public')
+    expect(await read('public')).toBe(403)
   })
 
   test('asked for by CreateBucket', async () => {

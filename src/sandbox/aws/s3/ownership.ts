@@ -1,4 +1,4 @@
-import type { BucketRecord, ObjectOwnership } from '../records.ts'
+import type { BucketRecord, ObjectOwnership, ObjectRecord } from '../records.ts'
 import { childrenOf, textOf, writeElement } from '../wire/xml.ts'
 import { canonicalIdOf } from '../world.ts'
 import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
@@ -91,6 +91,33 @@ export function refuseAcl(request: S3Request, record?: BucketRecord): void {
   throw s3Fault(isPublic && isBlocked ? 'AccessDenied' : 'NotImplemented')
 }
 
+/**
+ * The ACL of an object that is written: `public-read` is kept where ACLs count and public ones are
+ * not blocked; every other one as `refuseAcl` has it.
+ */
+export function readObjectAcl(request: S3Request, record: BucketRecord): Pick<ObjectRecord, 'acl'> {
+  const acl = request.headers.get('x-amz-acl')
+  if (acl !== 'public-read' || !hasAcls(record) || record.publicAccessBlock?.BlockPublicAcls) {
+    refuseAcl(request, record)
+    return {}
+  }
+  authorizeBucket(request, record, {
+    action: 's3:PutObjectAcl',
+    resource: objectArn(request),
+    context: { 's3:x-amz-acl': acl },
+  })
+  return { acl }
+}
+
+/** Whether everybody may read an object by its ACL. */
+export const isReadByAcl = (record: BucketRecord, object: ObjectRecord | undefined): boolean =>
+  object?.acl === 'public-read' &&
+  hasAcls(record) &&
+  record.publicAccessBlock?.IgnorePublicAcls !== true
+
+const hasAcls = ({ objectOwnership = 'BucketOwnerEnforced' }: BucketRecord): boolean =>
+  objectOwnership !== 'BucketOwnerEnforced'
+
 /** PutBucketAcl and PutObjectAcl. */
 export function putAcl(request: S3Request): Response {
   const record = requireBucket(request)
@@ -108,7 +135,7 @@ export function putAcl(request: S3Request): Response {
   throw s3Fault(enforced ? 'AccessControlListNotSupported' : 'NotImplemented')
 }
 
-/** GetBucketAcl and GetObjectAcl: all control is the owner's. */
+/** GetBucketAcl and GetObjectAcl: all control is the owner's; everybody may read what is public. */
 export function getAcl(request: S3Request): Response {
   const record = requireBucket(request)
   const { key } = request
@@ -119,12 +146,17 @@ export function getAcl(request: S3Request): Response {
       ? { action: 's3:GetBucketAcl', resource: bucketArn(request) }
       : { action: 's3:GetObjectAcl', resource: objectArn(request) },
   )
-  if (key !== '' && findObject(request) === undefined) throw s3Fault('NoSuchKey', { Key: key })
+  const object = key === '' ? undefined : findObject(request)
+  if (key !== '' && object === undefined) throw s3Fault('NoSuchKey', { Key: key })
   const owner = writeElement('ID', canonicalIdOf(record.accountId))
+  const everybody =
+    object?.acl === 'public-read'
+      ? `<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group">${writeElement('URI', 'http://acs.amazonaws.com/groups/global/AllUsers')}</Grantee>${writeElement('Permission', 'READ')}</Grant>`
+      : ''
   const grantee = `<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">${owner}</Grantee>`
   const grant = `<Grant>${grantee}${writeElement('Permission', 'FULL_CONTROL')}</Grant>`
   return xmlResponse(
     'AccessControlPolicy',
-    `<Owner>${owner}</Owner><AccessControlList>${grant}</AccessControlList>`,
+    `<Owner>${owner}</Owner><AccessControlList>${grant}${everybody}</AccessControlList>`,
   )
 }

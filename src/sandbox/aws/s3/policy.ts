@@ -1,8 +1,9 @@
 import { parsePolicy } from '../../../iam/policy.ts'
+import { isPublicPolicy } from '../../../iam/public-policy.ts'
 import { messageOf, PodroleError } from '../../../lib/errors.ts'
 import type { BucketRecord, PublicAccessBlock } from '../records.ts'
 import { s3Fault } from './fault.ts'
-import type { PolicyDocument, PolicyStatement } from '../../../iam/policy-document.ts'
+import type { PolicyDocument } from '../../../iam/policy-document.ts'
 
 /** What every new bucket has. */
 export const ALL_BLOCKED: PublicAccessBlock = {
@@ -40,51 +41,6 @@ export function parseBucketPolicy(text: string, bucketArn: string): PolicyDocume
 }
 
 const malformed = (message: string): Error => s3Fault('MalformedPolicy', {}, message)
-
-/** Keys that narrow a wildcard principal so that a policy is not public. */
-const NARROWING = new Set(
-  [
-    'aws:PrincipalAccount',
-    'aws:PrincipalArn',
-    'aws:PrincipalOrgID',
-    'aws:PrincipalOrgPaths',
-    'aws:SourceAccount',
-    'aws:SourceArn',
-    'aws:SourceIp',
-    'aws:SourceOrgID',
-    'aws:SourceOrgPaths',
-    'aws:SourceOwner',
-    'aws:SourceVpc',
-    'aws:SourceVpce',
-    'aws:userid',
-    's3:DataAccessPointAccount',
-    's3:DataAccessPointArn',
-    's3:x-amz-server-side-encryption-aws-kms-key-id',
-  ].map((key) => key.toLowerCase()),
-)
-
-/**
- * Whether a policy grants anything to everybody. Source: Amazon S3 User Guide, "Blocking public
- * access to your Amazon S3 storage", the meaning of "public".
- */
-export function isPublicPolicy(document: PolicyDocument): boolean {
-  return document.statements.some((statement) => isPublicStatement(statement))
-}
-
-function isPublicStatement(statement: PolicyStatement): boolean {
-  if (statement.effect !== 'Allow') return false
-  const everybody =
-    statement.notPrincipals !== undefined ||
-    (statement.principals ?? []).some(({ value }) => value === '*')
-  return everybody && !statement.conditions.some((condition) => narrows(condition))
-}
-
-function narrows(condition: PolicyStatement['conditions'][number]): boolean {
-  const { base, ifExists, set } = condition.operator
-  if (ifExists || set !== undefined || base.includes('Not') || base === 'Null') return false
-  if (!NARROWING.has(condition.key.toLowerCase())) return false
-  return condition.values.every((value) => !value.includes('*') && !/^0\.0\.0\.0|^::\//.test(value))
-}
 
 /**
  * The policy that a request of that account (empty: nobody's) meets: none where the bucket is

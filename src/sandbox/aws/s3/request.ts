@@ -4,7 +4,7 @@ import type { BucketRecord, ObjectRecord } from '../records.ts'
 import { objectKey } from '../records.ts'
 import { authorize, isAllowed } from '../identity/authorization.ts'
 import type { ContextKeys } from '../../../iam/request.ts'
-import { bucketPolicyOf } from './policy.ts'
+import { type BucketPolicy, bucketPolicyOf } from './policy.ts'
 import { regionOfHost } from './address.ts'
 import { s3Fault } from './fault.ts'
 
@@ -62,6 +62,8 @@ export interface S3Ask {
   readonly action: string
   readonly resource: string
   readonly context?: ContextKeys
+  /** An ACL allows it to everybody. */
+  readonly grantsEverybody?: boolean
 }
 
 /** @throws AwsFault `AccessDenied` */
@@ -79,13 +81,24 @@ function questionOf(
   record: BucketRecord,
   ask: S3Ask,
 ): Parameters<typeof authorize>[1] {
-  const resourcePolicy = bucketPolicyOf(record, accountOf(request.call))
+  const policy = bucketPolicyOf(record, accountOf(request.call))
+  const resourcePolicy = ask.grantsEverybody ? withGrant(policy, ask) : policy
   return {
     action: ask.action,
     resource: ask.resource,
     accountId: record.accountId,
     context: { ...signatureContext(request), ...ask.context },
     ...(resourcePolicy !== undefined && { resourcePolicy }),
+  }
+}
+
+/** What an ACL grants, as a statement beside the bucket policy's own: a Deny there still holds. */
+function withGrant(policy: BucketPolicy | undefined, { action, resource }: S3Ask): BucketPolicy {
+  const { Statement = [] } = JSON.parse(policy?.text ?? '{}') as { Statement?: unknown }
+  const grant = { Sid: 'Acl', Effect: 'Allow', Principal: '*', Action: action, Resource: resource }
+  return {
+    text: JSON.stringify({ Version: '2012-10-17', Statement: [Statement, grant].flat() }),
+    principalIds: policy?.principalIds ?? {},
   }
 }
 
