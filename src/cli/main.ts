@@ -4,6 +4,7 @@ import { addAgentCommand } from './commands/agent.ts'
 import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addIssuerCommand } from './commands/issuer.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addVersionCommand } from './commands/version.ts'
 import { addWebhookCommand } from './commands/webhook.ts'
@@ -18,6 +19,7 @@ export function buildProgram(): Command {
     .exitOverride()
   addDemoCommand(program)
   addSandboxCommand(program)
+  addIssuerCommand(program)
   addWebhookCommand(program)
   addAgentCommand(program)
   addBrokerCommand(program)
