@@ -32,6 +32,8 @@ export interface RestJsonCall {
   /** With its query, percent-encoded; starts with a slash. */
   readonly path: string
   readonly body?: unknown
+  /** Further ones, in place of those of the same name. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal | undefined
 }
 
@@ -68,7 +70,12 @@ const isTransient = (error: unknown): boolean =>
 async function attemptCall(service: RestJsonService, call: RestJsonCall): Promise<unknown> {
   const url = service.endpoint.replace(/\/+$/, '') + call.path
   const body = call.body === undefined ? undefined : JSON.stringify(call.body)
-  const headers = await authorize(service, { method: call.method, url, body })
+  const headers = await authorize(service, {
+    method: call.method,
+    url,
+    body,
+    headers: call.headers ?? {},
+  })
   let answer: BoundedAnswer
   try {
     answer = await fetchBounded({
@@ -93,12 +100,18 @@ async function attemptCall(service: RestJsonService, call: RestJsonCall): Promis
 
 async function authorize(
   service: RestJsonService,
-  request: { readonly method: string; readonly url: string; readonly body: string | undefined },
+  request: {
+    readonly method: string
+    readonly url: string
+    readonly body: string | undefined
+    readonly headers: Readonly<Record<string, string>>
+  },
 ): Promise<Record<string, string>> {
   const { method, url, body } = request
   const headers: Record<string, string> = {
     accept: 'application/json',
     ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...request.headers,
   }
   if (service.authorization.kind === 'bearer') {
     const token = await service.authorization.token()

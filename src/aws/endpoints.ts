@@ -2,7 +2,7 @@ import { partitionOfRegion } from '../iam/partitions.ts'
 import { PodroleError } from '../lib/errors.ts'
 
 /** The AWS services that podrole calls. */
-export type AwsService = 'sts' | 'eks' | 'eks-auth' | 'iam' | 's3'
+export type AwsService = 'sts' | 'eks' | 'eks-auth' | 'iam' | 's3' | 'service-quotas'
 
 /** Environment variables, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -41,7 +41,8 @@ export function serviceEndpoint(
   const { id, dnsSuffix, dualStackDnsSuffix } = partitionOfRegion(region)
   if (service === 'iam') return `https://${IAM_HOSTS[id] ?? 'iam'}.${dnsSuffix}`
   const suffix = service === 'eks-auth' ? (dualStackDnsSuffix ?? dnsSuffix) : dnsSuffix
-  return `https://${service}.${region}.${suffix}`
+  const host = service === 'service-quotas' ? 'servicequotas' : service
+  return `https://${host}.${region}.${suffix}`
 }
 
 function checkedEndpoint(name: string, value: string): string {

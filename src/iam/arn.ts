@@ -42,6 +42,15 @@ export function parseArn(text: string): Arn {
   return { partition, service, region, accountId, resource }
 }
 
+/** The parts of an ARN; undefined for what is none. */
+export function tryParseArn(text: string): Arn | undefined {
+  try {
+    return parseArn(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** The text of an ARN; `parseArn` of it gives the same parts back. */
 export function formatArn(arn: Arn): string {
   return `arn:${arn.partition}:${arn.service}:${arn.region}:${arn.accountId}:${arn.resource}`
@@ -113,6 +122,19 @@ export function issuerHostPath(issuerUrl: string): string {
     )
   }
   return issuerUrl.slice('https://'.length)
+}
+
+/**
+ * The issuer, without `https://`, of an IAM OIDC provider's ARN, or the name itself of one of AWS's
+ * built-in web identity providers (`accounts.google.com`); undefined for a SAML provider and for
+ * what is neither.
+ */
+export function issuerHostPathOf(federated: string): string | undefined {
+  const { service, resource = '' } = tryParseArn(federated) ?? {}
+  if (service === 'iam') return /^oidc-provider\/(.+)$/s.exec(resource)?.[1]
+  return service === undefined && /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(federated)
+    ? federated
+    : undefined
 }
 
 function issuerFault(issuerUrl: string): string | undefined {

@@ -8,6 +8,8 @@ export interface Partition {
   readonly dnsSuffix: string
   /** What dual stack endpoints end in. */
   readonly dualStackDnsSuffix?: string
+  /** Where IAM is, and where its quotas are read. */
+  readonly homeRegion: string
 }
 
 interface PartitionRow {
@@ -17,14 +19,14 @@ interface PartitionRow {
 
 /** From the AWS SDKs' `partitions.json`. More special rows come before more general ones. */
 const ROWS: readonly PartitionRow[] = [
-  row('aws-cn', /^cn-/, 'amazonaws.com.cn', 'api.amazonwebservices.com.cn'),
-  row('aws-us-gov', /^us-gov-/, 'amazonaws.com', 'api.aws'),
-  row('aws-iso', /^us-iso-/, 'c2s.ic.gov', 'api.aws.ic.gov'),
-  row('aws-iso-b', /^us-isob-/, 'sc2s.sgov.gov', 'api.aws.scloud'),
-  row('aws-iso-e', /^eu-isoe-/, 'cloud.adc-e.uk', 'api.cloud-aws.adc-e.uk'),
-  row('aws-iso-f', /^us-isof-/, 'csp.hci.ic.gov', 'api.aws.hci.ic.gov'),
-  row('aws-eusc', /^eusc-/, 'amazonaws.eu', 'api.amazonwebservices.eu'),
-  row('aws', /^/, 'amazonaws.com', 'api.aws'),
+  row('aws-cn', /^cn-/, 'cn-north-1', ['amazonaws.com.cn', 'api.amazonwebservices.com.cn']),
+  row('aws-us-gov', /^us-gov-/, 'us-gov-west-1', ['amazonaws.com', 'api.aws']),
+  row('aws-iso', /^us-iso-/, 'us-iso-east-1', ['c2s.ic.gov', 'api.aws.ic.gov']),
+  row('aws-iso-b', /^us-isob-/, 'us-isob-east-1', ['sc2s.sgov.gov', 'api.aws.scloud']),
+  row('aws-iso-e', /^eu-isoe-/, 'eu-isoe-west-1', ['cloud.adc-e.uk', 'api.cloud-aws.adc-e.uk']),
+  row('aws-iso-f', /^us-isof-/, 'us-isof-south-1', ['csp.hci.ic.gov', 'api.aws.hci.ic.gov']),
+  row('aws-eusc', /^eusc-/, 'eusc-de-east-1', ['amazonaws.eu', 'api.amazonwebservices.eu']),
+  row('aws', /^/, 'us-east-1', ['amazonaws.com', 'api.aws']),
 ]
 
 const REGION = /^[a-z]{2,8}(?:-[a-z]{2,16}){1,3}-[0-9]{1,2}$/
@@ -33,10 +35,11 @@ const GLOBAL = '-global'
 function row(
   id: string,
   regions: RegExp,
-  dnsSuffix: string,
-  dualStackDnsSuffix: string,
+  homeRegion: string,
+  suffixes: readonly [ipv4: string, dualStack: string],
 ): PartitionRow {
-  return { partition: { id, dnsSuffix, dualStackDnsSuffix }, regions }
+  const [dnsSuffix, dualStackDnsSuffix] = suffixes
+  return { partition: { id, dnsSuffix, dualStackDnsSuffix, homeRegion }, regions }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { KEY_KINDS, type KeyKind } from '../../issuer/key-kinds.ts'
 import { collect, OUTPUT_FORMATS, type OutputFormat } from '../options.ts'
+import { addIssuerProviderCommand } from './issuer-provider.ts'
 
 /** Where public keys come from. */
 export interface KeySourceFlags {
@@ -74,6 +75,7 @@ export function addIssuerCommand(program: Command): void {
       await printKeys(files, flags)
     })
   addDocumentCommand(issuer)
+  addIssuerProviderCommand(issuer)
 }
 
 function addDocumentCommand(issuer: Command): void {

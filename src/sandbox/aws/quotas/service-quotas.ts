@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { partitionById } from '../../../iam/partitions.ts'
 import { authorize } from '../identity/authorization.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
@@ -23,13 +24,6 @@ const SERVICE_NAMES: Readonly<Record<string, string>> = {
   iam: 'AWS Identity and Access Management (IAM)',
 }
 
-/** Where quotas that are the same in all regions are read. */
-const HOME_REGIONS: Readonly<Record<string, string>> = {
-  aws: 'us-east-1',
-  'aws-cn': 'cn-north-1',
-  'aws-us-gov': 'us-gov-west-1',
-}
-
 const SERVICE_CODE = { min: 1, max: 63, pattern: '[a-zA-Z][a-zA-Z0-9-]{1,63}' }
 const QUOTA_CODE = { min: 1, max: 128, pattern: '[a-zA-Z][a-zA-Z0-9-]{1,128}' }
 
@@ -40,7 +34,7 @@ const noSuchResource = (): AwsFault =>
   )
 
 const isHere = (call: Call, quota: KnownQuota): boolean =>
-  !quota.global || HOME_REGIONS[call.world.partition] === call.region
+  !quota.global || partitionById(call.world.partition).homeRegion === call.region
 
 function quotaArn(
   call: Call,

@@ -1,0 +1,173 @@
+import { X509Certificate } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { createCertificateAuthority, type CertificateAuthority } from '../lib/certificates.ts'
+import { codeOf } from '../lib/errors.ts'
+import { jsonResponse } from '../lib/handler.ts'
+import { serveTls, type TlsListening } from '../lib/serve.ts'
+import { discoveryDocument, DISCOVERY_PATH } from './documents.ts'
+import { type OutsideView, readOutsideView } from './outside-view.ts'
+import { readServedChain } from './served-chain.ts'
+import { adviseThumbprints, faultOfIssuer } from './thumbprints.ts'
+
+const ISSUER = 'https://issuer.example.com/one'
+let authority: CertificateAuthority
+let servers: TlsListening[] = []
+/** Host → port. */
+const ports = new Map<string, number>()
+
+const sha1 = (pem: string): string =>
+  new X509Certificate(pem).fingerprint.replaceAll(':', '').toLowerCase()
+
+const view = (ca?: string): OutsideView => ({
+  placeOf: (host) => {
+    const port = ports.get(host)
+    return { address: '127.0.0.1', port: port ?? 1 }
+  },
+  ...(ca !== undefined && { ca }),
+})
+
+async function serve(
+  host: string,
+  chain: (leaf: string) => string,
+  jwksUri?: string,
+): Promise<string> {
+  const { cert, key } = await authority.issue({ names: [host] })
+  const server = await serveTls({
+    hostname: '127.0.0.1',
+    port: 0,
+    certificate: { cert: chain(cert), key },
+    handler: async (request) => {
+      const { pathname } = new URL(request.url)
+      if (pathname !== `/one${DISCOVERY_PATH}`) return jsonResponse({}, 404)
+      return jsonResponse(
+        discoveryDocument(`https://${host}/one`, {
+          algorithms: ['ES256'],
+          ...(jwksUri !== undefined && { jwksUri }),
+        }),
+      )
+    },
+  })
+  servers.push(server)
+  ports.set(host, server.port)
+  return cert
+}
+
+beforeAll(async () => {
+  authority = await createCertificateAuthority({ commonName: 'private' })
+})
+afterAll(async () => {
+  for (const server of servers) await server.stop(100)
+  servers = []
+})
+
+describe('certificates that a host serves', () => {
+  test('the last of a chain that nobody knows', async () => {
+    await serve('issuer.example.com', (leaf) => `${leaf}\n${authority.cert}`)
+    expect(await readServedChain(view(), 'issuer.example.com')).toEqual({
+      isPublic: false,
+      fault: 'SELF_SIGNED_CERT_IN_CHAIN',
+      lastThumbprint: sha1(authority.cert),
+    })
+    expect(await readServedChain(view(authority.cert), 'issuer.example.com')).toEqual({
+      isPublic: true,
+      lastThumbprint: sha1(authority.cert),
+    })
+  })
+
+  test('the leaf where nothing else is sent', async () => {
+    const leaf = await serve('leaf.example.com', (one) => one)
+    const chain = await readServedChain(view(), 'leaf.example.com')
+    expect(chain).toMatchObject({ isPublic: false, lastThumbprint: sha1(leaf) })
+  })
+
+  test('nobody there', async () => {
+    const refused = await readServedChain(view(), 'nobody.example.com').catch(codeOf)
+    expect(refused).toBe('IssuerUnreachable')
+  })
+})
+
+describe('thumbprints', () => {
+  test('none where a public authority vouches, else the last certificate', async () => {
+    const known = await adviseThumbprints(view(authority.cert), ISSUER)
+    expect(known.thumbprints).toEqual([])
+    expect(known.reason).toContain('public authority')
+    const unknown = await adviseThumbprints(view(), ISSUER)
+    expect(unknown.thumbprints).toEqual([sha1(authority.cert)])
+    expect(unknown.reason).toContain('SELF_SIGNED_CERT_IN_CHAIN')
+  })
+
+  test('both hosts count where the keys are elsewhere', async () => {
+    const leaf = await serve('keys.example.com', (one) => one)
+    await serve(
+      'two.example.com',
+      (one) => `${one}\n${authority.cert}`,
+      'https://keys.example.com/keys.json',
+    )
+    const advice = await adviseThumbprints(view(), 'https://two.example.com/one')
+    expect(advice.thumbprints).toEqual([sha1(authority.cert), sha1(leaf)])
+  })
+
+  test('none for a certificate that is wrong in another way, or a host that is away', async () => {
+    const { port } = servers[0] ?? {}
+    if (port !== undefined) ports.set('wrong.example.com', port)
+    const wrong = await adviseThumbprints(view(authority.cert), 'https://wrong.example.com/one')
+    expect(wrong.thumbprints).toEqual([])
+    expect(wrong.reason).toContain('would not help')
+    const away = await adviseThumbprints(view(), 'https://nobody.example.com/one')
+    expect(away.thumbprints).toEqual([])
+    expect(away.reason).toContain('cannot be reached')
+  })
+})
+
+describe('whether an issuer answers', () => {
+  test('over a public certificate, over a pinned one, and over no other', async () => {
+    expect(await faultOfIssuer(view(authority.cert), ISSUER, [])).toBeUndefined()
+    expect(await faultOfIssuer(view(), ISSUER, [sha1(authority.cert)])).toBeUndefined()
+    expect(await faultOfIssuer(view(), ISSUER, [])).toContain('cannot be read')
+    expect(await faultOfIssuer(view(), ISSUER, ['0'.repeat(40)])).toContain('cannot be read')
+  })
+
+  test('with the document of that issuer alone', async () => {
+    const other = 'https://leaf.example.com/one/two'
+    expect(await faultOfIssuer(view(authority.cert), other, [])).toContain('HTTP 404')
+    ports.set('alias.example.com', ports.get('leaf.example.com') ?? 0)
+    const { cert, key } = await authority.issue({
+      names: ['leaf.example.com', 'alias.example.com'],
+    })
+    servers[1]?.reload({ cert, key })
+    const alias = await faultOfIssuer(view(authority.cert), 'https://alias.example.com/one', [])
+    expect(alias).toBe('its document names issuer "https://leaf.example.com/one"')
+  })
+})
+
+describe('PODROLE_RESOLVE and PODROLE_CA_FILE', () => {
+  const sandbox = { AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' }
+
+  test('name places, one label at a time', () => {
+    const PODROLE_RESOLVE = 'a.example.com=127.0.0.1:1,*.issuer.sandbox=[::1]:2'
+    const view = readOutsideView({ ...sandbox, PODROLE_RESOLVE })
+    expect(view.placeOf('A.example.com')).toEqual({ address: '127.0.0.1', port: 1 })
+    expect(view.placeOf('b.issuer.sandbox')).toEqual({ address: '::1', port: 2 })
+    expect(view.placeOf('c.b.issuer.sandbox')).toBeUndefined()
+    expect(readOutsideView({}).placeOf('a.example.com')).toBeUndefined()
+  })
+
+  test.each([
+    [{ PODROLE_RESOLVE: 'a=127.0.0.1:1' }, 'UnsafeOutsideView'],
+    [
+      { PODROLE_CA_FILE: '/x', AWS_ENDPOINT_URL: 'https://localhost.example.com' },
+      'UnsafeOutsideView',
+    ],
+    [{ ...sandbox, PODROLE_RESOLVE: 'a=b:1' }, 'InvalidIssuerName'],
+    [{ ...sandbox, PODROLE_RESOLVE: 'a=127.0.0.1:99999' }, 'InvalidIssuerName'],
+    [{ ...sandbox, PODROLE_CA_FILE: '/nowhere/ca.pem' }, 'UnreadableFile'],
+  ])('%o is refused: %s', (environment, code) => {
+    let thrown: unknown
+    try {
+      readOutsideView(environment)
+    } catch (error) {
+      thrown = error
+    }
+    expect(codeOf(thrown)).toBe(code)
+  })
+})

@@ -1,0 +1,120 @@
+import { messageOf } from '../lib/errors.ts'
+import { DISCOVERY_PATH } from './documents.ts'
+import { fetchOutside, type OutsideView } from './outside-view.ts'
+import { readServedChain } from './served-chain.ts'
+
+/** Which thumbprints a provider needs, and why. */
+export interface ThumbprintAdvice {
+  readonly thumbprints: readonly string[]
+  /** One sentence. */
+  readonly reason: string
+}
+
+/** OpenSSL's codes for a chain whose authority is not known; a thumbprint helps with these alone. */
+const UNKNOWN_AUTHORITY =
+  /^(?:UNABLE_TO_GET_ISSUER_CERT|UNABLE_TO_GET_ISSUER_CERT_LOCALLY|UNABLE_TO_VERIFY_LEAF_SIGNATURE|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN)$/
+
+/**
+ * AWS falls back to thumbprints where its own library of authorities does not know the issuer's.
+ * That library is not published: an authority that is public here is taken as known there. Where
+ * the keys are on another host, its certificates count too.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
+ */
+export async function adviseThumbprints(
+  view: OutsideView,
+  issuer: string,
+): Promise<ThumbprintAdvice> {
+  const host = new URL(issuer).hostname
+  try {
+    const first = await adviseFor(view, host)
+    const other = await keysHost(view, issuer, first.thumbprints.length === 0)
+    if (other === undefined || other === host) return first
+    const second = await adviseFor(view, other)
+    return {
+      thumbprints: [...new Set([...first.thumbprints, ...second.thumbprints])],
+      reason: `${first.reason}; ${second.reason}`,
+    }
+  } catch (error) {
+    return {
+      thumbprints: [],
+      reason: `no thumbprint: ${messageOf(error)}; IAM reads the certificate itself`,
+    }
+  }
+}
+
+async function adviseFor(view: OutsideView, host: string): Promise<ThumbprintAdvice> {
+  const { fault, isPublic, lastThumbprint } = await readServedChain(view, host)
+  if (isPublic) {
+    return {
+      thumbprints: [],
+      reason: `no thumbprint: ${host} has a certificate of a public authority`,
+    }
+  }
+  if (!UNKNOWN_AUTHORITY.test(fault ?? '')) {
+    return {
+      thumbprints: [],
+      reason: `no thumbprint: the certificate of ${host} is no good (${fault ?? 'unknown'}), and a thumbprint would not help`,
+    }
+  }
+  return {
+    thumbprints: [lastThumbprint],
+    reason: `thumbprint ${lastThumbprint}: no public authority vouches for ${host} (${fault ?? ''})`,
+  }
+}
+
+/** The host of `jwks_uri`; undefined where the document cannot be read: STS will say so. */
+async function keysHost(
+  view: OutsideView,
+  issuer: string,
+  isVerified: boolean,
+): Promise<string | undefined> {
+  try {
+    const document = await fetchOutside(view, issuer + DISCOVERY_PATH, { isVerified })
+    const uri = textMember(document, 'jwks_uri')
+    return uri !== undefined && URL.canParse(uri) ? new URL(uri).hostname : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Whether an issuer's discovery document can be read from outside, over a certificate that is
+ * public or has one of the thumbprints; undefined where it can, else why not.
+ */
+export async function faultOfIssuer(
+  view: OutsideView,
+  issuer: string,
+  thumbprints: readonly string[],
+): Promise<string | undefined> {
+  const read = async (isVerified: boolean): Promise<string | undefined> => {
+    const document = await fetchOutside(view, issuer + DISCOVERY_PATH, { isVerified })
+    const named = textMember(document, 'issuer')
+    return named === issuer ? undefined : `its document names issuer ${JSON.stringify(named)}`
+  }
+  try {
+    return await read(true)
+  } catch (error) {
+    return (await isPinned(view, issuer, thumbprints))
+      ? read(false).catch(messageOf)
+      : messageOf(error)
+  }
+}
+
+async function isPinned(
+  view: OutsideView,
+  issuer: string,
+  thumbprints: readonly string[],
+): Promise<boolean> {
+  try {
+    const { isPublic, lastThumbprint } = await readServedChain(view, new URL(issuer).hostname)
+    return !isPublic && thumbprints.includes(lastThumbprint)
+  } catch {
+    return false
+  }
+}
+
+function textMember(value: unknown, name: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const found: unknown = Reflect.get(value, name)
+  return typeof found === 'string' ? found : undefined
+}

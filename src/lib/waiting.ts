@@ -1,0 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How long one waits for a service that shows writes late, and how often it is asked. */
+export interface Patience {
+  readonly totalMs: number
+  readonly firstDelayMs: number
+  readonly maxDelayMs: number
+}
+
+/** IAM shows a change to all of its reads within seconds. */
+export const IAM_PATIENCE: Patience = { totalMs: 20_000, firstDelayMs: 200, maxDelayMs: 2000 }
+
+/**
+ * Asks until `isDone` holds of the answer, with delays that double; the last answer when the time
+ * is over.
+ */
+export async function askUntil<T>(
+  ask: () => Promise<T>,
+  isDone: (answer: T) => boolean,
+  patience: Patience,
+): Promise<T> {
+  const until = performance.now() + patience.totalMs
+  let delay = patience.firstDelayMs
+  for (;;) {
+    const answer = await ask()
+    if (isDone(answer) || performance.now() + delay > until) return answer
+    await sleep(delay)
+    delay = Math.min(patience.maxDelayMs, delay * 2)
+  }
+}
