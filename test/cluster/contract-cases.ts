@@ -3,11 +3,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 
-/** One request and what must come of it. `$NS` is the case's namespace, `${x}` a saved value. */
+/**
+ * One request and what must come of it. `$NS` is the case's namespace, `${x}` a saved value, `$HOOK`
+ * the URL of the case's webhooks and `$CA` the caBundle that goes with it.
+ */
 export interface Step {
   /**
    * `METHOD PATH`. A path without a leading slash is one of the case's namespace or of the cluster:
-   * `pods/a/status?x=y`, `deployments.apps/a`. WATCH is a GET that reads `events` events.
+   * `pods/a/status?x=y`, `deployments.apps/a`. WATCH is a GET that reads `events` events, all until
+   * the server ends the watch where `events` is 0. `HOOK NAME` sets what the webhook `$HOOK/NAME`
+   * answers (a `WebhookAnswer`), `ASKED NAME` reads the requests of reviews that came to it.
+   * `RESTART` starts the API server anew, its history lost.
    */
   readonly do: string
   /** An object is sent as JSON, a text as it stands. */
@@ -18,6 +24,8 @@ export interface Step {
   /** A user of `USERS`, `anonymous`, or `Bearer TOKEN`; the administrator otherwise. */
   readonly as?: string
   readonly events?: number
+  /** What is done once a watch has begun. */
+  readonly meanwhile?: Step
   /** Ask again until it is answered so: what controllers do takes a moment. */
   readonly until?: boolean
   /** `409 AlreadyExists`: the status and, of a failure, the Status' reason. */
@@ -65,12 +73,19 @@ export function readCases(): ContractCase[] {
     if (!file.endsWith('.yaml')) continue
     const text = readFileSync(join(FOLDER, file), 'utf8')
     for (const { group, name, steps } of casesOf(parse(text, { merge: true }) as CaseFile)) {
-      const isRefusal = steps.some(({ is }) => Number.parseInt(String(is ?? 200), 10) >= 400)
+      const isRefusal = steps.some(refuses)
       const namespace = `case-${cases.length + 1}`
       cases.push({ group, name, namespace, steps, isRefusal })
     }
   }
   return cases
+}
+
+/** A watch is refused with an ERROR event in place of a status. */
+function refuses({ is, has }: Step): boolean {
+  const { events } = (has ?? {}) as { events?: readonly { type?: string }[] }
+  const isEndedByFault = events?.some(({ type }) => type === 'ERROR') ?? false
+  return isEndedByFault || Number.parseInt(String(is ?? 200), 10) >= 400
 }
 
 function casesOf(file: CaseFile): Pick<ContractCase, 'group' | 'name' | 'steps'>[] {
