@@ -54,9 +54,12 @@ export async function prepareContract(
 ): Promise<ContractCluster> {
   const webhooks = await startContractWebhooks()
   const context: Context = { target, webhooks, tokens: tokensOf(target) }
-  const runOf = ({ namespace }: ContractCase): Run => ({ context, namespace, saved: new Map() })
+  const runOf = (namespace: string): Run => ({ context, namespace, saved: new Map() })
+  for (const step of new Set(cases.flatMap(({ before }) => before))) {
+    await runStep(runOf('default'), step)
+  }
   const prepare = async (one: ContractCase): Promise<void> => {
-    const run = runOf(one)
+    const run = runOf(one.namespace)
     const body = { metadata: { name: one.namespace } }
     await runStep(run, { do: 'POST namespaces', body, is: 201 })
     for (const path of ['serviceaccounts/default', 'configmaps/kube-root-ca.crt']) {
@@ -68,7 +71,7 @@ export async function prepareContract(
   }
   return {
     run: async (one) => {
-      const run = runOf(one)
+      const run = runOf(one.namespace)
       for (const [index, step] of one.steps.entries()) {
         try {
           await runStep(run, step)
@@ -206,8 +209,10 @@ async function readEvents(response: Response, count: number): Promise<unknown[]>
 const GROUPS: Readonly<Record<string, string>> = {
   '': '/api/v1',
   apps: '/apis/apps/v1',
+  autoscaling: '/apis/autoscaling/v2',
   batch: '/apis/batch/v1',
   policy: '/apis/policy/v1',
+  'contract.example.test': '/apis/contract.example.test/v1',
   'coordination.k8s.io': '/apis/coordination.k8s.io/v1',
   'discovery.k8s.io': '/apis/discovery.k8s.io/v1',
   'events.k8s.io': '/apis/events.k8s.io/v1',
@@ -223,8 +228,8 @@ const GROUPS: Readonly<Record<string, string>> = {
 const OF_CLUSTER = new Set(
   `namespaces nodes persistentvolumes mutatingwebhookconfigurations tokenreviews
   validatingwebhookconfigurations clusterroles clusterrolebindings customresourcedefinitions
-  selfsubjectreviews subjectaccessreviews selfsubjectaccessreviews priorityclasses
-  storageclasses`.split(/\s+/),
+  selfsubjectreviews subjectaccessreviews selfsubjectaccessreviews selfsubjectrulesreviews
+  priorityclasses storageclasses ingressclasses`.split(/\s+/),
 )
 
 function pathOf(path: string, namespace: string): string {

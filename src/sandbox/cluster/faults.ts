@@ -247,6 +247,11 @@ export const fieldFault = {
     message: `Too long: may not be more than ${limit} bytes`,
     field,
   }),
+  tooMany: (field: string, count: number, limit: number): Cause => ({
+    reason: 'FieldValueTooMany',
+    message: `Too many: ${count}: must have at most ${limit} items`,
+    field,
+  }),
   notSupported: (field: string, value: unknown, supported: readonly string[]): Cause => ({
     reason: 'FieldValueNotSupported',
     message: `Unsupported value: ${quote(value)}: supported values: ${supported.map(quote).join(', ')}`,
