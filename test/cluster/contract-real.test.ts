@@ -3,6 +3,7 @@ import { findKubernetes } from '../support/kubernetes-binaries.ts'
 import { startRealCluster } from '../support/real-cluster.ts'
 import { lacks } from '../support/tools.ts'
 import { readCases } from './contract-cases.ts'
+import { CONTRACT_ISSUER } from './contract-targets.ts'
 import { declareContract } from './contract.suite.ts'
 
 const kubernetes = await findKubernetes()
@@ -13,7 +14,7 @@ describe.skipIf(isSkipped)('the contract, of kube-apiserver', () => {
     startRealCluster({
       programs: kubernetes.folder ?? '',
       name: 'contract',
-      issuer: 'https://contract.issuer.sandbox/one',
+      issuer: CONTRACT_ISSUER,
     }),
   )
 })

@@ -1,6 +1,11 @@
 /** Runs cases of the contract suite against one cluster. */
-import type { SandboxCluster } from '../../src/sandbox/cluster/cluster.ts'
 import type { ContractCase, Step } from './contract-cases.ts'
+import type { ContractTarget } from './contract-targets.ts'
+import {
+  type ContractWebhooks,
+  startContractWebhooks,
+  type WebhookAnswer,
+} from './contract-webhook.ts'
 
 /** A step that was not answered as the case says. */
 export class ContractFault extends Error {}
@@ -16,6 +21,7 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
 /** A cluster that the suite runs against. */
 export interface ContractCluster {
   run(one: ContractCase): Promise<void>
+  stop(): Promise<void>
 }
 
 interface Answer {
@@ -24,10 +30,17 @@ interface Answer {
   readonly body: unknown
 }
 
-interface Target {
-  readonly server: string
-  readonly ca: string
-  readonly tokens: Readonly<Record<string, string>>
+interface Context {
+  readonly target: ContractTarget
+  readonly webhooks: ContractWebhooks
+  tokens: Readonly<Record<string, string>>
+}
+
+/** A case under way. */
+interface Run {
+  readonly context: Context
+  readonly namespace: string
+  readonly saved: Map<string, string>
 }
 
 const AT_ONCE = 25
@@ -36,56 +49,59 @@ const ANSWER_MS = 20_000
 
 /** Makes the namespaces of all cases and waits until controllers have filled them. */
 export async function prepareContract(
-  cluster: SandboxCluster,
+  target: ContractTarget,
   cases: readonly ContractCase[],
 ): Promise<ContractCluster> {
-  const tokens: Record<string, string> = { admin: cluster.adminToken.reveal() }
-  for (const [user, groups] of Object.entries(USERS)) {
-    tokens[user] = cluster.tokenFor(user, groups).reveal()
+  const webhooks = await startContractWebhooks()
+  const context: Context = { target, webhooks, tokens: tokensOf(target) }
+  const runOf = (namespace: string): Run => ({ context, namespace, saved: new Map() })
+  for (const step of new Set(cases.flatMap(({ before }) => before))) {
+    await runStep(runOf('default'), step)
   }
-  const target = { server: cluster.server, ca: cluster.certificateAuthority, tokens }
-  const prepare = async ({ namespace }: ContractCase): Promise<void> => {
-    await runStep(target, namespace, new Map(), {
-      do: 'POST namespaces',
-      body: { metadata: { name: namespace } },
-      is: 201,
-    })
+  const prepare = async (one: ContractCase): Promise<void> => {
+    const run = runOf(one.namespace)
+    const body = { metadata: { name: one.namespace } }
+    await runStep(run, { do: 'POST namespaces', body, is: 201 })
     for (const path of ['serviceaccounts/default', 'configmaps/kube-root-ca.crt']) {
-      await runStep(target, namespace, new Map(), { do: `GET ${path}`, is: 200, until: true })
+      await runStep(run, { do: `GET ${path}`, is: 200, until: true })
     }
   }
   for (let at = 0; at < cases.length; at += AT_ONCE) {
     await Promise.all(cases.slice(at, at + AT_ONCE).map(prepare))
   }
   return {
-    run: async ({ namespace, steps }) => {
-      const saved = new Map<string, string>()
-      for (const [index, step] of steps.entries()) {
+    run: async (one) => {
+      const run = runOf(one.namespace)
+      for (const [index, step] of one.steps.entries()) {
         try {
-          await runStep(target, namespace, saved, step)
+          await runStep(run, step)
         } catch (error) {
           if (!(error instanceof ContractFault)) throw error
           throw new ContractFault(`step ${index + 1}, ${step.do}: ${error.message}`)
         }
       }
     },
+    stop: () => webhooks.stop(),
   }
 }
 
-async function runStep(
-  target: Target,
-  namespace: string,
-  saved: Map<string, string>,
-  written: Step,
-): Promise<void> {
-  const step = fill(written, namespace, saved) as Step
+function tokensOf(target: ContractTarget): Record<string, string> {
+  const users = Object.entries(USERS).map(([user, groups]) => [
+    user,
+    target.tokenFor(user, groups).reveal(),
+  ])
+  return { ...(Object.fromEntries(users) as object), admin: target.adminToken.reveal() }
+}
+
+async function runStep(run: Run, written: Step): Promise<void> {
+  const step = fill(run, written) as Step
   const end = Date.now() + UNTIL_MS
   for (;;) {
-    const answer = await ask(target, namespace, step)
+    const answer = await perform(run, step)
     const fault = faultOf(step, answer)
     if (fault === undefined) {
       for (const [name, path] of Object.entries(step.save ?? {})) {
-        saved.set(name, String(valueAt(answer.body, path)))
+        run.saved.set(name, String(valueAt(answer.body, path)))
       }
       return
     }
@@ -96,20 +112,42 @@ async function runStep(
   }
 }
 
-/** `$NS` and `${NAME}` in every text of a step. */
-function fill(value: unknown, namespace: string, saved: ReadonlyMap<string, string>): unknown {
+const done = (body: unknown): Answer => ({ status: 200, headers: new Headers(), body })
+
+async function perform(run: Run, step: Step): Promise<Answer> {
+  const { context } = run
+  const [method = '', path = ''] = step.do.split(' ')
+  const hook = `/${run.namespace}/${path}`
+  switch (method) {
+    case 'RESTART':
+      await context.target.restart()
+      context.tokens = tokensOf(context.target)
+      return done({})
+    case 'HOOK':
+      context.webhooks.answerWith(hook, step.body as WebhookAnswer)
+      return done({})
+    case 'ASKED':
+      return done({ requests: context.webhooks.askedAt(hook) })
+    default:
+      return ask(run, step)
+  }
+}
+
+/** `$NS`, `$HOOK`, `$CA` and `${NAME}` in every text of a step. */
+function fill(run: Run, value: unknown): unknown {
   if (typeof value === 'string') {
+    const { namespace, saved } = run
+    const { url, certificateAuthority } = run.context.webhooks
     return value
       .replaceAll('$NS', namespace)
+      .replaceAll('$HOOK', `${url}/${namespace}`)
+      .replaceAll('$CA', Buffer.from(certificateAuthority).toString('base64'))
       .replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => saved.get(name) ?? whole)
   }
-  if (Array.isArray(value)) return value.map((one) => fill(one, namespace, saved))
+  if (Array.isArray(value)) return value.map((one) => fill(run, one))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [
-      fill(key, namespace, saved),
-      fill(one, namespace, saved),
-    ]),
+    Object.entries(value).map(([key, one]) => [fill(run, key), fill(run, one)]),
   )
 }
 
@@ -120,13 +158,14 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   yaml: 'application/yaml',
 }
 
-async function ask(target: Target, namespace: string, step: Step): Promise<Answer> {
+async function ask(run: Run, step: Step): Promise<Answer> {
+  const { target, tokens } = run.context
   const [method = '', path = ''] = step.do.split(' ')
   const isWatch = method === 'WATCH'
-  const url = target.server + pathOf(path, namespace) + (isWatch ? watchQuery(path) : '')
+  const url = target.server + pathOf(path, run.namespace) + (isWatch ? watchQuery(path) : '')
   const { body } = step
   const given = step.as ?? 'admin'
-  const token = given.startsWith('Bearer ') ? given.slice(7) : target.tokens[given]
+  const token = given.startsWith('Bearer ') ? given.slice(7) : tokens[given]
   if (token === undefined && given !== 'anonymous') throw new ContractFault(`no user ${given}`)
   const response = await fetch(url, {
     method: isWatch ? 'GET' : method,
@@ -138,13 +177,14 @@ async function ask(target: Target, namespace: string, step: Step): Promise<Answe
       ...(step.accept !== undefined && { accept: step.accept }),
     },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    tls: { ca: target.ca },
+    tls: { ca: target.certificateAuthority },
     proxy: false,
     redirect: 'error',
     signal: AbortSignal.timeout(ANSWER_MS),
   })
   const { status, headers } = response
   if (isWatch && status === 200) {
+    if (step.meanwhile !== undefined) await runStep(run, step.meanwhile)
     return { status, headers, body: { events: await readEvents(response, step.events ?? 1) } }
   }
   const text = await response.text()
@@ -169,8 +209,10 @@ async function readEvents(response: Response, count: number): Promise<unknown[]>
 const GROUPS: Readonly<Record<string, string>> = {
   '': '/api/v1',
   apps: '/apis/apps/v1',
+  autoscaling: '/apis/autoscaling/v2',
   batch: '/apis/batch/v1',
   policy: '/apis/policy/v1',
+  'contract.example.test': '/apis/contract.example.test/v1',
   'coordination.k8s.io': '/apis/coordination.k8s.io/v1',
   'discovery.k8s.io': '/apis/discovery.k8s.io/v1',
   'events.k8s.io': '/apis/events.k8s.io/v1',
@@ -186,8 +228,8 @@ const GROUPS: Readonly<Record<string, string>> = {
 const OF_CLUSTER = new Set(
   `namespaces nodes persistentvolumes mutatingwebhookconfigurations tokenreviews
   validatingwebhookconfigurations clusterroles clusterrolebindings customresourcedefinitions
-  selfsubjectreviews subjectaccessreviews selfsubjectaccessreviews priorityclasses
-  storageclasses`.split(/\s+/),
+  selfsubjectreviews subjectaccessreviews selfsubjectaccessreviews selfsubjectrulesreviews
+  priorityclasses storageclasses ingressclasses`.split(/\s+/),
 )
 
 function pathOf(path: string, namespace: string): string {

@@ -32,11 +32,19 @@ const READY_MS = 90_000
 const ATTEMPTS = 3
 const SERVER_NAMES = ['127.0.0.1', 'localhost', 'kubernetes', 'kubernetes.default.svc']
 
+export interface RealCluster extends ServedCluster {
+  /**
+   * Compacts etcd at its present revision and starts kube-apiserver anew, at the same port: what
+   * its watch cache held of the time before outlives a compaction, and no start.
+   */
+  restart(): Promise<void>
+}
+
 /**
  * Starts a cluster and waits until it is ready with its first namespaces' service accounts.
  * @throws Error with the last lines of the program that ended, or that is not ready in 90 s
  */
-export async function startRealCluster(options: RealClusterOptions): Promise<ServedCluster> {
+export async function startRealCluster(options: RealClusterOptions): Promise<RealCluster> {
   for (let attempt = 1; ; attempt += 1) {
     const running: (() => Promise<void>)[] = []
     const stop = async (): Promise<void> => {
@@ -65,7 +73,7 @@ async function startOnce(
   options: RealClusterOptions,
   running: (() => Promise<void>)[],
   stop: () => Promise<void>,
-): Promise<ServedCluster> {
+): Promise<RealCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'podrole-cluster-'))
   running.push(async () => rmSync(folder, { recursive: true, force: true }))
   const users = new UserTokens()
@@ -82,7 +90,9 @@ async function startOnce(
   const server = `https://127.0.0.1:${port}`
   const ca = files.authority.cert
   const etcd = start('etcd', etcdFlags(folder, etcdPort, peerPort))
-  const api = start('kube-apiserver', serverFlags(options, files, { etcdPort, port }))
+  const startApi = (): ChildProgram =>
+    start('kube-apiserver', serverFlags(options, files, { etcdPort, port }))
+  let api = startApi()
   const ask = (path: string): Promise<Response> =>
     fetch(server + path, {
       headers: { authorization: `Bearer ${files.adminToken}` },
@@ -91,7 +101,9 @@ async function startOnce(
       redirect: 'error',
       signal: AbortSignal.timeout(5000),
     })
-  await waitFor([etcd, api], 'kube-apiserver', async () => (await ask('/readyz')).ok)
+  const waitForApi = (): Promise<void> =>
+    waitFor([etcd, api], 'kube-apiserver', async () => (await ask('/readyz')).ok)
+  await waitForApi()
   const kubeconfig = kubeconfigOf(options.name, server, files, { token: files.adminToken })
   writeFileSync(join(folder, 'kubeconfig'), kubeconfig, { mode: 0o600 })
   const manager = start('kube-controller-manager', managerFlags(folder))
@@ -101,7 +113,29 @@ async function startOnce(
     'kube-controller-manager',
     async () => (await ask(account)).ok,
   )
-  return clusterOf(options, files, { server, kubeconfig, users, stop })
+  const restart = async (): Promise<void> => {
+    await api.stop()
+    await compactEtcd(etcdPort)
+    api = startApi()
+    await waitForApi()
+  }
+  return { ...clusterOf(options, files, { server, kubeconfig, users, stop }), restart }
+}
+
+/** Through etcd's JSON gateway: revisions before the present one are forgotten. */
+async function compactEtcd(port: number): Promise<void> {
+  const ask = async (path: string, body: object): Promise<unknown> => {
+    const response = await fetch(`http://127.0.0.1:${port}/v3/${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      proxy: false,
+      signal: AbortSignal.timeout(5000),
+    })
+    if (!response.ok) throw new Error(`etcd answered ${path} with ${await response.text()}`)
+    return response.json()
+  }
+  const { header } = (await ask('maintenance/status', {})) as { header: { revision: string } }
+  await ask('kv/compaction', { revision: header.revision, physical: true })
 }
 
 function clusterOf(

@@ -19,7 +19,10 @@ export async function bindPod(
 ): Promise<void> {
   checkKind('v1', 'Binding', body)
   const rest = omit(body, 'apiVersion', 'kind', 'metadata')
-  const target = recordAt(decodeAs(BINDING, 'Binding', rest, operation), 'target')
+  const target = recordAt(
+    decodeAs(BINDING, { kind: 'Binding', version: 'v1' }, rest, operation),
+    'target',
+  )
   const node = stringAt(target, 'name')
   const kindOf = stringAt(target, 'kind')
   const causes = [

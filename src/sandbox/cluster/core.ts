@@ -46,6 +46,8 @@ export interface Operation {
   readonly user: UserInfo
   readonly dryRun: boolean
   readonly fieldValidation: FieldValidation
+  /** What is decoded is what a patch made. */
+  readonly isPatch?: boolean
   /** A `Warning: 299` header of the answer. */
   warn(text: string): void
 }

@@ -1,5 +1,5 @@
-import { badRequest } from './faults.ts'
-import type { ApiObject, JsonRecord } from './objects.ts'
+import { type ApiFault, badRequest, fieldFault, invalid } from './faults.ts'
+import { stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { apiVersionOf, type CustomBehaviour, type ResourceType } from './resource-types.ts'
 import { any, DecodeFault, decodeObject, obj, type ObjectSchema, str } from './schema.ts'
 import { METADATA, objectSchemaOf } from './types/metadata.ts'
@@ -9,26 +9,32 @@ export type FieldValidation = 'Ignore' | 'Warn' | 'Strict'
 
 export interface Decoding {
   readonly fieldValidation: FieldValidation
+  /** The object is what a patch made: kube-apiserver says otherwise what is wrong with it. */
+  readonly isPatch?: boolean
   warn(text: string): void
 }
+
+/** What messages name a body by. */
+export type KindVersion = Pick<ResourceType, 'kind' | 'version'>
 
 /** For objects that the server itself makes. */
 export const LENIENT: Decoding = { fieldValidation: 'Ignore', warn: () => undefined }
 
 /**
- * Untrusted JSON as a type's object, checked against its schema. apiVersion and kind may be left
- * out, as kube-apiserver lets them.
- * @throws ApiFault BadRequest
+ * Untrusted JSON as a type's object, checked against its schema. apiVersion and kind of built-in
+ * types may be left out, as kube-apiserver lets them.
+ * @throws ApiFault BadRequest, Invalid
  */
 export function decodeResource(
   type: ResourceType,
   value: JsonRecord,
   decoding: Decoding,
 ): ApiObject {
-  checkKind(apiVersionOf(type), type.kind, value)
+  if (type.custom === undefined) checkKind(apiVersionOf(type), type.kind, value)
+  else checkCustomKind(type, value)
   const decoded =
     type.custom === undefined
-      ? decodeAs(objectSchemaOf(type), type.kind, value, decoding)
+      ? decodeAs(objectSchemaOf(type), type, value, decoding)
       : decodeCustom(type, type.custom, value, decoding)
   const { metadata } = decoded
   return {
@@ -49,10 +55,31 @@ function decodeCustom(
   const names = Object.keys(value).filter((name) => name !== '__proto__')
   const open = Object.fromEntries(names.map((name) => [name, any]))
   const schema = obj({ ...open, apiVersion: str, kind: str, metadata: METADATA })
-  const decoded = structuredClone(decodeAs(schema, type.kind, value, decoding))
+  const decoded = structuredClone(decodeAs(schema, type, value, decoding))
   const { pruned, value: kept } = custom.prune(decoded)
-  reportUnknown(type.kind, pruned, decoding)
+  reportUnknown(type, value, { fields: pruned, decoding })
   return kept
+}
+
+/** Custom objects say what they are: no Go type does it for them. */
+function checkCustomKind(type: ResourceType, value: JsonRecord): void {
+  const { kind } = value
+  const apiVersion = value['apiVersion'] ?? ''
+  if (typeof kind !== 'string' || kind === '') {
+    const text = JSON.stringify(value)
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${type.kind}): Object 'Kind' is missing in '${text.slice(0, 500)}'`,
+    )
+  }
+  if (apiVersion !== apiVersionOf(type)) {
+    throw badRequest(
+      `the API version in the data (${shown(apiVersion)}) does not match the expected API version (${apiVersionOf(type)})`,
+    )
+  }
+  if (kind === type.kind) return
+  const name = stringAt(value['metadata'], 'name')
+  const says = `must be ${type.kind}`
+  throw invalid({ group: type.group, kind }, name, [fieldFault.invalid('kind', kind, says)])
 }
 
 /** @throws ApiFault BadRequest, when a body's kind is not the one that is wanted */
@@ -80,7 +107,7 @@ const shown = (value: unknown): string =>
  */
 export function decodeAs(
   schema: ObjectSchema,
-  kind: string,
+  type: KindVersion,
   value: JsonRecord,
   decoding: Decoding,
 ): JsonRecord {
@@ -90,20 +117,37 @@ export function decodeAs(
     decoded = decodeObject(schema, value, report)
   } catch (thrown) {
     if (thrown instanceof DecodeFault) {
-      throw badRequest(`${kind} cannot be handled as a ${kind}: ${thrown.message.slice(0, 500)}`)
+      throw unhandled(type, value, decoding, thrown.message.slice(0, 500))
     }
     throw thrown
   }
-  reportUnknown(kind, report.unknownFields, decoding)
+  reportUnknown(type, value, { fields: report.unknownFields, decoding })
   return decoded
 }
 
-function reportUnknown(kind: string, fields: readonly string[], decoding: Decoding): void {
+function unhandled(
+  { kind, version }: KindVersion,
+  value: JsonRecord,
+  { isPatch = false }: Decoding,
+  says: string,
+): ApiFault {
+  if (isPatch) {
+    const shown = JSON.stringify(value).slice(0, 2000)
+    return invalid({ group: '', kind: '' }, '', [fieldFault.invalid('patch', shown, says)])
+  }
+  return badRequest(
+    `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${says}`,
+  )
+}
+
+function reportUnknown(
+  type: KindVersion,
+  value: JsonRecord,
+  { fields, decoding }: { readonly fields: readonly string[]; readonly decoding: Decoding },
+): void {
   const unknown = fields.map((field) => `unknown field ${JSON.stringify(field)}`)
   if (unknown.length > 0 && decoding.fieldValidation === 'Strict') {
-    throw badRequest(
-      `${kind} cannot be handled as a ${kind}: strict decoding error: ${unknown.join(', ')}`,
-    )
+    throw unhandled(type, value, decoding, `strict decoding error: ${unknown.join(', ')}`)
   }
   if (decoding.fieldValidation === 'Warn') for (const text of unknown) decoding.warn(text)
 }

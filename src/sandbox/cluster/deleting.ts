@@ -4,7 +4,6 @@ import { checkKind, decodeAs } from './decoding.ts'
 import { conflict, fieldFault, invalid } from './faults.ts'
 import { formatTime, omit, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { JOBS } from './types/batch.ts'
-import { NAMESPACES } from './types/core.ts'
 import { PODS } from './types/pods.ts'
 import { DELETE_OPTIONS } from './types/reviews.ts'
 import { findObject, isFinished, type Target } from './updating.ts'
@@ -35,7 +34,12 @@ export function readDeleteOptions(
   const rest = omit(body ?? {}, 'apiVersion', 'kind')
   // The group of DeleteOptions is every group's own, so any apiVersion passes, as in Kubernetes.
   if (kind !== undefined) checkKind('', 'DeleteOptions', { kind })
-  const decoded = decodeAs(DELETE_OPTIONS, 'DeleteOptions', rest, operation)
+  const decoded = decodeAs(
+    DELETE_OPTIONS,
+    { kind: 'DeleteOptions', version: 'v1' },
+    rest,
+    operation,
+  )
   const asked = query.get('gracePeriodSeconds')
   const grace = decoded['gracePeriodSeconds'] ?? (asked === null ? undefined : Number(asked))
   const propagation = stringAt(decoded, 'propagationPolicy') || query.get('propagationPolicy') || ''
@@ -138,6 +142,9 @@ function markDeleted(
     metadata.deletionTimestamp === undefined ? undefined : metadata.deletionGracePeriodSeconds
   // A second delete may shorten the grace period, never lengthen it.
   if (before === undefined || grace < before) {
+    if (metadata.deletionTimestamp === undefined) {
+      type.prepareDelete?.(marked, formatTime(core.clock.now()))
+    }
     metadata.deletionTimestamp ??= formatTime(core.clock.now() + grace * 1000)
     metadata.deletionGracePeriodSeconds = grace
     if (before !== undefined)
@@ -149,8 +156,6 @@ function markDeleted(
   if (added !== undefined && metadata.finalizers?.includes(added) !== true) {
     metadata.finalizers = [...(metadata.finalizers ?? []), added]
   }
-  if (type === NAMESPACES)
-    marked['status'] = { ...recordAt(marked, 'status'), phase: 'Terminating' }
   return marked
 }
 

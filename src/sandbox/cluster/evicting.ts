@@ -37,7 +37,12 @@ export async function evictPod(
   operation: Operation,
 ): Promise<void> {
   checkKind('policy/v1', 'Eviction', body)
-  const eviction = decodeAs(EVICTION, 'Eviction', omit(body, 'apiVersion', 'kind'), operation)
+  const eviction = decodeAs(
+    EVICTION,
+    { kind: 'Eviction', version: 'v1' },
+    omit(body, 'apiVersion', 'kind'),
+    operation,
+  )
   const named = stringAt(eviction['metadata'], 'name')
   if (named !== '' && named !== ref.name) {
     throw badRequest('name in URL does not match name in Eviction object')

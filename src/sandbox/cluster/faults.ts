@@ -173,9 +173,13 @@ export function tooLarge(message: string): ApiFault {
   return new ApiFault({ reason: 'RequestEntityTooLarge', code: 413, message })
 }
 
-/** A watch or a continue token that is older than the history that is kept. */
-export function expired(message: string): ApiFault {
-  return new ApiFault({ reason: 'Expired', code: 410, message })
+/**
+ * A version that is older than the history that is kept. `continues` is the token that goes on with
+ * the list of now.
+ */
+export function expired(message: string, continues?: string): ApiFault {
+  const metadata = continues === undefined ? {} : { continue: continues }
+  return new ApiFault({ reason: 'Expired', code: 410, message, metadata })
 }
 
 /** A read at a resourceVersion that the server has not reached. */
@@ -241,6 +245,11 @@ export const fieldFault = {
   tooLong: (field: string, limit: number): Cause => ({
     reason: 'FieldValueTooLong',
     message: `Too long: may not be more than ${limit} bytes`,
+    field,
+  }),
+  tooMany: (field: string, count: number, limit: number): Cause => ({
+    reason: 'FieldValueTooMany',
+    message: `Too many: ${count}: must have at most ${limit} items`,
     field,
   }),
   notSupported: (field: string, value: unknown, supported: readonly string[]): Cause => ({

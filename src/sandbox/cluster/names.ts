@@ -2,6 +2,7 @@ import { fieldFault, type Cause } from './faults.ts'
 
 const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/
 const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/
+const DNS_1035 = /^[a-z](?:[-a-z0-9]*[a-z0-9])?$/
 const QUALIFIED = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 const LABEL_VALUE = /^(?:(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/
 const ANNOTATION_BYTES_MAX = 256 * 1024
@@ -10,6 +11,8 @@ const LABEL_SAYS =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 const SUBDOMAIN_SAYS =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+const DNS_1035_SAYS =
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 const QUALIFIED_SAYS =
   "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 const LABEL_VALUE_SAYS =
@@ -25,6 +28,9 @@ export const checkLabelName: NameRule = (name) =>
 /** RFC 1123 subdomain: most objects' names. */
 export const checkSubdomainName: NameRule = (name) =>
   checkName(name, 253, SUBDOMAIN, SUBDOMAIN_SAYS)
+
+/** RFC 1035 label: what a definition names. */
+export const checkDns1035Name: NameRule = (name) => checkName(name, 63, DNS_1035, DNS_1035_SAYS)
 
 /** Names that need only be one segment of a path (RBAC's). */
 export const checkPathSegmentName: NameRule = (name) =>

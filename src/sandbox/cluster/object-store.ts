@@ -115,7 +115,7 @@ export class ObjectStore {
     const stored: ApiObject = {
       apiVersion: apiVersionOf(type),
       kind: type.kind,
-      ...object,
+      ...(type.custom?.toStorage(object) ?? object),
       metadata: { ...object.metadata, resourceVersion: String(this.#revision) },
     }
     rows.set(key, stored)

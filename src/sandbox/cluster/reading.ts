@@ -1,5 +1,5 @@
 import type { ClusterCore } from './core.ts'
-import { badRequest, expired } from './faults.ts'
+import { ApiFault, badRequest, expired } from './faults.ts'
 import { checkListOptions } from './list-options.ts'
 import { keyOf } from './object-store.ts'
 import { omit, type ApiObject, type JsonRecord } from './objects.ts'
@@ -58,13 +58,15 @@ export interface ListResult {
 }
 
 interface Continuation {
-  readonly revision: number
+  /** Of the list's first page; undefined goes on with the list as it is now. */
+  readonly revision: number | undefined
   readonly after: string
 }
 
 /**
  * Lists with selectors, `limit` and `continue`: pages after the first show what was there at the
- * first one's resourceVersion, as long as the history reaches back to it.
+ * first one's resourceVersion, as long as the history reaches back to it. What refuses a page whose
+ * history is gone holds a token that goes on with the list of now.
  * @throws ApiFault BadRequest, Expired, Timeout
  */
 export function listObjects(core: ClusterCore, scope: Scope, query: URLSearchParams): ListResult {
@@ -81,12 +83,7 @@ export function listObjects(core: ClusterCore, scope: Scope, query: URLSearchPar
   const isExact = query.get('resourceVersionMatch') === 'Exact'
   if (wanted !== undefined) store.checkRevision(wanted)
   const revision = from?.revision ?? (isExact ? (wanted ?? store.revision) : store.revision)
-  let objects: ApiObject[]
-  try {
-    objects = store.listAt(scope.type, scope.namespace, revision)
-  } catch (thrown) {
-    throw from === undefined ? thrown : tooOldToContinue()
-  }
+  const objects = listAt(core, scope, revision, from)
   const rest =
     from === undefined ? objects : objects.filter((object) => pathOf(object) > from.after)
   const selected = rest.filter(selects)
@@ -102,6 +99,21 @@ export function listObjects(core: ClusterCore, scope: Scope, query: URLSearchPar
       continue: writeContinuation({ revision, after: pathOf(last) }),
       ...(!hasSelector && { remainingItemCount: selected.length - page.length }),
     },
+  }
+}
+
+function listAt(
+  { store }: ClusterCore,
+  { type, namespace }: Scope,
+  revision: number,
+  from: Continuation | undefined,
+): ApiObject[] {
+  try {
+    return store.listAt(type, namespace, revision)
+  } catch (thrown) {
+    if (!(thrown instanceof ApiFault) || thrown.code !== 'Expired') throw thrown
+    if (from === undefined) throw expired('The resourceVersion for the provided list is too old.')
+    throw expired(TOO_OLD_TO_CONTINUE, writeContinuation({ ...from, revision: undefined }))
   }
 }
 
@@ -129,7 +141,7 @@ function readLimit(query: URLSearchParams): number {
 }
 
 function writeContinuation({ revision, after }: Continuation): string {
-  const text = JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: after })
+  const text = JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision ?? -1, start: after })
   return Buffer.from(text).toString('base64url')
 }
 
@@ -140,7 +152,7 @@ function readContinuation(token: string): Continuation {
       const revision: unknown = Reflect.get(value, 'rv')
       const after: unknown = Reflect.get(value, 'start')
       if (Number.isSafeInteger(revision) && typeof after === 'string') {
-        return { revision: Number(revision), after }
+        return { revision: revision === -1 ? undefined : Number(revision), after }
       }
     }
   } catch {
@@ -149,7 +161,5 @@ function readContinuation(token: string): Continuation {
   throw badRequest('continue key is not valid')
 }
 
-const tooOldToContinue = (): Error =>
-  expired(
-    'The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.',
-  )
+const TOO_OLD_TO_CONTINUE =
+  'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'

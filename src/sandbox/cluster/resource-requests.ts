@@ -5,7 +5,15 @@ import type { ClusterCore, Operation } from './core.ts'
 import { createObject } from './creating.ts'
 import type { FieldValidation } from './decoding.ts'
 import { deleteObject, readDeleteOptions, type DeleteOptions, type Deletion } from './deleting.ts'
-import { badRequest, fieldFault, invalid, methodNotAllowed, resourceNotFound } from './faults.ts'
+import {
+  badRequest,
+  fieldFault,
+  forbidden,
+  invalid,
+  methodNotAllowed,
+  notFound,
+  resourceNotFound,
+} from './faults.ts'
 import { evictPod } from './evicting.ts'
 import { encodedResponse, negotiate, type Negotiated } from './negotiation.ts'
 import { proxyExec, proxyLog } from './node-proxy.ts'
@@ -96,7 +104,8 @@ export async function answerResource(
   if (special !== undefined && path.namespace !== undefined) {
     return special(core, { namespace: path.namespace, name: path.name }, asked)
   }
-  return answerObject(core, verb, { ...asked, name: path.name })
+  const named = { ...asked, name: path.name }
+  return path.subresource === 'scale' ? answerScale(core, named) : answerObject(core, verb, named)
 }
 
 function checkServed(type: ResourceType, path: ResourcePath, verb: string): void {
@@ -104,6 +113,7 @@ function checkServed(type: ResourceType, path: ResourcePath, verb: string): void
   if (!type.namespaced && hasNamespace) throw resourceNotFound()
   if (path.subresource !== undefined) {
     const found = type.subresources.find(({ name }) => name === path.subresource)
+    if (found === undefined && type.custom !== undefined) throw notFound(type, path.name ?? '')
     if (found === undefined || type.namespaced !== hasNamespace) throw resourceNotFound()
     if (!found.verbs.includes(verb as Verb)) throw methodNotAllowed()
     return
@@ -113,9 +123,19 @@ function checkServed(type: ResourceType, path: ResourcePath, verb: string): void
   const isMisplaced =
     verb === 'create' ? path.name !== undefined : isOnName !== (path.name !== undefined)
   const isWatchOfOne = verb === 'watch' && path.name !== undefined
+  // The custom ones have no such path at all.
+  if (type.custom !== undefined && verb === 'create' && type.namespaced && !hasNamespace) {
+    throw resourceNotFound()
+  }
   const isAcross =
     type.namespaced && !hasNamespace && (verb === 'create' || verb === 'deletecollection')
-  if (!type.verbs.includes(verb as Verb) || (isMisplaced && !isWatchOfOne) || isAcross) {
+  const isTerminating = type.custom?.isTerminating === true
+  if (isTerminating && verb === 'create') {
+    const says = 'create not allowed while custom resource definition is terminating'
+    throw forbidden(type, '', says)
+  }
+  const isServed = isTerminating || type.verbs.includes(verb as Verb)
+  if (!isServed || (isMisplaced && !isWatchOfOne) || isAcross) {
     throw methodNotAllowed()
   }
 }
@@ -247,7 +267,8 @@ async function answerObject(
     }
     case 'patch': {
       const change = readPatch(type, await readText(request), mediaTypeOf(request))
-      return shaped(core, await updateObject(core, target, change, operation), asked)
+      const patching = { ...operation, isPatch: true }
+      return shaped(core, await updateObject(core, target, change, patching), asked)
     }
     default: {
       const options = await deleteOptionsOf(asked)
@@ -301,17 +322,25 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     const status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }
     return encodedResponse(status, 201, negotiated)
   },
-  scale: async (core, ref, { request, type, operation, negotiated }) => {
-    const target = { type, ...ref }
-    if (request.method === 'GET') return encodedResponse(readScale(core, target), 200, negotiated)
-    const change =
-      request.method === 'PATCH'
-        ? readPatch(SCALES, await readText(request), mediaTypeOf(request))
-        : await requireBody(request).then((body) => () => body)
-    return encodedResponse(await updateScale(core, target, change, operation), 200, negotiated)
-  },
   log: (core, ref, { request, query }) => proxyLog(core, ref, request, query),
   exec: (core, ref, { request, query }) => proxyExec(core, ref, request, query),
+}
+
+async function answerScale(
+  core: ClusterCore,
+  asked: ResourceRequest & { readonly name: string },
+): Promise<Response> {
+  const { request, type, path, operation, name } = asked
+  const target = targetOf(type, path.namespace, name)
+  const spoken = { ...asked, type: SCALES }
+  if (request.method === 'GET') return shaped(core, readScale(core, target), spoken)
+  // No strategic merge patch is for anything of a custom object.
+  const patched = type.custom === undefined ? SCALES : type
+  const change =
+    request.method === 'PATCH'
+      ? readPatch(patched, await readText(request), mediaTypeOf(request))
+      : await requireBody(request).then((body) => () => body)
+  return shaped(core, await updateScale(core, target, change, operation), spoken)
 }
 
 function tableOptions(

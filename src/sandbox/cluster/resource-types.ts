@@ -25,13 +25,18 @@ export interface Subresource {
   readonly verbs: readonly Verb[]
 }
 
+/** What a column shows of an object; null where it shows nothing. */
+type Cell = string | number | boolean | null
+
 /** A column of `kubectl get`. */
 export interface Column {
   readonly name: string
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date'
   /** 1 shows it with `-o wide` only. */
   readonly priority?: number
-  cell(object: ApiObject, nowMs: number): string | number
+  readonly format?: string
+  readonly description?: string
+  cell(object: ApiObject, nowMs: number): Cell
 }
 
 /** What a type has that a CustomResourceDefinition made. */
@@ -39,6 +44,8 @@ export interface CustomBehaviour {
   /** The version under which objects are counted and collected; all versions share them. */
   readonly isStorage: boolean
   readonly isServed: boolean
+  /** Its definition is being deleted: no new objects, whatever `verbs` leaves out besides. */
+  readonly isTerminating: boolean
   /** The definition's `openAPIV3Schema`. */
   readonly schema: JsonRecord
   /** Said with every answer of a deprecated version. */
@@ -49,6 +56,8 @@ export interface CustomBehaviour {
   prune(value: JsonRecord): { readonly value: JsonRecord; readonly pruned: readonly string[] }
   /** A stored object of any version as one of this version; the same one for the same object. */
   view(stored: ApiObject): ApiObject
+  /** An object of this version as the storage version keeps it. */
+  toStorage(object: ApiObject): ApiObject
   validateStatus(object: ApiObject): Cause[]
 }
 
@@ -81,6 +90,8 @@ export interface ResourceType extends GroupResource {
   defaults?(object: ApiObject): void
   /** What is only done once, when the object is made: initial status, allocated fields. In place. */
   prepareCreate?(object: ApiObject, others: () => readonly ApiObject[]): void
+  /** What the first request to delete changes besides the metadata. In place; `at` is its time. */
+  prepareDelete?(object: ApiObject, at: string): void
   /** What becomes of its dependents where a request to delete does not say; they go by default. */
   readonly orphansByDefault?: boolean
   /** Carries over what the server allocated and a client may leave out. In place. */

@@ -6,6 +6,8 @@ import { checkSubdomainName } from './names.ts'
 import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { OBJECT_VERBS, type ResourceType } from './resource-types.ts'
 import { int, obj, str } from './schema.ts'
+import { AGE_COLUMN, column, NAME_COLUMN } from './types/columns.ts'
+import { countOf } from './types/workloads.ts'
 import { findObject, updateObject, type Target } from './updating.ts'
 
 /** The kind that the scale subresource speaks; nothing of it is kept. */
@@ -21,6 +23,12 @@ export const SCALES: ResourceType = {
   subresources: [],
   nameRule: checkSubdomainName,
   schema: obj({ spec: obj({ replicas: int }), status: obj({ replicas: int, selector: str }) }),
+  columns: [
+    NAME_COLUMN,
+    column('Desired', (scale) => countOf(scale, 'spec', 'replicas'), { type: 'integer' }),
+    column('Available', (scale) => countOf(scale, 'status', 'replicas'), { type: 'integer' }),
+    { ...AGE_COLUMN, type: 'date' },
+  ],
 }
 
 /** The Scale of a stored workload. */
@@ -82,10 +90,12 @@ export async function updateScale(
     target,
     (stored) => {
       const wanted = decodeResource(SCALES, change(scaleOf(stored, target.type)), operation)
-      checkScale(target, wanted)
+      checkPlace(target, wanted)
       const { resourceVersion } = wanted.metadata
       const paths = target.type.custom?.scale
+      // The custom object's own rules judge the count.
       if (paths !== undefined) return withCustomScale(stored, paths, wanted)
+      checkCount(target, wanted)
       return {
         ...stored,
         metadata: { ...stored.metadata, ...(resourceVersion && { resourceVersion }) },
@@ -102,11 +112,20 @@ export function readScale(core: ClusterCore, target: Target): ApiObject {
   return scaleOf(findObject(core, target), target.type)
 }
 
-function checkScale({ name }: Target, wanted: ApiObject): void {
-  const own = wanted.metadata.name
-  if (own !== undefined && own !== name) {
-    throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`)
+function checkPlace({ name, namespace }: Target, { metadata }: ApiObject): void {
+  if (metadata.name !== undefined && metadata.name !== name) {
+    throw badRequest(
+      `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
+    )
   }
+  if (metadata.namespace !== undefined && metadata.namespace !== namespace) {
+    throw badRequest(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    )
+  }
+}
+
+function checkCount({ name }: Target, wanted: ApiObject): void {
   const replicas = Number(recordAt(wanted, 'spec')['replicas'] ?? 0)
   if (replicas >= 0) return
   const says = 'must be greater than or equal to 0'

@@ -11,9 +11,12 @@ type ScalarKind =
   | 'bytes'
   | 'any'
 
+/** Reads a part of an object that has rules of its own. @throws DecodeFault */
+export type PartReader = (raw: unknown, path: string, report: DecodeReport) => unknown
+
 /** `keepsEmpty`: '', 0, false and [] are written out as they are, as Go's pointers are. */
 export type Schema =
-  | { readonly kind: ScalarKind; readonly keepsEmpty?: boolean }
+  | { readonly kind: ScalarKind; readonly keepsEmpty?: boolean; readonly read?: PartReader }
   | { readonly kind: 'map'; readonly of: Schema }
   | {
       readonly kind: 'list'
@@ -42,6 +45,7 @@ export const intOrString: Schema = { kind: 'int-or-string' }
 export const time: Schema = { kind: 'time' }
 export const bytes: Schema = { kind: 'bytes' }
 export const any: Schema = { kind: 'any' }
+export const part = (read: PartReader): Schema => ({ kind: 'any', read })
 export const map = (of: Schema): Schema => ({ kind: 'map', of })
 export const list = (of: Schema): Schema => ({ kind: 'list', of })
 export const keptList = (of: Schema): Schema => ({ kind: 'list', of, keepsEmpty: true })
@@ -78,15 +82,7 @@ export function decodeObject(
   schema: ObjectSchema,
   value: JsonRecord,
   report: DecodeReport,
-): JsonRecord {
-  return decodeFields(schema, value, '', report)
-}
-
-function decodeFields(
-  schema: ObjectSchema,
-  value: JsonRecord,
-  path: string,
-  report: DecodeReport,
+  path = '',
 ): JsonRecord {
   const decoded: JsonRecord = {}
   for (const [field, raw] of Object.entries(value)) {
@@ -107,7 +103,7 @@ function decode(schema: Schema, raw: unknown, path: string, report: DecodeReport
   switch (schema.kind) {
     case 'object':
       if (!isRecord(raw)) throw mismatch(raw, path, 'object')
-      return decodeFields(schema, raw, path, report)
+      return decodeObject(schema, raw, report, path)
     case 'map': {
       if (!isRecord(raw)) throw mismatch(raw, path, 'map')
       const decoded: JsonRecord = {}
@@ -120,7 +116,7 @@ function decode(schema: Schema, raw: unknown, path: string, report: DecodeReport
       if (!Array.isArray(raw)) throw mismatch(raw, path, 'list')
       return raw.map((item, at) => decodeItem(schema.of, item, `${path}[${at}]`, report))
     default:
-      return decodeScalar(schema.kind, raw, path)
+      return schema.read?.(raw, path, report) ?? decodeScalar(schema.kind, raw, path)
   }
 }
 
@@ -129,6 +125,7 @@ function decodeItem(schema: Schema, raw: unknown, path: string, report: DecodeRe
   if (raw !== null) return decode(schema, raw, path, report)
   if (schema.kind === 'object' || schema.kind === 'map') return {}
   if (schema.kind === 'list') return []
+  if (schema.kind === 'any') return schema.read === undefined ? null : {}
   return schema.kind === 'integer' ? 0 : schema.kind === 'boolean' ? false : ''
 }
 
@@ -188,7 +185,8 @@ function isDropped(schema: Schema, value: unknown): boolean {
   return value === '' || value === 0 || value === false
 }
 
-function mismatch(raw: unknown, path: string, wanted: string): DecodeFault {
+/** Go's words for a JSON type that is not the field's. */
+export function mismatch(raw: unknown, path: string, wanted: string): DecodeFault {
   const found = Array.isArray(raw)
     ? 'array'
     : raw === null

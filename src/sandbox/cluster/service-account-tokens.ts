@@ -111,7 +111,7 @@ async function readRequest(
   checkKind('authentication.k8s.io/v1', 'TokenRequest', body)
   const { metadata } = body
   const rest = omit(body, 'apiVersion', 'kind', 'metadata')
-  const decoded = decodeAs(TOKEN_REQUEST, 'TokenRequest', rest, operation)
+  const decoded = decodeAs(TOKEN_REQUEST, { kind: 'TokenRequest', version: 'v1' }, rest, operation)
   const namespace = stringAt(metadata, 'namespace')
   if (namespace !== '' && namespace !== ref.namespace) {
     throw badRequest(

@@ -34,8 +34,8 @@ export function tableOf(
     columnDefinitions: columns.map((column) => ({
       name: column.name,
       type: column.type,
-      format: column.name === 'Name' ? 'name' : '',
-      description: '',
+      format: column.format ?? (column.name === 'Name' ? 'name' : ''),
+      description: column.description ?? '',
       priority: column.priority ?? 0,
     })),
     rows: objects.map((object) => ({

@@ -118,7 +118,7 @@ function prepare(target: Target, wanted: ApiObject, stored: ApiObject): ApiObjec
   delete own['selfLink']
   delete own['managedFields']
   if (subresource === 'status') return statusOf(type, next, stored)
-  if (type.subresources.some(({ name }) => name === 'status')) {
+  if (hasStatus(type)) {
     if (stored['status'] === undefined) delete next['status']
     else next['status'] = stored['status']
   }
@@ -126,7 +126,8 @@ function prepare(target: Target, wanted: ApiObject, stored: ApiObject): ApiObjec
   if (type.plural === 'namespaces' && subresource !== 'finalize') next['spec'] = stored['spec']
   type.prepareUpdate?.(next, stored)
   type.defaults?.(next)
-  const isChanged = type.hasGeneration === true && !sameJson(contentOf(next), contentOf(stored))
+  const isChanged =
+    type.hasGeneration === true && !sameJson(contentOf(type, next), contentOf(type, stored))
   if (isChanged) next.metadata.generation = (old.generation ?? 0) + 1
   return next
 }
@@ -152,9 +153,12 @@ function statusOf(type: ResourceType, next: ApiObject, stored: ApiObject): ApiOb
   return { ...stored, metadata, ...(isRecord(next['status']) && { status: next['status'] }) }
 }
 
-/** Everything but metadata and status. */
-function contentOf(object: ApiObject): JsonRecord {
-  return omit(object as JsonRecord, 'metadata', 'status')
+const hasStatus = (type: ResourceType): boolean =>
+  type.subresources.some(({ name }) => name === 'status')
+
+/** Everything but metadata and a status that is written apart. */
+function contentOf(type: ResourceType, object: ApiObject): JsonRecord {
+  return omit(object as JsonRecord, 'metadata', ...(hasStatus(type) ? ['status'] : []))
 }
 
 function validate(target: Target, object: ApiObject, stored: ApiObject): void {

@@ -2,9 +2,10 @@ import type { ClusterCore } from './core.ts'
 import { ApiFault, badRequest, unnamedFault } from './faults.ts'
 import { checkListOptions } from './list-options.ts'
 import type { StoreEvent } from './object-store.ts'
-import type { ApiObject } from './objects.ts'
+import { sameJson, type ApiObject } from './objects.ts'
 import { readSelection, readVersion, type Scope, type Selection } from './reading.ts'
-import { apiVersionOf, sharesObjects, viewOf } from './resource-types.ts'
+import { apiVersionOf, type ResourceType, sharesObjects, viewOf } from './resource-types.ts'
+import { CUSTOM_RESOURCE_DEFINITIONS } from './types/custom-resource-definitions.ts'
 
 const BOOKMARK_EVERY_MS = 60_000
 const WATCH_SECONDS_MAX = 3600
@@ -122,6 +123,14 @@ function eventFor(
   return { type, object: format(object) }
 }
 
+/** Whether a definition goes or changes what its objects are, which ends their watches. */
+function replacesStorage(event: StoreEvent, { custom, plural, group }: ResourceType): boolean {
+  const { resource, object, previous, type } = event
+  if (custom === undefined || resource !== CUSTOM_RESOURCE_DEFINITIONS) return false
+  if (object.metadata.name !== `${plural}.${group}`) return false
+  return type === 'DELETED' || !sameJson(object['spec'], previous?.['spec'])
+}
+
 function streamOf(core: ClusterCore, plan: WatchPlan): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   let end = (): void => undefined
@@ -138,6 +147,7 @@ function streamOf(core: ClusterCore, plan: WatchPlan): ReadableStream<Uint8Array
           if (plan.hasBookmarks) send(bookmark(plan.scope, core.store.revision))
         }
         const unsubscribe = core.store.subscribe((event) => {
+          if (replacesStorage(event, plan.scope.type)) return finish()
           if (event.revision <= plan.after) return
           const seen = eventFor(event, plan.scope, plan.selects, plan.format)
           if (seen !== undefined) send(seen)

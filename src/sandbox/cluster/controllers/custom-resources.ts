@@ -14,6 +14,8 @@ import {
   conditionOf,
   CUSTOM_FINALIZER,
   CUSTOM_RESOURCE_DEFINITIONS as TYPE,
+  type DefinitionCondition,
+  setCondition,
 } from '../types/custom-resource-definitions.ts'
 import { updateObject } from '../updating.ts'
 import { systemUser } from '../users.ts'
@@ -51,7 +53,14 @@ export const customResources: Controller = {
 async function empty(core: ClusterCore, definition: ApiObject): Promise<void> {
   if (!(definition.metadata.finalizers ?? []).includes(CUSTOM_FINALIZER)) return
   const [type] = typesOf(definition)
-  if (type !== undefined && conditionOf(definition, 'Established') === 'True') {
+  const isEstablished = conditionOf(definition, 'Established') === 'True'
+  if (type !== undefined && isEstablished) {
+    await report(core, definition, {
+      type: 'Terminating',
+      status: 'True',
+      reason: 'InstanceDeletionInProgress',
+      message: 'CustomResource deletion is in progress',
+    })
     for (const { metadata } of core.store.list(type)) {
       if (metadata.deletionTimestamp !== undefined) continue
       const { namespace, name = '' } = metadata
@@ -71,76 +80,85 @@ async function empty(core: ClusterCore, definition: ApiObject): Promise<void> {
   await updateObject(core, target, change, OPERATION)
 }
 
-interface Condition {
-  readonly type: string
-  readonly status: string
-  readonly reason: string
-  readonly message: string
+/** Writes a condition where it says something new. */
+async function report(
+  core: ClusterCore,
+  definition: ApiObject,
+  condition: DefinitionCondition,
+): Promise<void> {
+  const target = { type: TYPE, name: definition.metadata.name ?? '', subresource: 'status' }
+  const change = (stored: ApiObject): ApiObject => {
+    const next = structuredClone(stored)
+    setCondition(next, formatTime(core.clock.now()), condition)
+    return next
+  }
+  await updateObject(core, target, change, OPERATION)
 }
 
 function statusOf(core: ClusterCore, definition: ApiObject): JsonRecord {
-  const old = recordAt(definition, 'status')
-  const names = recordAt(definition['spec'], 'names')
-  const conflict = conflictOf(core, definition, names)
+  const { accepted, conflict } = acceptNames(core, definition)
   const isEstablished = conditionOf(definition, 'Established') === 'True'
-  const accepted: Condition =
-    conflict === undefined
+  const next = structuredClone(definition)
+  const at = formatTime(core.clock.now())
+  setCondition(next, at, {
+    type: 'NamesAccepted',
+    ...(conflict === undefined
+      ? { status: 'True', reason: 'NoConflicts', message: 'no conflicts found' }
+      : { status: 'False', ...conflict }),
+  })
+  setCondition(next, at, {
+    type: 'Established',
+    ...(conflict === undefined || isEstablished
       ? {
-          type: 'NamesAccepted',
-          status: 'True',
-          reason: 'NoConflicts',
-          message: 'no conflicts found',
-        }
-      : { type: 'NamesAccepted', status: 'False', ...conflict }
-  const established: Condition =
-    conflict === undefined || isEstablished
-      ? {
-          type: 'Established',
           status: 'True',
           reason: 'InitialNamesAccepted',
           message: 'the initial names have been accepted',
         }
-      : {
-          type: 'Established',
-          status: 'False',
-          reason: 'NotAccepted',
-          message: 'not all names are accepted',
-        }
-  const conditions = [accepted, established].map((condition) => {
-    const before = listAt(old, 'conditions').find(
-      (known) => stringAt(known, 'type') === condition.type,
-    )
-    const isSame = stringAt(before, 'status') === condition.status
-    const since = isSame ? stringAt(before, 'lastTransitionTime') : formatTime(core.clock.now())
-    return { ...condition, lastTransitionTime: since }
+      : { status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' }),
   })
-  const acceptedNames = conflict === undefined ? names : recordAt(old, 'acceptedNames')
-  return { ...old, conditions, acceptedNames }
+  return { ...recordAt(next, 'status'), acceptedNames: accepted }
 }
 
-/** A name of the definition that another type of its group has already. */
-function conflictOf(
-  core: ClusterCore,
-  definition: ApiObject,
-  names: JsonRecord,
-): { reason: string; message: string } | undefined {
+interface Naming {
+  /** The names that the definition has: those that it wants and nobody else of its group has. */
+  readonly accepted: JsonRecord
+  /** The last conflict, as apiextensions reports it. */
+  readonly conflict?: { readonly reason: string; readonly message: string }
+}
+
+/** What of its names a definition may have, with those that it has already. */
+function acceptNames(core: ClusterCore, definition: ApiObject): Naming {
   const group = stringAt(definition['spec'], 'group')
-  const plural = stringAt(names, 'plural')
-  const others = core.registry.types.filter(
-    (type) => type.group === group && type.plural !== plural,
-  )
-  const taken = new Set(others.flatMap((type) => [type.plural, type.singular, ...type.shortNames]))
-  const kinds = new Set(others.flatMap((type) => [type.kind, type.listKind ?? `${type.kind}List`]))
+  const wanted = recordAt(definition['spec'], 'names')
+  const owned = recordAt(recordAt(definition, 'status'), 'acceptedNames')
+  const others = core.store
+    .list(TYPE)
+    .filter(({ metadata }) => metadata.name !== definition.metadata.name)
+    .filter((other) => stringAt(other['spec'], 'group') === group)
+    .map((other) => recordAt(recordAt(other, 'status'), 'acceptedNames'))
+  const namesOf = (...fields: readonly string[]): Set<string> =>
+    new Set(others.flatMap((names) => fields.map((field) => stringAt(names, field))))
+  const short = others.flatMap((names) => listAt(names, 'shortNames').map(String))
+  const resources = new Set([...namesOf('plural', 'singular'), ...short])
+  const kinds = namesOf('kind', 'listKind')
   const checks = [
-    ['PluralConflict', [plural], taken],
-    ['SingularConflict', [stringAt(names, 'singular')], taken],
-    ['ShortNamesConflict', listAt(names, 'shortNames').map(String), taken],
-    ['KindConflict', [stringAt(names, 'kind')], kinds],
-    ['ListKindConflict', [stringAt(names, 'listKind')], kinds],
+    ['PluralConflict', 'plural', resources],
+    ['SingularConflict', 'singular', resources],
+    ['ShortNamesConflict', 'shortNames', resources],
+    ['KindConflict', 'kind', kinds],
+    ['ListKindConflict', 'listKind', kinds],
   ] as const
-  for (const [reason, wanted, known] of checks) {
-    const used = wanted.find((name) => known.has(name))
-    if (used !== undefined) return { reason, message: `${JSON.stringify(used)} is already in use` }
+  const accepted: JsonRecord = { ...owned }
+  let conflict: Naming['conflict']
+  for (const [reason, field, taken] of checks) {
+    const names = [wanted[field] ?? []].flat().map(String)
+    const used = names.filter((name) => taken.has(name) && owned[field] !== name)
+    if (used.length > 0) {
+      const texts = used.map((name) => `${JSON.stringify(name)} is already in use`)
+      conflict = { reason, message: texts.length > 1 ? `[${texts.join(', ')}]` : (texts[0] ?? '') }
+    } else if (wanted[field] === undefined) delete accepted[field]
+    else accepted[field] = wanted[field]
   }
-  return undefined
+  if (wanted['categories'] !== undefined) accepted['categories'] = wanted['categories']
+  return { accepted, ...(conflict && { conflict }) }
 }

@@ -1,11 +1,26 @@
-import { isRecord, recordAt, type ApiObject, type JsonRecord } from '../objects.ts'
+import { fieldFault, type Cause } from '../faults.ts'
+import {
+  isRecord,
+  recordAt,
+  setOwn,
+  stringAt,
+  type ApiObject,
+  type JsonRecord,
+} from '../objects.ts'
 import type { CustomBehaviour } from '../resource-types.ts'
-import { findValues, parseJsonPath } from './json-path.ts'
 
 type Paths = NonNullable<CustomBehaviour['scale']>
 
-const valueAt = (object: ApiObject, path: string): unknown =>
-  path === '' ? undefined : findValues(parseJsonPath(path) ?? [], object)[0]
+const REPLICAS_MAX = 2_147_483_647
+
+/** Names between dots: what looks like an index is a name too, as apiextensions takes it. */
+function valueAt(object: ApiObject, path: string): unknown {
+  const names = path.split('.').slice(1)
+  return names.reduce<unknown>(
+    (at, name) => (isRecord(at) && Object.hasOwn(at, name) ? at[name] : undefined),
+    object,
+  )
+}
 
 /** Spec and status of a custom object's Scale, by the paths of its definition. */
 export function customScale(object: ApiObject, paths: Paths): JsonRecord {
@@ -28,11 +43,37 @@ export function withCustomScale(stored: ApiObject, paths: Paths, wanted: ApiObje
   for (const field of fields) {
     const inner = Object.hasOwn(holder, field) ? holder[field] : undefined
     const made = isRecord(inner) ? inner : {}
-    holder[field] = made
+    setOwn(holder, field, made)
     holder = made
   }
-  holder[last] = recordAt(wanted, 'spec')['replicas'] ?? 0
+  setOwn(holder, last, recordAt(wanted, 'spec')['replicas'] ?? 0)
   const { resourceVersion } = wanted.metadata
   if (resourceVersion !== undefined) next.metadata.resourceVersion = resourceVersion
   return next
+}
+
+/** What is wrong with the counts that a version's scale subresource would show. */
+export function scaleFaults(
+  object: ApiObject,
+  version: JsonRecord,
+  fields: readonly ('specReplicasPath' | 'statusReplicasPath')[],
+): Cause[] {
+  const scale: unknown = recordAt(version, 'subresources')['scale']
+  return fields.flatMap((field) => {
+    const path = stringAt(scale, field)
+    if (path === '') return []
+    const value = valueAt(object, path) ?? 0
+    const refuse = (shown: unknown, says: string): Cause[] => [
+      fieldFault.invalid(path, shown, says),
+    ]
+    if (typeof value !== 'number' || !Number.isInteger(value)) {
+      const type = typeof value === 'number' ? 'float64' : typeof value
+      const says = `${path} accessor error: ${JSON.stringify(value)} is of the type ${type}, expected int64`
+      return refuse(0, says)
+    }
+    if (value < 0) return refuse(value, 'should be a non-negative integer')
+    return value > REPLICAS_MAX
+      ? refuse(value, `should be less than or equal to ${REPLICAS_MAX}`)
+      : []
+  })
 }

@@ -1,4 +1,5 @@
 import type { ClusterCore } from '../core.ts'
+import type { Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
 import {
   isRecord,
@@ -12,8 +13,10 @@ import {
   apiVersionOf,
   OBJECT_VERBS,
   type Column,
+  type CustomBehaviour,
   type ResourceType,
   type Subresource,
+  type Verb,
 } from '../resource-types.ts'
 import { obj } from '../schema.ts'
 import { ageSince, AGE_COLUMN, NAME_COLUMN } from '../types/columns.ts'
@@ -21,6 +24,7 @@ import { conditionOf, CUSTOM_RESOURCE_DEFINITIONS } from '../types/custom-resour
 import { STATUS_SUBRESOURCE, SCALE_SUBRESOURCE } from '../types/workloads.ts'
 import { findValues, parseJsonPath } from './json-path.ts'
 import { fillDefaults, pruneValue } from './schema-values.ts'
+import { scaleFaults } from './custom-scale.ts'
 import { validateValue } from './schema-validation.ts'
 
 /** Keeps the registry's custom types what the cluster's established definitions say. */
@@ -39,6 +43,9 @@ export function serveCustomTypes(core: ClusterCore): void {
   })
 }
 
+/** What discovery says of a definition that is being deleted. */
+const TERMINATING_VERBS: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'watch']
+
 const built = new WeakMap<ApiObject, readonly ResourceType[]>()
 
 /** The types of a definition, one for each served version, in the order of their priority. */
@@ -49,24 +56,36 @@ export function typesOf(definition: ApiObject): readonly ResourceType[] {
     .filter(isRecord)
     .filter((version) => version['served'] === true || version['storage'] === true)
     .toSorted((left, right) => compareVersions(stringAt(left, 'name'), stringAt(right, 'name')))
-  const made = versions.map((version) => typeOf(definition, version))
+  const made: ResourceType[] = []
+  const storageOf = (): ResourceType | undefined =>
+    made.find((type) => type.custom?.isStorage === true)
+  for (const version of versions) made.push(typeOf(definition, version, storageOf))
   built.set(definition, made)
   return made
 }
 
-function typeOf(definition: ApiObject, version: JsonRecord): ResourceType {
+interface VersionedSchema {
+  readonly definition: ApiObject
+  readonly version: JsonRecord
+  readonly schema: JsonRecord
+  readonly apiVersion: string
+  readonly kind: string
+}
+
+function typeOf(
+  definition: ApiObject,
+  version: JsonRecord,
+  storageOf: () => ResourceType | undefined,
+): ResourceType {
   const spec = recordAt(definition, 'spec')
   const names = recordAt(spec, 'names')
   const schema = recordAt(recordAt(version, 'schema'), 'openAPIV3Schema')
-  const isTerminating = definition.metadata.deletionTimestamp !== undefined
   const identity = { group: stringAt(spec, 'group'), version: stringAt(version, 'name') }
   const kind = stringAt(names, 'kind')
-  const views = new WeakMap<ApiObject, ApiObject>()
-  const fill = (object: ApiObject): void => {
-    const { metadata } = object
-    fillDefaults(schema, object)
-    object.metadata = metadata
-  }
+  const custom = behaviourOf(
+    { definition, version, schema, kind, apiVersion: apiVersionOf(identity) },
+    storageOf,
+  )
   const subresources = subresourcesOf(version)
   const hasStatus = subresources.includes(STATUS_SUBRESOURCE)
   return {
@@ -78,38 +97,21 @@ function typeOf(definition: ApiObject, version: JsonRecord): ResourceType {
     shortNames: listAt(names, 'shortNames').map(String),
     categories: listAt(names, 'categories').map(String),
     namespaced: stringAt(spec, 'scope') === 'Namespaced',
-    verbs: isTerminating ? OBJECT_VERBS.filter((verb) => verb !== 'create') : OBJECT_VERBS,
+    verbs: custom.isTerminating ? TERMINATING_VERBS : OBJECT_VERBS,
     subresources,
     nameRule: checkSubdomainName,
     hasGeneration: true,
     needsVersion: true,
     schema: obj({}),
-    custom: {
-      isStorage: version['storage'] === true,
-      isServed: version['served'] === true,
-      schema,
-      ...(version['deprecated'] === true && { warning: deprecationOf(identity, kind, version) }),
-      ...scalePathsOf(version),
-      prune: (value) => {
-        const { apiVersion, kind: own, metadata, ...rest } = value
-        const pruned = pruneValue(schema, rest)
-        return { pruned, value: { apiVersion, kind: own, metadata, ...rest } }
-      },
-      view: (stored) => {
-        const seen = views.get(stored)
-        if (seen !== undefined) return seen
-        const view = { ...structuredClone(stored), apiVersion: apiVersionOf(identity), kind }
-        fill(view)
-        views.set(stored, view)
-        return view
-      },
-      validateStatus: (object) => validateValue(schema, contentOf(object, schema)),
-    },
-    defaults: fill,
+    custom,
+    defaults: (object) => fill(schema, object),
     prepareCreate: (object) => {
       if (hasStatus) delete object['status']
     },
-    validate: (object) => validateValue(schema, contentOf(object, schema)),
+    validate: (object) => [
+      ...validateValue(schema, contentOf(object, schema)),
+      ...scaleFaults(object, version, ['specReplicasPath', 'statusReplicasPath']),
+    ],
     selectableFields: (object) =>
       Object.fromEntries(
         listAt(version, 'selectableFields').map((field) => {
@@ -120,6 +122,64 @@ function typeOf(definition: ApiObject, version: JsonRecord): ResourceType {
       ),
     columns: columnsOf(version),
   }
+}
+
+function behaviourOf(
+  { definition, version, schema, apiVersion, kind }: VersionedSchema,
+  storageOf: () => ResourceType | undefined,
+): CustomBehaviour {
+  const views = new WeakMap<ApiObject, ApiObject>()
+  return {
+    isStorage: version['storage'] === true,
+    isServed: version['served'] === true,
+    isTerminating: definition.metadata.deletionTimestamp !== undefined,
+    schema,
+    ...(version['deprecated'] === true && { warning: deprecationOf(definition, version) }),
+    ...scalePathsOf(version),
+    prune: (value) => {
+      const { apiVersion: own, kind: ownKind, metadata, ...rest } = value
+      const pruned = pruneValue(schema, rest).toSorted()
+      return { pruned, value: { apiVersion: own, kind: ownKind, metadata, ...rest } }
+    },
+    view: (stored) => {
+      const seen = views.get(stored)
+      if (seen !== undefined) return seen
+      const { apiVersion: _version, kind: _kind, metadata, ...content } = structuredClone(stored)
+      pruneValue(schema, content)
+      const view = { apiVersion, kind, metadata, ...content }
+      fill(schema, view)
+      views.set(stored, view)
+      return view
+    },
+    toStorage: (object) => {
+      const storage = storageOf()
+      if (storage === undefined || version['storage'] === true) return object
+      const { metadata, ...content } = structuredClone(object)
+      const kept = storage.custom?.prune(content).value
+      return { ...kept, apiVersion: apiVersionOf(storage), kind, metadata }
+    },
+    validateStatus: (object) => validateStatus(object, schema, version),
+  }
+}
+
+/** Defaults never touch what every object has. */
+function fill(schema: JsonRecord, object: ApiObject): void {
+  const { metadata } = object
+  fillDefaults(schema, object)
+  object.metadata = metadata
+}
+
+/** A change of the status is judged by the status' own schema. */
+function validateStatus(object: ApiObject, schema: JsonRecord, version: JsonRecord): Cause[] {
+  const own = recordAt(schema, 'properties')['status']
+  const faults = isRecord(own) ? validateValue(own, object['status'] ?? {}) : []
+  return [
+    ...faults.map((fault) => ({
+      ...fault,
+      field: fault.field === '<nil>' ? 'status' : `status.${fault.field}`,
+    })),
+    ...scaleFaults(object, version, ['statusReplicasPath']),
+  ]
 }
 
 /** The schema speaks of metadata only where it says so; the server checks the rest itself. */
@@ -150,19 +210,26 @@ function scalePathsOf(version: JsonRecord): {
   }
 }
 
-function deprecationOf(
-  identity: { readonly group: string; readonly version: string },
-  kind: string,
-  version: JsonRecord,
-): string {
-  return (
-    stringAt(version, 'deprecationWarning') || `${apiVersionOf(identity)} ${kind} is deprecated`
-  )
+/** Names the newest version that is served and not deprecated, where that is a newer one. */
+function deprecationOf(definition: ApiObject, version: JsonRecord): string {
+  const own = stringAt(version, 'deprecationWarning')
+  if (own !== '') return own
+  const spec = recordAt(definition, 'spec')
+  const shown = (name: string): string =>
+    `${stringAt(spec, 'group')}/${name} ${stringAt(recordAt(spec, 'names'), 'kind')}`
+  const name = stringAt(version, 'name')
+  const newer = listAt(spec, 'versions')
+    .filter(isRecord)
+    .filter((other) => other['served'] === true && other['deprecated'] !== true)
+    .map((other) => stringAt(other, 'name'))
+    .filter((other) => compareVersions(other, name) < 0)
+    .toSorted(compareVersions)[0]
+  return `${shown(name)} is deprecated${newer === undefined ? '' : `; use ${shown(newer)}`}`
 }
 
 function columnsOf(version: JsonRecord): Column[] {
   const shown = listAt(version, 'additionalPrinterColumns')
-  if (shown.length === 0) return [NAME_COLUMN, AGE_COLUMN]
+  if (shown.length === 0) return [NAME_COLUMN, { ...AGE_COLUMN, type: 'date' }]
   return [
     NAME_COLUMN,
     ...shown.map((row): Column => {
@@ -172,13 +239,18 @@ function columnsOf(version: JsonRecord): Column[] {
         name: stringAt(row, 'name'),
         type,
         priority: Number(recordAt({ row }, 'row')['priority'] ?? 0),
+        format: stringAt(row, 'format'),
+        description:
+          stringAt(row, 'description') ||
+          `Custom resource definition column (in JSONPath format): ${stringAt(row, 'jsonPath')}`,
         cell: (object, nowMs) => {
-          const found = findValues(steps, object)
-          if (type === 'date') return ageSince(found[0], nowMs)
-          if (type === 'integer' || type === 'number') {
-            return typeof found[0] === 'number' ? found[0] : ''
-          }
-          return found.map(textOf).join(',').slice(0, 1024)
+          const [value] = findValues(steps, object)
+          if (value === undefined || value === null) return null
+          if (type === 'string') return textOf(value)
+          if (type === 'date') return typeof value === 'string' ? ageSince(value, nowMs) : null
+          if (type === 'boolean') return typeof value === 'boolean' ? value : null
+          if (typeof value !== 'number') return null
+          return type === 'integer' ? Math.trunc(value) : value
         },
       }
     }),

@@ -36,6 +36,13 @@ const SPEC = {
   },
 }
 
+/** A custom object's body, which says what it is. */
+export const bodyOf = (value: object, kind = 'Thing', version = 'v1'): Json => ({
+  apiVersion: `example.com/${version}`,
+  kind,
+  ...value,
+})
+
 export const version = (name: string, more: object = {}): Json => ({
   name,
   served: true,

@@ -1,8 +1,10 @@
 import { fieldFault, type Cause } from '../faults.ts'
-import { isRecord, listAt, sameJson, type JsonRecord } from '../objects.ts'
+import { validateAnnotations, validateLabels } from '../names.ts'
+import { isRecord, listAt, recordAt, sameJson, type JsonRecord } from '../objects.ts'
 import { checkFormat } from './formats.ts'
 import { childSchema, listKeys } from './schema-values.ts'
-import { patternOf, type SchemaNode } from './structural-schema.ts'
+import { patternOf } from './pattern-cache.ts'
+import type { SchemaNode } from './structural-schema.ts'
 
 /** Steps that one object may cost: a hostile schema multiplies branches by elements. */
 const STEPS_MAX = 2_000_000
@@ -30,6 +32,11 @@ function check(run: Run, node: SchemaNode, value: unknown, path: string): void {
   if (!hasType(node, value)) {
     const type = node['x-kubernetes-int-or-string'] === true ? 'integer,string' : node['type']
     run.faults.push(wrongType(path, value, String(type)))
+    if (type === 'integer' && typeof value === 'number') {
+      const { format } = node
+      const form = typeof format === 'string' ? `with format ${format}` : '(default format)'
+      refuseWhole(run, `Checked value must be of type integer ${form} in ${named(path)}`)
+    }
     return
   }
   checkEnum(run, node, value, path)
@@ -82,6 +89,11 @@ function wrongType(path: string, value: unknown, wanted: string): Cause {
 /** `PATH in body SAYS`, with the value. */
 function refuse(run: Run, path: string, value: unknown, says: string): void {
   run.faults.push(fieldFault.invalid(named(path), value, `${named(path)} in body ${says}`))
+}
+
+/** What is said of a value as a whole has no field in kube-apiserver. */
+function refuseWhole(run: Run, says: string): void {
+  run.faults.push(fieldFault.invalid('<nil>', '', says))
 }
 
 function checkEnum(run: Run, node: SchemaNode, value: unknown, path: string): void {
@@ -141,20 +153,14 @@ function checkNumber(run: Run, node: SchemaNode, value: number, path: string): v
     refuse(run, path, value, `should be a multiple of ${multipleOf}`)
   }
   if (format === 'int32' && (value > 2_147_483_647 || value < -2_147_483_648)) {
-    refuse(run, path, value, `must be of type int32: ${JSON.stringify(String(value))}`)
+    refuseWhole(run, `Checked value must be of type integer with format int32 in ${named(path)}`)
   }
 }
-
-const tooMany = (path: string, count: number, limit: number): Cause => ({
-  reason: 'FieldValueTooMany',
-  message: `Too many: ${count}: must have at most ${limit} items`,
-  field: named(path),
-})
 
 function checkList(run: Run, node: SchemaNode, value: readonly unknown[], path: string): void {
   const { minItems, maxItems, items } = node
   if (typeof maxItems === 'number' && value.length > maxItems) {
-    run.faults.push(tooMany(path, value.length, maxItems))
+    run.faults.push(fieldFault.tooMany(named(path), value.length, maxItems))
   }
   if (typeof minItems === 'number' && value.length < minItems) {
     refuse(run, path, value.length, `should have at least ${minItems} items`)
@@ -173,12 +179,13 @@ function checkRecord(run: Run, node: SchemaNode, value: JsonRecord, path: string
   const { minProperties, maxProperties } = node
   const entries = Object.entries(value)
   if (typeof maxProperties === 'number' && entries.length > maxProperties) {
-    run.faults.push(tooMany(path, entries.length, maxProperties))
+    run.faults.push(fieldFault.tooMany(named(path), entries.length, maxProperties))
   }
   if (typeof minProperties === 'number' && entries.length < minProperties) {
     refuse(run, path, entries.length, `should have at least ${minProperties} properties`)
   }
   const at = (name: string): string => (path === '' ? name : `${path}.${name}`)
+  if (node['x-kubernetes-embedded-resource'] === true) checkEmbedded(run, value, at)
   for (const name of listAt(node, 'required')) {
     run.budget.steps -= 1
     if (!Object.hasOwn(value, String(name))) {
@@ -192,25 +199,57 @@ function checkRecord(run: Run, node: SchemaNode, value: JsonRecord, path: string
 }
 
 function checkJunctors(run: Run, node: SchemaNode, value: unknown, path: string): void {
-  const shown = JSON.stringify(named(path))
-  const say = (says: string): unknown =>
-    run.faults.push(fieldFault.invalid(named(path), '', `${shown} must ${says}`))
-  const passing = (branches: readonly unknown[]): number =>
-    branches.filter((branch) => isRecord(branch) && passes(run, branch, value)).length
-  const [all, some, one] = [listAt(node, 'allOf'), listAt(node, 'anyOf'), listAt(node, 'oneOf')]
-  for (const branch of all) if (isRecord(branch)) check(run, branch, value, path)
-  if (some.length > 0 && passing(some) === 0) say('validate at least one schema (anyOf)')
-  const count = one.length === 0 ? 1 : passing(one)
-  if (count !== 1) {
-    const found = count === 0 ? 'Found none valid' : `Found ${count} valid alternatives`
-    say(`validate one and only one schema (oneOf). ${found}`)
+  const shown = JSON.stringify(path)
+  const faultsOf = (name: string): Cause[][] =>
+    listAt(node, name).map((branch) =>
+      isRecord(branch) ? branchFaults(run, branch, value, path) : [],
+    )
+  const count = (branches: readonly Cause[][]): number =>
+    branches.filter((faults) => faults.length === 0).length
+  const [some, one, all] = [faultsOf('anyOf'), faultsOf('oneOf'), faultsOf('allOf')]
+  if (some.length > 0 && count(some) === 0) {
+    refuseWhole(run, `${shown} must validate at least one schema (anyOf)`)
+    run.faults.push(...(some[0] ?? []))
+  }
+  if (one.length > 0 && count(one) !== 1) {
+    const valid = count(one)
+    const found = valid === 0 ? 'Found none valid' : `Found ${valid} valid alternatives`
+    refuseWhole(run, `${shown} must validate one and only one schema (oneOf). ${found}`)
+    if (valid === 0) run.faults.push(...(one[0] ?? []))
+  }
+  run.faults.push(...all.flat())
+  if (count(all) < all.length) {
+    const none = count(all) === 0 ? '. None validated' : ''
+    refuseWhole(run, `${shown} must validate all the schemas (allOf)${none}`)
   }
   const { not } = node
-  if (isRecord(not) && passes(run, not, value)) say('not validate the schema (not)')
+  if (isRecord(not) && branchFaults(run, not, value, path).length === 0) {
+    refuseWhole(run, `${shown} must not validate the schema (not)`)
+  }
 }
 
-function passes(run: Run, branch: SchemaNode, value: unknown): boolean {
+function branchFaults(run: Run, branch: SchemaNode, value: unknown, path: string): Cause[] {
   const inner: Run = { faults: [], budget: run.budget }
-  check(inner, branch, value, '')
-  return inner.faults.length === 0
+  check(inner, branch, value, path)
+  return inner.faults
 }
+
+/** Whoever embeds an object says what it is, and has metadata like everybody's. */
+function checkEmbedded(run: Run, value: JsonRecord, at: (name: string) => string): void {
+  for (const name of ['apiVersion', 'kind']) {
+    if (!Object.hasOwn(value, name)) run.faults.push(fieldFault.required(at(name)))
+    else if (typeof value[name] !== 'string') {
+      run.faults.push(fieldFault.invalid(at(name), value[name], 'must be a string'))
+    } else if (value[name] === '') {
+      run.faults.push(fieldFault.invalid(at(name), '', 'must not be empty'))
+    }
+  }
+  const { labels, annotations } = recordAt(value, 'metadata')
+  if (isTexts(labels)) run.faults.push(...validateLabels(labels, at('metadata.labels')))
+  if (isTexts(annotations)) {
+    run.faults.push(...validateAnnotations(annotations, at('metadata.annotations')))
+  }
+}
+
+const isTexts = (value: unknown): value is Record<string, string> =>
+  isRecord(value) && Object.values(value).every((text) => typeof text === 'string')

@@ -1,4 +1,5 @@
 import { isRecord, listAt, setOwn, type JsonRecord } from '../objects.ts'
+import { METADATA } from '../types/metadata.ts'
 import type { SchemaNode } from './structural-schema.ts'
 
 const isTrue = (node: SchemaNode, field: string): boolean => node[field] === true
@@ -40,12 +41,24 @@ function prune(node: SchemaNode, value: unknown, path: string, pruned: string[])
   for (const [name, inner] of Object.entries(value)) {
     const here = path === '' ? name : `${path}.${name}`
     const child = childSchema(node, name)
+    const isOwn = isEmbedded && EMBEDDED.includes(name)
+    if (isOwn && name === 'metadata') pruneMetadata(inner, here, pruned)
     if (child !== undefined) prune(child, inner, here, pruned)
-    else if (!keepsAll && !(isEmbedded && EMBEDDED.includes(name))) {
-      if (pruned.length < PRUNED_MAX) pruned.push(here)
-      delete value[name]
-    }
+    else if (!keepsAll && !isOwn) drop(value, name, here, pruned)
   }
+}
+
+/** An embedded object's metadata has the fields of every object's. */
+function pruneMetadata(value: unknown, path: string, pruned: string[]): void {
+  if (!isRecord(value)) return
+  for (const name of Object.keys(value)) {
+    if (!Object.hasOwn(METADATA.fields, name)) drop(value, name, `${path}.${name}`, pruned)
+  }
+}
+
+function drop(value: JsonRecord, name: string, path: string, pruned: string[]): void {
+  if (pruned.length < PRUNED_MAX) pruned.push(path)
+  delete value[name]
 }
 
 /**
@@ -59,7 +72,7 @@ export function fillDefaults(node: SchemaNode, value: unknown): void {
     return
   }
   if (!isRecord(value)) return
-  const { properties } = node
+  const { properties, additionalProperties } = node
   for (const [name, child] of Object.entries(isRecord(properties) ? properties : {})) {
     if (!isRecord(child)) continue
     const own = Object.hasOwn(value, name) ? value[name] : undefined
@@ -69,7 +82,10 @@ export function fillDefaults(node: SchemaNode, value: unknown): void {
   }
   for (const [name, inner] of Object.entries(value)) {
     const child = childSchema(node, name)
-    if (child !== undefined) fillDefaults(child, inner)
+    if (child === undefined) continue
+    if (inner === null && child === additionalProperties && !isTrue(child, 'nullable')) {
+      delete value[name]
+    } else fillDefaults(child, inner)
   }
 }
 

@@ -5,7 +5,7 @@ import { compilePattern, PatternFault } from './pattern.ts'
 import { parseJsonPath } from './json-path.ts'
 import { fillDefaults, pruneValue } from './schema-values.ts'
 import { validateValue } from './schema-validation.ts'
-import { validateSchema } from './structural-schema.ts'
+import { validateStructure } from './structural-schema.ts'
 
 const SCALE = Number(process.env['PODROLE_TEST_SCALE'] ?? 1)
 const runs = (count: number): { numRuns: number } => ({ numRuns: Math.ceil(count * SCALE) })
@@ -109,11 +109,11 @@ describe('hostile schemas', () => {
     let deep: Record<string, unknown> = { type: 'string' }
     for (let level = 0; level < 120; level += 1) deep = { type: 'array', items: deep }
     const root = { type: 'object', properties: { x: deep } }
-    expect(validateSchema(root, 's').length).toBeGreaterThan(0)
+    expect(validateStructure(root, 's').length).toBeGreaterThan(0)
     const properties = Object.fromEntries(
       Array.from({ length: 60_000 }, (_, at) => [`p${at}`, { type: 'string' }]),
     )
-    expect(validateSchema({ type: 'object', properties }, 's')).toMatchObject([
+    expect(validateStructure({ type: 'object', properties }, 's')).toMatchObject([
       { reason: 'FieldValueForbidden' },
     ])
   })
@@ -137,7 +137,7 @@ describe('structural schemas', () => {
     fc.assert(
       fc.property(structural, value, (schema, raw) => {
         const node = { type: 'object', properties: { x: schema } }
-        expect(validateSchema(node, 's')).toEqual([])
+        expect(validateStructure(node, 's')).toEqual([])
         const object = { x: structuredClone(raw) }
         pruneValue(node, object)
         fillDefaults(node, object)

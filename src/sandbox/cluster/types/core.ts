@@ -62,6 +62,9 @@ export const NAMESPACES: ResourceType = {
     object['spec'] = { finalizers: ['kubernetes'] }
     object['status'] = { phase: 'Active' }
   },
+  prepareDelete: (object) => {
+    object['status'] = { ...recordAt(object, 'status'), phase: 'Terminating' }
+  },
   selectableFields: (object) => ({ 'status.phase': stringAt(object['status'], 'phase') }),
   columns: [
     NAME_COLUMN,

@@ -1,4 +1,5 @@
 /** Budgets, network policies, ingresses, autoscalers, quotas and priorities. */
+import { isCidr } from '../custom/formats.ts'
 import { fieldFault, type Cause } from '../faults.ts'
 import { checkPathSegmentName, checkSubdomainName } from '../names.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
@@ -221,16 +222,6 @@ function validatePeer(peer: unknown, at: string): Cause[] {
           'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
         ),
       ]
-}
-
-function isCidr(text: string): boolean {
-  const four = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text)
-  if (four !== null) {
-    return four.slice(1, 5).every((part) => Number(part) < 256) && Number(four[5]) <= 32
-  }
-  const [address = '', bits = '', ...rest] = text.split('/')
-  const isAddress = address.includes(':') && URL.canParse(`http://[${address}]/`)
-  return rest.length === 0 && isAddress && /^\d{1,3}$/.test(bits) && Number(bits) <= 128
 }
 
 const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix']
