@@ -1,6 +1,7 @@
 /** Every resource of the sandbox's AWS by aws-sdk-js and by aws-sdk-go-v2. */
-import { expect, test } from 'bun:test'
-import { homedir, tmpdir } from 'node:os'
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { missingGo } from '../support/go.ts'
 import { findGoClients, GO_CLIENTS } from '../support/go-clients.ts'
@@ -9,11 +10,15 @@ import { lacks } from '../support/tools.ts'
 import { type ResourceClient, testResources } from './resources.suite.ts'
 
 const go = await findGoClients()
+const home = mkdtempSync(join(tmpdir(), 'podrole-resources-'))
+/** None of the machine's AWS settings, those in files neither. */
 const environment = {
   PATH: process.env['PATH'] ?? '',
-  HOME: homedir(),
+  HOME: home,
   TMPDIR: process.env['TMPDIR'] ?? tmpdir(),
 }
+
+afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 const CLIENTS: readonly ResourceClient[] = [
   {

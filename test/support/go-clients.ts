@@ -18,6 +18,7 @@ const STAMP = 'complete'
 /**
  * The program, built at first use in `$XDG_CACHE_HOME/podrole/clients-go/HASH` (`~/.cache` without
  * it), the hash being that of the module's sources. One process builds, others wait.
+ * @throws Error where the sources do not compile
  */
 export async function findGoClients(): Promise<GoClientsFound> {
   const folder = cacheFolder(join('clients-go', sourcesHash()))
@@ -40,8 +41,12 @@ async function buildProgram(program: string): Promise<Missing | undefined> {
   )
   const started = performance.now()
   const half = `${program}.half`
+  const unreached = await runGo(GO_CLIENTS, ['mod', 'download'])
+  if (unreached !== undefined) {
+    return { tool: 'aws-sdk-go-v2', get: `run it once where Go reaches its modules: ${unreached}` }
+  }
   const fault = await runGo(GO_CLIENTS, ['build', ...FLAGS, '-o', half, '.'])
-  if (fault !== undefined) return { tool: 'aws-sdk-go-v2', get: `go build failed: ${fault}` }
+  if (fault !== undefined) throw new Error(`go build of the clients failed: ${fault}`)
   renameSync(half, program)
   const seconds = ((performance.now() - started) / 1000).toFixed(0)
   process.stderr.write(`the clients on aws-sdk-go-v2 are built, in ${seconds} s\n`)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
 const (
@@ -27,11 +26,13 @@ func runIAM(ctx context.Context, cfg aws.Config) {
 	steps := &iamSteps{client: iam.NewFromConfig(cfg), cfg: cfg}
 	steps.policies(ctx)
 	steps.users(ctx)
+	steps.userHolds(ctx)
 	steps.userPolicies(ctx)
 	steps.accessKeys(ctx)
 	steps.groups(ctx)
 	steps.groupPolicies(ctx)
 	steps.roles(ctx)
+	steps.roleHolds(ctx)
 	steps.rolePolicies(ctx)
 	steps.instanceProfiles(ctx)
 	steps.providers(ctx)
@@ -68,16 +69,4 @@ func sameJSON(what, found, wanted string) {
 	must(0, json.Unmarshal([]byte(found), &foundValue))
 	must(0, json.Unmarshal([]byte(wanted), &wantedValue))
 	equal(what, foundValue, wantedValue)
-}
-
-func tag(key, value string) types.Tag {
-	return types.Tag{Key: aws.String(key), Value: aws.String(value)}
-}
-
-func tagsOf(tags []types.Tag) map[string]string {
-	found := map[string]string{}
-	for _, one := range tags {
-		found[*one.Key] = *one.Value
-	}
-	return found
 }

@@ -38,28 +38,24 @@ func (s *iamSteps) providers(ctx context.Context) {
 	}))
 	equal("a provider's thumbprints", read().ThumbprintList, []string{thumbprint})
 	did("iam", "oidc-provider-thumbprint", "update")
-	s.providerTags(ctx, arn)
+	tagSteps("oidc-provider-tags", tagged{
+		tag: func(tags []types.Tag) {
+			input := &iam.TagOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, Tags: tags}
+			must(s.client.TagOpenIDConnectProvider(ctx, input))
+		},
+		list: func() []types.Tag {
+			input := &iam.ListOpenIDConnectProviderTagsInput{OpenIDConnectProviderArn: arn}
+			return must(s.client.ListOpenIDConnectProviderTags(ctx, input)).Tags
+		},
+		untag: func(keys []string) {
+			input := &iam.UntagOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn, TagKeys: keys}
+			must(s.client.UntagOpenIDConnectProvider(ctx, input))
+		},
+	})
 	must(s.client.DeleteOpenIDConnectProvider(ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn}))
 	refused(s.client.GetOpenIDConnectProvider(ctx,
 		&iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn}))("NoSuchEntity")
 	did("iam", "oidc-provider", "delete")
-}
-
-func (s *iamSteps) providerTags(ctx context.Context, arn *string) {
-	found := func() map[string]string {
-		return tagsOf(must(s.client.ListOpenIDConnectProviderTags(ctx,
-			&iam.ListOpenIDConnectProviderTagsInput{OpenIDConnectProviderArn: arn})).Tags)
-	}
-	must(s.client.TagOpenIDConnectProvider(ctx, &iam.TagOpenIDConnectProviderInput{
-		OpenIDConnectProviderArn: arn, Tags: []types.Tag{tag("team", "a"), tag("stage", "test")},
-	}))
-	equal("a provider's tags", found(), map[string]string{"team": "a", "stage": "test"})
-	did("iam", "oidc-provider-tags", "create", "list")
-	must(s.client.UntagOpenIDConnectProvider(ctx, &iam.UntagOpenIDConnectProviderInput{
-		OpenIDConnectProviderArn: arn, TagKeys: []string{"team"},
-	}))
-	equal("the tags that are left", found(), map[string]string{"stage": "test"})
-	did("iam", "oidc-provider-tags", "delete")
 }
 
 func (s *iamSteps) account(ctx context.Context) {

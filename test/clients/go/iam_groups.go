@@ -62,32 +62,37 @@ func (s *iamSteps) groupMembers(ctx context.Context) {
 }
 
 func (s *iamSteps) groupPolicies(ctx context.Context) {
-	devs, name := aws.String("devs"), aws.String("p1")
-	put := func(document string) {
-		must(s.client.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{
-			GroupName: devs, PolicyName: name, PolicyDocument: &document,
-		}))
-		read := must(s.client.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: devs, PolicyName: name}))
-		sameDocument("a group's policy", read.PolicyDocument, document)
-	}
-	put(readPolicy)
-	did("iam", "group-policy", "create", "read")
-	found := must(s.client.ListGroupPolicies(ctx, &iam.ListGroupPoliciesInput{GroupName: devs}))
-	equal("a group's policies", found.PolicyNames, []string{"p1"})
-	did("iam", "group-policy", "list")
-	put(writePolicy)
-	did("iam", "group-policy", "update")
-	must(s.client.DeleteGroupPolicy(ctx, &iam.DeleteGroupPolicyInput{GroupName: devs, PolicyName: name}))
-	refused(s.client.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: devs, PolicyName: name}))("NoSuchEntity")
-	did("iam", "group-policy", "delete")
-	attached := func() []string {
-		found := must(s.client.ListAttachedGroupPolicies(ctx, &iam.ListAttachedGroupPoliciesInput{GroupName: devs}))
-		return mapped(found.AttachedPolicies, func(one types.AttachedPolicy) string { return *one.PolicyArn })
-	}
-	must(s.client.AttachGroupPolicy(ctx, &iam.AttachGroupPolicyInput{GroupName: devs, PolicyArn: &s.policy}))
-	equal("attached to a group", attached(), []string{s.policy})
-	did("iam", "group-attachment", "create", "list")
-	must(s.client.DetachGroupPolicy(ctx, &iam.DetachGroupPolicyInput{GroupName: devs, PolicyArn: &s.policy}))
-	equal("attached no more", attached(), []string{})
-	did("iam", "group-attachment", "delete")
+	devs := aws.String("devs")
+	inlinePolicySteps("group-policy", inlinePolicies{
+		put: func(name, document *string) {
+			must(s.client.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{
+				GroupName: devs, PolicyName: name, PolicyDocument: document,
+			}))
+		},
+		get: func(name *string) (*string, error) {
+			read, err := s.client.GetGroupPolicy(ctx, &iam.GetGroupPolicyInput{GroupName: devs, PolicyName: name})
+			if err != nil {
+				return nil, err
+			}
+			return read.PolicyDocument, nil
+		},
+		list: func() []string {
+			return must(s.client.ListGroupPolicies(ctx, &iam.ListGroupPoliciesInput{GroupName: devs})).PolicyNames
+		},
+		remove: func(name *string) {
+			must(s.client.DeleteGroupPolicy(ctx, &iam.DeleteGroupPolicyInput{GroupName: devs, PolicyName: name}))
+		},
+	})
+	attachmentSteps("group-attachment", attachments{
+		attach: func(arn *string) {
+			must(s.client.AttachGroupPolicy(ctx, &iam.AttachGroupPolicyInput{GroupName: devs, PolicyArn: arn}))
+		},
+		list: func() []types.AttachedPolicy {
+			input := &iam.ListAttachedGroupPoliciesInput{GroupName: devs}
+			return must(s.client.ListAttachedGroupPolicies(ctx, input)).AttachedPolicies
+		},
+		detach: func(arn *string) {
+			must(s.client.DetachGroupPolicy(ctx, &iam.DetachGroupPolicyInput{GroupName: devs, PolicyArn: arn}))
+		},
+	}, s.policy)
 }

@@ -33,7 +33,17 @@ func (s *iamSteps) policies(ctx context.Context) {
 	equal("policies by pages", namesOf(pages), []string{"first", "second"})
 	did("iam", "policy", "pages")
 	s.policyVersions(ctx)
-	s.policyTags(ctx)
+	tagSteps("policy-tags", tagged{
+		tag: func(tags []types.Tag) {
+			must(s.client.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: &s.policy, Tags: tags}))
+		},
+		list: func() []types.Tag {
+			return must(s.client.ListPolicyTags(ctx, &iam.ListPolicyTagsInput{PolicyArn: &s.policy})).Tags
+		},
+		untag: func(keys []string) {
+			must(s.client.UntagPolicy(ctx, &iam.UntagPolicyInput{PolicyArn: &s.policy, TagKeys: keys}))
+		},
+	})
 }
 
 func (s *iamSteps) policyVersions(ctx context.Context) {
@@ -71,20 +81,6 @@ func (s *iamSteps) policyVersions(ctx context.Context) {
 	found = must(s.client.ListPolicyVersions(ctx, &iam.ListPolicyVersionsInput{PolicyArn: &s.policy})).Versions
 	equal("what is left", idsOf(found), []string{"v2"})
 	did("iam", "policy-version", "delete")
-}
-
-func (s *iamSteps) policyTags(ctx context.Context) {
-	must(s.client.TagPolicy(ctx, &iam.TagPolicyInput{
-		PolicyArn: &s.policy, Tags: []types.Tag{tag("team", "a"), tag("stage", "test")},
-	}))
-	found := func() map[string]string {
-		return tagsOf(must(s.client.ListPolicyTags(ctx, &iam.ListPolicyTagsInput{PolicyArn: &s.policy})).Tags)
-	}
-	equal("a policy's tags", found(), map[string]string{"team": "a", "stage": "test"})
-	did("iam", "policy-tags", "create", "list")
-	must(s.client.UntagPolicy(ctx, &iam.UntagPolicyInput{PolicyArn: &s.policy, TagKeys: []string{"team"}}))
-	equal("the tags that are left", found(), map[string]string{"stage": "test"})
-	did("iam", "policy-tags", "delete")
 }
 
 // ends deletes the policy that all steps used.

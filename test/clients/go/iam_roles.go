@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -55,104 +54,91 @@ func (s *iamSteps) roles(ctx context.Context) {
 	must(s.client.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String("worker")}))
 	refused(s.client.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("worker")}))("NoSuchEntity")
 	did("iam", "role", "delete")
-	s.roleTags(ctx)
-	s.roleBoundary(ctx)
 }
 
-func (s *iamSteps) roleTags(ctx context.Context) {
+// roleHolds goes over what roles have like users.
+func (s *iamSteps) roleHolds(ctx context.Context) {
 	web := aws.String("web")
-	must(s.client.TagRole(ctx, &iam.TagRoleInput{
-		RoleName: web, Tags: []types.Tag{tag("team", "a"), tag("stage", "test")},
-	}))
-	input := &iam.ListRoleTagsInput{RoleName: web}
-	both := map[string]string{"team": "a", "stage": "test"}
-	equal("a role's tags", tagsOf(must(s.client.ListRoleTags(ctx, input)).Tags), both)
-	did("iam", "role-tags", "create", "list")
-	input.MaxItems = aws.Int32(1)
-	pages := listed(ctx, iam.NewListRoleTagsPaginator(s.client, input),
-		func(page *iam.ListRoleTagsOutput) []types.Tag { return page.Tags })
-	equal("tags by pages", tagsOf(pages), both)
-	did("iam", "role-tags", "pages")
-	must(s.client.UntagRole(ctx, &iam.UntagRoleInput{RoleName: web, TagKeys: []string{"team"}}))
-	left := must(s.client.ListRoleTags(ctx, &iam.ListRoleTagsInput{RoleName: web})).Tags
-	equal("the tags that are left", tagsOf(left), map[string]string{"stage": "test"})
-	did("iam", "role-tags", "delete")
-}
-
-func (s *iamSteps) roleBoundary(ctx context.Context) {
-	web := aws.String("web")
-	must(s.client.PutRolePermissionsBoundary(ctx, &iam.PutRolePermissionsBoundaryInput{
-		RoleName: web, PermissionsBoundary: &s.policy,
-	}))
-	boundary := s.role(ctx, "web").PermissionsBoundary
-	equal("a role's boundary", aws.ToString(boundary.PermissionsBoundaryArn), s.policy)
-	did("iam", "role-boundary", "create", "read")
-	must(s.client.DeleteRolePermissionsBoundary(ctx, &iam.DeleteRolePermissionsBoundaryInput{RoleName: web}))
-	equal("no boundary", s.role(ctx, "web").PermissionsBoundary, nil)
-	did("iam", "role-boundary", "delete")
+	tags := &iam.ListRoleTagsInput{RoleName: web, MaxItems: aws.Int32(1)}
+	tagSteps("role-tags", tagged{
+		tag: func(tags []types.Tag) {
+			must(s.client.TagRole(ctx, &iam.TagRoleInput{RoleName: web, Tags: tags}))
+		},
+		list: func() []types.Tag {
+			return must(s.client.ListRoleTags(ctx, &iam.ListRoleTagsInput{RoleName: web})).Tags
+		},
+		pages: func() []types.Tag {
+			return listed(ctx, iam.NewListRoleTagsPaginator(s.client, tags),
+				func(page *iam.ListRoleTagsOutput) []types.Tag { return page.Tags })
+		},
+		untag: func(keys []string) {
+			must(s.client.UntagRole(ctx, &iam.UntagRoleInput{RoleName: web, TagKeys: keys}))
+		},
+	})
+	boundarySteps("role-boundary", s.policy, bounded{
+		put: func(arn *string) {
+			input := &iam.PutRolePermissionsBoundaryInput{RoleName: web, PermissionsBoundary: arn}
+			must(s.client.PutRolePermissionsBoundary(ctx, input))
+		},
+		read: func() *types.AttachedPermissionsBoundary { return s.role(ctx, "web").PermissionsBoundary },
+		remove: func() {
+			input := &iam.DeleteRolePermissionsBoundaryInput{RoleName: web}
+			must(s.client.DeleteRolePermissionsBoundary(ctx, input))
+		},
+	})
 }
 
 func (s *iamSteps) rolePolicies(ctx context.Context) {
 	web := aws.String("web")
-	put := func(name, document string) {
-		must(s.client.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
-			RoleName: web, PolicyName: &name, PolicyDocument: &document,
-		}))
-		read := must(s.client.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: web, PolicyName: &name}))
-		sameDocument("a role's policy", read.PolicyDocument, document)
-	}
-	put("p1", readPolicy)
-	put("p2", readPolicy)
-	did("iam", "role-policy", "create", "read")
-	input := &iam.ListRolePoliciesInput{RoleName: web}
-	found := must(s.client.ListRolePolicies(ctx, input)).PolicyNames
-	equal("a role's policies", found, []string{"p1", "p2"})
-	did("iam", "role-policy", "list")
-	input.MaxItems = aws.Int32(1)
-	pages := listed(ctx, iam.NewListRolePoliciesPaginator(s.client, input),
-		func(page *iam.ListRolePoliciesOutput) []string { return page.PolicyNames })
-	equal("by pages", pages, []string{"p1", "p2"})
-	did("iam", "role-policy", "pages")
-	put("p1", writePolicy)
-	did("iam", "role-policy", "update")
-	for _, name := range []string{"p1", "p2"} {
-		must(s.client.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: web, PolicyName: &name}))
-	}
-	gone := &iam.GetRolePolicyInput{RoleName: web, PolicyName: aws.String("p1")}
-	refused(s.client.GetRolePolicy(ctx, gone))("NoSuchEntity")
-	did("iam", "role-policy", "delete")
-	s.roleAttachments(ctx)
-}
-
-func (s *iamSteps) roleAttachments(ctx context.Context) {
-	web, managed := aws.String("web"), aws.String("arn:aws:iam::aws:policy/IAMReadOnlyAccess")
-	namesOf := func(policies []types.AttachedPolicy) []string {
-		return slices.Sorted(slices.Values(
-			mapped(policies, func(one types.AttachedPolicy) string { return *one.PolicyName })))
-	}
-	for _, arn := range []*string{managed, &s.policy} {
-		must(s.client.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: web, PolicyArn: arn}))
-	}
-	input := &iam.ListAttachedRolePoliciesInput{RoleName: web}
-	both := []string{"IAMReadOnlyAccess", "second"}
-	equal("attached to a role", namesOf(must(s.client.ListAttachedRolePolicies(ctx, input)).AttachedPolicies), both)
-	did("iam", "role-attachment", "create", "list")
-	input.MaxItems = aws.Int32(1)
-	pages := listed(ctx, iam.NewListAttachedRolePoliciesPaginator(s.client, input),
-		func(page *iam.ListAttachedRolePoliciesOutput) []types.AttachedPolicy { return page.AttachedPolicies })
-	equal("by pages", namesOf(pages), both)
-	did("iam", "role-attachment", "pages")
+	inline := &iam.ListRolePoliciesInput{RoleName: web, MaxItems: aws.Int32(1)}
+	inlinePolicySteps("role-policy", inlinePolicies{
+		put: func(name, document *string) {
+			must(s.client.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
+				RoleName: web, PolicyName: name, PolicyDocument: document,
+			}))
+		},
+		get: func(name *string) (*string, error) {
+			read, err := s.client.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: web, PolicyName: name})
+			if err != nil {
+				return nil, err
+			}
+			return read.PolicyDocument, nil
+		},
+		list: func() []string {
+			return must(s.client.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: web})).PolicyNames
+		},
+		pages: func() []string {
+			return listed(ctx, iam.NewListRolePoliciesPaginator(s.client, inline),
+				func(page *iam.ListRolePoliciesOutput) []string { return page.PolicyNames })
+		},
+		remove: func(name *string) {
+			must(s.client.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: web, PolicyName: name}))
+		},
+	})
+	attached := &iam.ListAttachedRolePoliciesInput{RoleName: web, MaxItems: aws.Int32(1)}
+	attachmentSteps("role-attachment", attachments{
+		attach: func(arn *string) {
+			must(s.client.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: web, PolicyArn: arn}))
+		},
+		list: func() []types.AttachedPolicy {
+			input := &iam.ListAttachedRolePoliciesInput{RoleName: web}
+			return must(s.client.ListAttachedRolePolicies(ctx, input)).AttachedPolicies
+		},
+		pages: func() []types.AttachedPolicy {
+			return listed(ctx, iam.NewListAttachedRolePoliciesPaginator(s.client, attached),
+				func(page *iam.ListAttachedRolePoliciesOutput) []types.AttachedPolicy { return page.AttachedPolicies })
+		},
+		detach: func(arn *string) {
+			must(s.client.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: web, PolicyArn: arn}))
+		},
+	}, "arn:aws:iam::aws:policy/IAMReadOnlyAccess", s.policy)
+	must(s.client.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: web, PolicyArn: &s.policy}))
 	entities := must(s.client.ListEntitiesForPolicy(ctx, &iam.ListEntitiesForPolicyInput{PolicyArn: &s.policy}))
 	roles := mapped(entities.PolicyRoles, func(one types.PolicyRole) string { return *one.RoleName })
 	equal("who has a policy", roles, []string{"web"})
 	equal("no user has it", len(entities.PolicyUsers), 0)
 	did("iam", "policy-entities", "list")
-	for _, arn := range []*string{managed, &s.policy} {
-		must(s.client.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: web, PolicyArn: arn}))
-	}
-	left := must(s.client.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: web}))
-	equal("attached no more", len(left.AttachedPolicies), 0)
-	did("iam", "role-attachment", "delete")
+	must(s.client.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: web, PolicyArn: &s.policy}))
 }
 
 func (s *iamSteps) instanceProfiles(ctx context.Context) {

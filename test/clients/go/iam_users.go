@@ -44,89 +44,81 @@ func (s *iamSteps) users(ctx context.Context) {
 	must(s.client.DeleteUser(ctx, &iam.DeleteUserInput{UserName: aws.String("dee")}))
 	refused(s.client.GetUser(ctx, &iam.GetUserInput{UserName: aws.String("dee")}))("NoSuchEntity")
 	did("iam", "user", "delete")
-	s.userTags(ctx)
-	s.userBoundary(ctx)
 }
 
-func (s *iamSteps) userTags(ctx context.Context) {
+// userHolds goes over what users have like roles and groups.
+func (s *iamSteps) userHolds(ctx context.Context) {
 	ann := aws.String("ann")
-	must(s.client.TagUser(ctx, &iam.TagUserInput{
-		UserName: ann, Tags: []types.Tag{tag("team", "a"), tag("stage", "test")},
-	}))
-	input := &iam.ListUserTagsInput{UserName: ann}
-	found := tagsOf(must(s.client.ListUserTags(ctx, input)).Tags)
-	equal("a user's tags", found, map[string]string{"team": "a", "stage": "test"})
-	did("iam", "user-tags", "create", "list")
-	input.MaxItems = aws.Int32(1)
-	pages := listed(ctx, iam.NewListUserTagsPaginator(s.client, input),
-		func(page *iam.ListUserTagsOutput) []types.Tag { return page.Tags })
-	equal("tags by pages", tagsOf(pages), map[string]string{"team": "a", "stage": "test"})
-	did("iam", "user-tags", "pages")
-	must(s.client.UntagUser(ctx, &iam.UntagUserInput{UserName: ann, TagKeys: []string{"team"}}))
-	left := must(s.client.ListUserTags(ctx, &iam.ListUserTagsInput{UserName: ann})).Tags
-	equal("the tags that are left", tagsOf(left), map[string]string{"stage": "test"})
-	did("iam", "user-tags", "delete")
-}
-
-func (s *iamSteps) userBoundary(ctx context.Context) {
-	ann := aws.String("ann")
-	boundary := func() *types.AttachedPermissionsBoundary {
-		return must(s.client.GetUser(ctx, &iam.GetUserInput{UserName: ann})).User.PermissionsBoundary
-	}
-	must(s.client.PutUserPermissionsBoundary(ctx, &iam.PutUserPermissionsBoundaryInput{
-		UserName: ann, PermissionsBoundary: &s.policy,
-	}))
-	equal("a user's boundary", aws.ToString(boundary().PermissionsBoundaryArn), s.policy)
-	did("iam", "user-boundary", "create", "read")
-	must(s.client.DeleteUserPermissionsBoundary(ctx, &iam.DeleteUserPermissionsBoundaryInput{UserName: ann}))
-	equal("no boundary", boundary(), nil)
-	did("iam", "user-boundary", "delete")
+	tags := &iam.ListUserTagsInput{UserName: ann, MaxItems: aws.Int32(1)}
+	tagSteps("user-tags", tagged{
+		tag: func(tags []types.Tag) {
+			must(s.client.TagUser(ctx, &iam.TagUserInput{UserName: ann, Tags: tags}))
+		},
+		list: func() []types.Tag {
+			return must(s.client.ListUserTags(ctx, &iam.ListUserTagsInput{UserName: ann})).Tags
+		},
+		pages: func() []types.Tag {
+			return listed(ctx, iam.NewListUserTagsPaginator(s.client, tags),
+				func(page *iam.ListUserTagsOutput) []types.Tag { return page.Tags })
+		},
+		untag: func(keys []string) {
+			must(s.client.UntagUser(ctx, &iam.UntagUserInput{UserName: ann, TagKeys: keys}))
+		},
+	})
+	boundarySteps("user-boundary", s.policy, bounded{
+		put: func(arn *string) {
+			input := &iam.PutUserPermissionsBoundaryInput{UserName: ann, PermissionsBoundary: arn}
+			must(s.client.PutUserPermissionsBoundary(ctx, input))
+		},
+		read: func() *types.AttachedPermissionsBoundary {
+			return must(s.client.GetUser(ctx, &iam.GetUserInput{UserName: ann})).User.PermissionsBoundary
+		},
+		remove: func() {
+			input := &iam.DeleteUserPermissionsBoundaryInput{UserName: ann}
+			must(s.client.DeleteUserPermissionsBoundary(ctx, input))
+		},
+	})
 }
 
 func (s *iamSteps) userPolicies(ctx context.Context) {
 	ann := aws.String("ann")
-	put := func(name, document string) {
-		must(s.client.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
-			UserName: ann, PolicyName: &name, PolicyDocument: &document,
-		}))
-		read := must(s.client.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: ann, PolicyName: &name}))
-		sameDocument("a user's policy", read.PolicyDocument, document)
-	}
-	put("p1", readPolicy)
-	put("p2", readPolicy)
-	did("iam", "user-policy", "create", "read")
-	input := &iam.ListUserPoliciesInput{UserName: ann}
-	found := must(s.client.ListUserPolicies(ctx, input)).PolicyNames
-	equal("a user's policies", found, []string{"p1", "p2"})
-	did("iam", "user-policy", "list")
-	input.MaxItems = aws.Int32(1)
-	pages := listed(ctx, iam.NewListUserPoliciesPaginator(s.client, input),
-		func(page *iam.ListUserPoliciesOutput) []string { return page.PolicyNames })
-	equal("by pages", pages, []string{"p1", "p2"})
-	did("iam", "user-policy", "pages")
-	put("p1", writePolicy)
-	did("iam", "user-policy", "update")
-	for _, name := range []string{"p1", "p2"} {
-		must(s.client.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: ann, PolicyName: &name}))
-	}
-	gone := &iam.GetUserPolicyInput{UserName: ann, PolicyName: aws.String("p1")}
-	refused(s.client.GetUserPolicy(ctx, gone))("NoSuchEntity")
-	did("iam", "user-policy", "delete")
-	s.userAttachments(ctx)
-}
-
-func (s *iamSteps) userAttachments(ctx context.Context) {
-	ann := aws.String("ann")
-	attached := func() []string {
-		found := must(s.client.ListAttachedUserPolicies(ctx, &iam.ListAttachedUserPoliciesInput{UserName: ann}))
-		return mapped(found.AttachedPolicies, func(one types.AttachedPolicy) string { return *one.PolicyArn })
-	}
-	must(s.client.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: ann, PolicyArn: &s.policy}))
-	equal("attached to a user", attached(), []string{s.policy})
-	did("iam", "user-attachment", "create", "list")
-	must(s.client.DetachUserPolicy(ctx, &iam.DetachUserPolicyInput{UserName: ann, PolicyArn: &s.policy}))
-	equal("attached no more", attached(), []string{})
-	did("iam", "user-attachment", "delete")
+	inline := &iam.ListUserPoliciesInput{UserName: ann, MaxItems: aws.Int32(1)}
+	inlinePolicySteps("user-policy", inlinePolicies{
+		put: func(name, document *string) {
+			must(s.client.PutUserPolicy(ctx, &iam.PutUserPolicyInput{
+				UserName: ann, PolicyName: name, PolicyDocument: document,
+			}))
+		},
+		get: func(name *string) (*string, error) {
+			read, err := s.client.GetUserPolicy(ctx, &iam.GetUserPolicyInput{UserName: ann, PolicyName: name})
+			if err != nil {
+				return nil, err
+			}
+			return read.PolicyDocument, nil
+		},
+		list: func() []string {
+			return must(s.client.ListUserPolicies(ctx, &iam.ListUserPoliciesInput{UserName: ann})).PolicyNames
+		},
+		pages: func() []string {
+			return listed(ctx, iam.NewListUserPoliciesPaginator(s.client, inline),
+				func(page *iam.ListUserPoliciesOutput) []string { return page.PolicyNames })
+		},
+		remove: func(name *string) {
+			must(s.client.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: ann, PolicyName: name}))
+		},
+	})
+	attachmentSteps("user-attachment", attachments{
+		attach: func(arn *string) {
+			must(s.client.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: ann, PolicyArn: arn}))
+		},
+		list: func() []types.AttachedPolicy {
+			input := &iam.ListAttachedUserPoliciesInput{UserName: ann}
+			return must(s.client.ListAttachedUserPolicies(ctx, input)).AttachedPolicies
+		},
+		detach: func(arn *string) {
+			must(s.client.DetachUserPolicy(ctx, &iam.DetachUserPolicyInput{UserName: ann, PolicyArn: arn}))
+		},
+	}, s.policy)
 }
 
 func (s *iamSteps) accessKeys(ctx context.Context) {

@@ -5,7 +5,8 @@ import {
   type UserDetail,
 } from '@aws-sdk/client-iam'
 import { did, equal, includes, listed, mapped, present, refused } from './checks.ts'
-import { BOTH_TAGS, LEFT_TAGS, READ_POLICY, TAGS, tagsOf } from './iam-documents.ts'
+import { READ_POLICY } from './iam-documents.ts'
+import { tagSteps } from './iam-holders.ts'
 
 const ISSUER = 'js.issuer.example/path'
 const THUMBPRINT = '0123456789abcdef0123456789abcdef01234567'
@@ -36,24 +37,14 @@ export async function providerSteps(iam: IAM): Promise<void> {
   await iam.updateOpenIDConnectProviderThumbprint({ ...of, ThumbprintList: [THUMBPRINT] })
   equal("a provider's thumbprints", (await read()).ThumbprintList, [THUMBPRINT])
   did('iam', 'oidc-provider-thumbprint', 'update')
-  await providerTags(iam, of)
+  await tagSteps('oidc-provider-tags', {
+    tag: (Tags) => iam.tagOpenIDConnectProvider({ ...of, Tags }),
+    list: () => iam.listOpenIDConnectProviderTags(of),
+    untag: (TagKeys) => iam.untagOpenIDConnectProvider({ ...of, TagKeys }),
+  })
   await iam.deleteOpenIDConnectProvider(of)
   await refused('NoSuchEntityException', read())
   did('iam', 'oidc-provider', 'delete')
-}
-
-async function providerTags(
-  iam: IAM,
-  of: { readonly OpenIDConnectProviderArn: string },
-): Promise<void> {
-  const found = async (): Promise<unknown> =>
-    tagsOf((await iam.listOpenIDConnectProviderTags(of)).Tags)
-  await iam.tagOpenIDConnectProvider({ ...of, Tags: TAGS })
-  equal("a provider's tags", await found(), BOTH_TAGS)
-  did('iam', 'oidc-provider-tags', 'create', 'list')
-  await iam.untagOpenIDConnectProvider({ ...of, TagKeys: ['team'] })
-  equal('the tags that are left', await found(), LEFT_TAGS)
-  did('iam', 'oidc-provider-tags', 'delete')
 }
 
 export async function accountSteps(iam: IAM): Promise<void> {

@@ -31,16 +31,3 @@ export const trustOf = (Service: string, ...actions: readonly string[]): string 
 export function sameDocument(what: string, found: string | undefined, wanted: string): void {
   sameJson(what, decodeURIComponent(present(found)), wanted)
 }
-
-export const tagsOf = (
-  tags: readonly { Key: string | undefined; Value: string | undefined }[] | undefined,
-): Readonly<Record<string, string>> =>
-  Object.fromEntries((tags ?? []).map(({ Key, Value }) => [present(Key), present(Value)]))
-
-/** What each resource is tagged with, and what is left without `team`. */
-export const TAGS = [
-  { Key: 'team', Value: 'a' },
-  { Key: 'stage', Value: 'test' },
-]
-export const BOTH_TAGS: Readonly<Record<string, string>> = { team: 'a', stage: 'test' }
-export const LEFT_TAGS: Readonly<Record<string, string>> = { stage: 'test' }

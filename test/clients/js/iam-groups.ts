@@ -1,18 +1,28 @@
-import { type Group, paginateListGroups } from '@aws-sdk/client-iam'
+import { type Group, type IAM, paginateListGroups } from '@aws-sdk/client-iam'
 import { did, equal, listed, mapped, refused } from './checks.ts'
-import { type IamSteps, READ_POLICY, sameDocument, WRITE_POLICY } from './iam-documents.ts'
+import type { IamSteps } from './iam-documents.ts'
+import { attachmentSteps, inlinePolicySteps } from './iam-holders.ts'
 
 const TEAMS = '/teams/'
 const DEVS = { GroupName: 'devs' }
 
-export async function groupSteps(steps: IamSteps): Promise<void> {
-  await groups(steps)
-  await groupMembers(steps)
-  await groupPolicies(steps)
-  await groupAttachments(steps)
+export async function groupSteps({ iam, policy }: IamSteps): Promise<void> {
+  await groups(iam)
+  await groupMembers(iam)
+  await inlinePolicySteps('group-policy', {
+    put: (inline) => iam.putGroupPolicy({ ...DEVS, ...inline }),
+    get: (named) => iam.getGroupPolicy({ ...DEVS, ...named }),
+    list: () => iam.listGroupPolicies(DEVS),
+    remove: (named) => iam.deleteGroupPolicy({ ...DEVS, ...named }),
+  })
+  await attachmentSteps('group-attachment', [policy], {
+    attach: (attached) => iam.attachGroupPolicy({ ...DEVS, ...attached }),
+    list: () => iam.listAttachedGroupPolicies(DEVS),
+    detach: (attached) => iam.detachGroupPolicy({ ...DEVS, ...attached }),
+  })
 }
 
-async function groups({ iam }: IamSteps): Promise<void> {
+async function groups(iam: IAM): Promise<void> {
   for (const GroupName of ['devs', 'ops']) {
     const { Group } = await iam.createGroup({ GroupName, Path: TEAMS })
     equal("a group's path", Group?.Path, TEAMS)
@@ -37,7 +47,7 @@ async function groups({ iam }: IamSteps): Promise<void> {
   did('iam', 'group', 'delete')
 }
 
-async function groupMembers({ iam }: IamSteps): Promise<void> {
+async function groupMembers(iam: IAM): Promise<void> {
   const member = { ...DEVS, UserName: 'ann' }
   const members = async (): Promise<string[]> =>
     mapped((await iam.getGroup(DEVS)).Users, (one) => one.UserName)
@@ -54,33 +64,4 @@ async function groupMembers({ iam }: IamSteps): Promise<void> {
   await iam.removeUserFromGroup(member)
   equal('no member is left', await members(), [])
   did('iam', 'group-member', 'delete')
-}
-
-async function groupPolicies({ iam }: IamSteps): Promise<void> {
-  const named = { ...DEVS, PolicyName: 'p1' }
-  const put = async (PolicyDocument: string): Promise<void> => {
-    await iam.putGroupPolicy({ ...named, PolicyDocument })
-    const read = await iam.getGroupPolicy(named)
-    sameDocument("a group's policy", read.PolicyDocument, PolicyDocument)
-  }
-  await put(READ_POLICY)
-  did('iam', 'group-policy', 'create', 'read')
-  equal("a group's policies", (await iam.listGroupPolicies(DEVS)).PolicyNames, ['p1'])
-  did('iam', 'group-policy', 'list')
-  await put(WRITE_POLICY)
-  did('iam', 'group-policy', 'update')
-  await iam.deleteGroupPolicy(named)
-  await refused('NoSuchEntityException', iam.getGroupPolicy(named))
-  did('iam', 'group-policy', 'delete')
-}
-
-async function groupAttachments({ iam, policy }: IamSteps): Promise<void> {
-  const attached = async (): Promise<string[]> =>
-    mapped((await iam.listAttachedGroupPolicies(DEVS)).AttachedPolicies, (one) => one.PolicyArn)
-  await iam.attachGroupPolicy({ ...DEVS, PolicyArn: policy })
-  equal('attached to a group', await attached(), [policy])
-  did('iam', 'group-attachment', 'create', 'list')
-  await iam.detachGroupPolicy({ ...DEVS, PolicyArn: policy })
-  equal('attached no more', await attached(), [])
-  did('iam', 'group-attachment', 'delete')
 }

@@ -6,16 +6,8 @@ import {
   type PolicyVersion,
 } from '@aws-sdk/client-iam'
 import { did, equal, listed, mapped, present, refused } from './checks.ts'
-import {
-  BOTH_TAGS,
-  type IamSteps,
-  LEFT_TAGS,
-  READ_POLICY,
-  sameDocument,
-  TAGS,
-  tagsOf,
-  WRITE_POLICY,
-} from './iam-documents.ts'
+import { type IamSteps, READ_POLICY, sameDocument, WRITE_POLICY } from './iam-documents.ts'
+import { tagSteps } from './iam-holders.ts'
 
 /** Makes two policies and returns the second one's ARN. */
 export async function policySteps(iam: IAM): Promise<string> {
@@ -44,7 +36,11 @@ export async function policySteps(iam: IAM): Promise<string> {
   equal('policies by pages', namesOf(found), ['first', 'second'])
   did('iam', 'policy', 'pages')
   await policyVersions(iam, PolicyArn)
-  await policyTags(iam, PolicyArn)
+  await tagSteps('policy-tags', {
+    tag: (Tags) => iam.tagPolicy({ PolicyArn, Tags }),
+    list: () => iam.listPolicyTags({ PolicyArn }),
+    untag: (TagKeys) => iam.untagPolicy({ PolicyArn, TagKeys }),
+  })
   return PolicyArn
 }
 
@@ -72,16 +68,6 @@ async function policyVersions(iam: IAM, PolicyArn: string): Promise<void> {
   await iam.deletePolicyVersion({ PolicyArn, VersionId: 'v1' })
   equal('what is left', await list(), ['v2'])
   did('iam', 'policy-version', 'delete')
-}
-
-async function policyTags(iam: IAM, PolicyArn: string): Promise<void> {
-  const found = async (): Promise<unknown> => tagsOf((await iam.listPolicyTags({ PolicyArn })).Tags)
-  await iam.tagPolicy({ PolicyArn, Tags: TAGS })
-  equal("a policy's tags", await found(), BOTH_TAGS)
-  did('iam', 'policy-tags', 'create', 'list')
-  await iam.untagPolicy({ PolicyArn, TagKeys: ['team'] })
-  equal('the tags that are left', await found(), LEFT_TAGS)
-  did('iam', 'policy-tags', 'delete')
 }
 
 /** Deletes the policy that all steps used. */

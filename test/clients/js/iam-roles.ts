@@ -1,5 +1,4 @@
 import {
-  type AttachedPolicy,
   type IAM,
   type InstanceProfile,
   paginateListAttachedRolePolicies,
@@ -10,32 +9,48 @@ import {
   type Role,
 } from '@aws-sdk/client-iam'
 import { did, equal, listed, mapped, present, refused } from './checks.ts'
-import {
-  BOTH_TAGS,
-  type IamSteps,
-  LEFT_TAGS,
-  READ_POLICY,
-  sameDocument,
-  TAGS,
-  tagsOf,
-  trustOf,
-  WRITE_POLICY,
-} from './iam-documents.ts'
+import { type IamSteps, sameDocument, trustOf } from './iam-documents.ts'
+import { attachmentSteps, boundarySteps, inlinePolicySteps, tagSteps } from './iam-holders.ts'
 
 const APPS = '/apps/'
+/** A policy of AWS's own. */
+const READ_ONLY = 'arn:aws:iam::aws:policy/IAMReadOnlyAccess'
 const WEB = { RoleName: 'web' }
 
 const readWeb = async (iam: IAM): Promise<Role> => present((await iam.getRole(WEB)).Role)
 
 export async function roleSteps(steps: IamSteps): Promise<void> {
-  await roles(steps)
-  await roleTags(steps)
-  await roleBoundary(steps)
-  await rolePolicies(steps)
-  await roleAttachments(steps)
+  const { iam, policy } = steps
+  const paged = { client: iam, pageSize: 1 }
+  await roles(iam)
+  await tagSteps('role-tags', {
+    tag: (Tags) => iam.tagRole({ ...WEB, Tags }),
+    list: () => iam.listRoleTags(WEB),
+    pages: paginateListRoleTags(paged, { ...WEB }),
+    untag: (TagKeys) => iam.untagRole({ ...WEB, TagKeys }),
+  })
+  await boundarySteps('role-boundary', policy, {
+    put: (boundary) => iam.putRolePermissionsBoundary({ ...WEB, ...boundary }),
+    read: async () => (await readWeb(iam)).PermissionsBoundary?.PermissionsBoundaryArn,
+    remove: () => iam.deleteRolePermissionsBoundary(WEB),
+  })
+  await inlinePolicySteps('role-policy', {
+    put: (inline) => iam.putRolePolicy({ ...WEB, ...inline }),
+    get: (named) => iam.getRolePolicy({ ...WEB, ...named }),
+    list: () => iam.listRolePolicies(WEB),
+    pages: paginateListRolePolicies(paged, { ...WEB }),
+    remove: (named) => iam.deleteRolePolicy({ ...WEB, ...named }),
+  })
+  await attachmentSteps('role-attachment', [READ_ONLY, policy], {
+    attach: (attached) => iam.attachRolePolicy({ ...WEB, ...attached }),
+    list: () => iam.listAttachedRolePolicies(WEB),
+    pages: paginateListAttachedRolePolicies(paged, { ...WEB }),
+    detach: (attached) => iam.detachRolePolicy({ ...WEB, ...attached }),
+  })
+  await policyEntities(steps)
 }
 
-async function roles({ iam }: IamSteps): Promise<void> {
+async function roles(iam: IAM): Promise<void> {
   const trust = trustOf('ec2.amazonaws.com')
   for (const RoleName of ['web', 'worker']) {
     const made = await iam.createRole({ RoleName, Path: APPS, AssumeRolePolicyDocument: trust })
@@ -69,65 +84,9 @@ async function roles({ iam }: IamSteps): Promise<void> {
   did('iam', 'role', 'delete')
 }
 
-async function roleTags({ iam }: IamSteps): Promise<void> {
-  const found = async (): Promise<unknown> => tagsOf((await iam.listRoleTags(WEB)).Tags)
-  await iam.tagRole({ ...WEB, Tags: TAGS })
-  equal("a role's tags", await found(), BOTH_TAGS)
-  did('iam', 'role-tags', 'create', 'list')
-  const pages = paginateListRoleTags({ client: iam, pageSize: 1 }, { ...WEB })
-  equal('tags by pages', tagsOf(await listed(pages, (page) => page.Tags)), BOTH_TAGS)
-  did('iam', 'role-tags', 'pages')
-  await iam.untagRole({ ...WEB, TagKeys: ['team'] })
-  equal('the tags that are left', await found(), LEFT_TAGS)
-  did('iam', 'role-tags', 'delete')
-}
-
-async function roleBoundary({ iam, policy }: IamSteps): Promise<void> {
-  const found = async (): Promise<string | undefined> =>
-    (await readWeb(iam)).PermissionsBoundary?.PermissionsBoundaryArn
-  await iam.putRolePermissionsBoundary({ ...WEB, PermissionsBoundary: policy })
-  equal("a role's boundary", await found(), policy)
-  did('iam', 'role-boundary', 'create', 'read')
-  await iam.deleteRolePermissionsBoundary(WEB)
-  equal('no boundary', await found(), undefined)
-  did('iam', 'role-boundary', 'delete')
-}
-
-async function rolePolicies({ iam }: IamSteps): Promise<void> {
-  const put = async (PolicyName: string, PolicyDocument: string): Promise<void> => {
-    await iam.putRolePolicy({ ...WEB, PolicyName, PolicyDocument })
-    const read = await iam.getRolePolicy({ ...WEB, PolicyName })
-    sameDocument("a role's policy", read.PolicyDocument, PolicyDocument)
-  }
-  await put('p1', READ_POLICY)
-  await put('p2', READ_POLICY)
-  did('iam', 'role-policy', 'create', 'read')
-  equal("a role's policies", (await iam.listRolePolicies(WEB)).PolicyNames, ['p1', 'p2'])
-  did('iam', 'role-policy', 'list')
-  const pages = paginateListRolePolicies({ client: iam, pageSize: 1 }, { ...WEB })
-  equal('by pages', await listed(pages, (page) => page.PolicyNames), ['p1', 'p2'])
-  did('iam', 'role-policy', 'pages')
-  await put('p1', WRITE_POLICY)
-  did('iam', 'role-policy', 'update')
-  for (const PolicyName of ['p1', 'p2']) await iam.deleteRolePolicy({ ...WEB, PolicyName })
-  await refused('NoSuchEntityException', iam.getRolePolicy({ ...WEB, PolicyName: 'p1' }))
-  did('iam', 'role-policy', 'delete')
-}
-
-async function roleAttachments({ iam, policy }: IamSteps): Promise<void> {
-  const arns = ['arn:aws:iam::aws:policy/IAMReadOnlyAccess', policy]
-  const namesOf = (found: readonly AttachedPolicy[] | undefined): string[] =>
-    mapped(found, (one) => one.PolicyName).sort()
-  const list = async (): Promise<string[]> =>
-    namesOf((await iam.listAttachedRolePolicies(WEB)).AttachedPolicies)
-  for (const PolicyArn of arns) await iam.attachRolePolicy({ ...WEB, PolicyArn })
-  const both = ['IAMReadOnlyAccess', 'second']
-  equal('attached to a role', await list(), both)
-  did('iam', 'role-attachment', 'create', 'list')
-  const pages = paginateListAttachedRolePolicies({ client: iam, pageSize: 1 }, { ...WEB })
-  equal('by pages', namesOf(await listed(pages, (page) => page.AttachedPolicies)), both)
-  did('iam', 'role-attachment', 'pages')
-  const { PolicyRoles, PolicyUsers } = await iam.listEntitiesForPolicy({ PolicyArn: policy })
+async function policyEntities({ iam, policy: PolicyArn }: IamSteps): Promise<void> {
+  await iam.attachRolePolicy({ ...WEB, PolicyArn })
+  const { PolicyRoles, PolicyUsers } = await iam.listEntitiesForPolicy({ PolicyArn })
   equal(
     'who has a policy',
     mapped(PolicyRoles, (one) => one.RoleName),
@@ -135,9 +94,7 @@ async function roleAttachments({ iam, policy }: IamSteps): Promise<void> {
   )
   equal('no user has it', PolicyUsers ?? [], [])
   did('iam', 'policy-entities', 'list')
-  for (const PolicyArn of arns) await iam.detachRolePolicy({ ...WEB, PolicyArn })
-  equal('attached no more', await list(), [])
-  did('iam', 'role-attachment', 'delete')
+  await iam.detachRolePolicy({ ...WEB, PolicyArn })
 }
 
 export async function instanceProfileSteps(iam: IAM): Promise<void> {

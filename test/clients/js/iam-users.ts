@@ -1,6 +1,7 @@
 import {
   type AccessKey,
   type AccessKeyMetadata,
+  type IAM,
   paginateListAccessKeys,
   paginateListUserPolicies,
   paginateListUsers,
@@ -9,30 +10,42 @@ import {
 } from '@aws-sdk/client-iam'
 import { STS } from '@aws-sdk/client-sts'
 import { did, equal, listed, mapped, present, refused, SETTINGS } from './checks.ts'
-import {
-  BOTH_TAGS,
-  type IamSteps,
-  LEFT_TAGS,
-  READ_POLICY,
-  sameDocument,
-  TAGS,
-  tagsOf,
-  WRITE_POLICY,
-} from './iam-documents.ts'
+import type { IamSteps } from './iam-documents.ts'
+import { attachmentSteps, boundarySteps, inlinePolicySteps, tagSteps } from './iam-holders.ts'
 
 const PEOPLE = '/people/'
 const ANN = { UserName: 'ann' }
 
-export async function userSteps(steps: IamSteps): Promise<void> {
-  await users(steps)
-  await userTags(steps)
-  await userBoundary(steps)
-  await userPolicies(steps)
-  await userAttachments(steps)
-  await accessKeys(steps)
+export async function userSteps({ iam, policy }: IamSteps): Promise<void> {
+  const paged = { client: iam, pageSize: 1 }
+  await users(iam)
+  await tagSteps('user-tags', {
+    tag: (Tags) => iam.tagUser({ ...ANN, Tags }),
+    list: () => iam.listUserTags(ANN),
+    pages: paginateListUserTags(paged, { ...ANN }),
+    untag: (TagKeys) => iam.untagUser({ ...ANN, TagKeys }),
+  })
+  await boundarySteps('user-boundary', policy, {
+    put: (boundary) => iam.putUserPermissionsBoundary({ ...ANN, ...boundary }),
+    read: async () => (await iam.getUser(ANN)).User?.PermissionsBoundary?.PermissionsBoundaryArn,
+    remove: () => iam.deleteUserPermissionsBoundary(ANN),
+  })
+  await inlinePolicySteps('user-policy', {
+    put: (inline) => iam.putUserPolicy({ ...ANN, ...inline }),
+    get: (named) => iam.getUserPolicy({ ...ANN, ...named }),
+    list: () => iam.listUserPolicies(ANN),
+    pages: paginateListUserPolicies(paged, { ...ANN }),
+    remove: (named) => iam.deleteUserPolicy({ ...ANN, ...named }),
+  })
+  await attachmentSteps('user-attachment', [policy], {
+    attach: (attached) => iam.attachUserPolicy({ ...ANN, ...attached }),
+    list: () => iam.listAttachedUserPolicies(ANN),
+    detach: (attached) => iam.detachUserPolicy({ ...ANN, ...attached }),
+  })
+  await accessKeys(iam)
 }
 
-async function users({ iam }: IamSteps): Promise<void> {
+async function users(iam: IAM): Promise<void> {
   for (const UserName of ['ann', 'ben', 'cai']) {
     const { User } = await iam.createUser({ UserName, Path: PEOPLE })
     equal("a user's path", User?.Path, PEOPLE)
@@ -56,63 +69,7 @@ async function users({ iam }: IamSteps): Promise<void> {
   did('iam', 'user', 'delete')
 }
 
-async function userTags({ iam }: IamSteps): Promise<void> {
-  const found = async (): Promise<unknown> => tagsOf((await iam.listUserTags(ANN)).Tags)
-  await iam.tagUser({ ...ANN, Tags: TAGS })
-  equal("a user's tags", await found(), BOTH_TAGS)
-  did('iam', 'user-tags', 'create', 'list')
-  const pages = paginateListUserTags({ client: iam, pageSize: 1 }, { ...ANN })
-  equal('tags by pages', tagsOf(await listed(pages, (page) => page.Tags)), BOTH_TAGS)
-  did('iam', 'user-tags', 'pages')
-  await iam.untagUser({ ...ANN, TagKeys: ['team'] })
-  equal('the tags that are left', await found(), LEFT_TAGS)
-  did('iam', 'user-tags', 'delete')
-}
-
-async function userBoundary({ iam, policy }: IamSteps): Promise<void> {
-  const found = async (): Promise<string | undefined> =>
-    (await iam.getUser(ANN)).User?.PermissionsBoundary?.PermissionsBoundaryArn
-  await iam.putUserPermissionsBoundary({ ...ANN, PermissionsBoundary: policy })
-  equal("a user's boundary", await found(), policy)
-  did('iam', 'user-boundary', 'create', 'read')
-  await iam.deleteUserPermissionsBoundary(ANN)
-  equal('no boundary', await found(), undefined)
-  did('iam', 'user-boundary', 'delete')
-}
-
-async function userPolicies({ iam }: IamSteps): Promise<void> {
-  const put = async (PolicyName: string, PolicyDocument: string): Promise<void> => {
-    await iam.putUserPolicy({ ...ANN, PolicyName, PolicyDocument })
-    const read = await iam.getUserPolicy({ ...ANN, PolicyName })
-    sameDocument("a user's policy", read.PolicyDocument, PolicyDocument)
-  }
-  await put('p1', READ_POLICY)
-  await put('p2', READ_POLICY)
-  did('iam', 'user-policy', 'create', 'read')
-  equal("a user's policies", (await iam.listUserPolicies(ANN)).PolicyNames, ['p1', 'p2'])
-  did('iam', 'user-policy', 'list')
-  const pages = paginateListUserPolicies({ client: iam, pageSize: 1 }, { ...ANN })
-  equal('by pages', await listed(pages, (page) => page.PolicyNames), ['p1', 'p2'])
-  did('iam', 'user-policy', 'pages')
-  await put('p1', WRITE_POLICY)
-  did('iam', 'user-policy', 'update')
-  for (const PolicyName of ['p1', 'p2']) await iam.deleteUserPolicy({ ...ANN, PolicyName })
-  await refused('NoSuchEntityException', iam.getUserPolicy({ ...ANN, PolicyName: 'p1' }))
-  did('iam', 'user-policy', 'delete')
-}
-
-async function userAttachments({ iam, policy }: IamSteps): Promise<void> {
-  const attached = async (): Promise<string[]> =>
-    mapped((await iam.listAttachedUserPolicies(ANN)).AttachedPolicies, (one) => one.PolicyArn)
-  await iam.attachUserPolicy({ ...ANN, PolicyArn: policy })
-  equal('attached to a user', await attached(), [policy])
-  did('iam', 'user-attachment', 'create', 'list')
-  await iam.detachUserPolicy({ ...ANN, PolicyArn: policy })
-  equal('attached no more', await attached(), [])
-  did('iam', 'user-attachment', 'delete')
-}
-
-async function accessKeys({ iam }: IamSteps): Promise<void> {
+async function accessKeys(iam: IAM): Promise<void> {
   const create = async (): Promise<AccessKey> => present((await iam.createAccessKey(ANN)).AccessKey)
   const keys = [await create(), await create()]
   const ids = keys.map(({ AccessKeyId }) => present(AccessKeyId))
