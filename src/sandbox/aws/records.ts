@@ -86,6 +86,13 @@ export interface RoleRecord {
   readonly lastUsedRegion?: string
 }
 
+/** The deletion of a service-linked role: refused where something still used it. */
+export interface DeletionTaskRecord {
+  readonly accountId: string
+  /** Region → ARNs. */
+  readonly usage: Readonly<Record<string, readonly string[]>>
+}
+
 export interface PolicyVersion {
   readonly versionId: string
   readonly document: string
@@ -265,6 +272,7 @@ export interface Tables {
   readonly instanceProfiles: Table<InstanceProfileRecord>
   readonly organization: Table<OrganizationRecord>
   readonly roles: Table<RoleRecord>
+  readonly deletionTasks: Table<DeletionTaskRecord>
   readonly policies: Table<PolicyRecord>
   readonly providers: Table<ProviderRecord>
   readonly keys: Table<KeyRecord>
@@ -292,6 +300,7 @@ export function openTables(state: State): Tables {
     instanceProfiles: state.table('iam.instance-profiles'),
     organization: state.table('organizations.policies'),
     roles: state.table('iam.roles'),
+    deletionTasks: state.table('iam.deletion-tasks'),
     policies: state.table('iam.policies'),
     providers: state.table('iam.providers'),
     keys: state.table('sts.keys'),
