@@ -7,6 +7,7 @@ import type { State, Table } from '../state.ts'
 import type * as Eks from './eks/records.ts'
 import type { InstanceRecord } from './ec2/records.ts'
 import type { KmsAliasRecord, KmsKeyRecord } from './kms/records.ts'
+import type { QuotaRequestRecord } from './quotas/quota-requests.ts'
 import type { QuotaSetting } from './quotas/quotas.ts'
 
 export type Tags = Readonly<Record<string, string>>
@@ -291,6 +292,7 @@ export interface Tables {
   readonly kmsKeys: Table<KmsKeyRecord>
   readonly kmsAliases: Table<KmsAliasRecord>
   readonly quotas: Table<QuotaSetting>
+  readonly quotaRequests: Table<QuotaRequestRecord>
 }
 
 export function openTables(state: State): Tables {
@@ -319,6 +321,7 @@ export function openTables(state: State): Tables {
     kmsKeys: state.table('kms.keys'),
     kmsAliases: state.table('kms.aliases'),
     quotas: state.table('servicequotas.settings'),
+    quotaRequests: state.table('servicequotas.requests'),
   }
 }
 
