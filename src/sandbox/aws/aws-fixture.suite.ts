@@ -69,6 +69,8 @@ export interface HandSigned {
   readonly path?: string
   readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Of the signature; the fixture's own by default. */
+  readonly region?: string
   /** Signed as if it were so much later. */
   readonly shiftMs?: number
   /** Changes the request after it was signed. */
@@ -213,7 +215,7 @@ async function callByHand(
       secretAccessKey: new Secret(keys.secretAccessKey),
       ...(keys.sessionToken !== undefined && { sessionToken: new Secret(keys.sessionToken) }),
     },
-    { service, region: REGION, clock: shifted },
+    { service, region: request.region ?? REGION, clock: shifted },
   )
   const made = { url, headers: signed, body }
   const sent = request.tamper?.(made) ?? made

@@ -39,6 +39,7 @@ import {
 } from './identity/organization.ts'
 import { type InstalledRole, installRole } from './iam/installed-roles.ts'
 import { installAwsPolicies } from './iam/managed-policies.ts'
+import { ensureServiceLinkedRole } from './iam/service-linked-roles.ts'
 import { beginQuotas, type QuotaSetting, setQuota } from './quotas/quotas.ts'
 import {
   clusterKey,
@@ -286,6 +287,7 @@ function addCluster(world: World, spec: ClusterSpec, runtime: ClusterRuntime): v
   }
   activate(world, record, runtime)
   admitCreator(world, record, clock.now())
+  ensureServiceLinkedRole(world, spec.accountId, 'eks.amazonaws.com')
 }
 
 function issueServiceCredentials(world: World, request: ServiceSessionRequest): IssuedCredentials {

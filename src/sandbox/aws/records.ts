@@ -7,6 +7,7 @@ import type { State, Table } from '../state.ts'
 import type * as Eks from './eks/records.ts'
 import type { InstanceRecord } from './ec2/records.ts'
 import type { KmsAliasRecord, KmsKeyRecord } from './kms/records.ts'
+import type { QuotaRequestRecord } from './quotas/quota-requests.ts'
 import type { QuotaSetting } from './quotas/quotas.ts'
 
 export type Tags = Readonly<Record<string, string>>
@@ -84,6 +85,13 @@ export interface RoleRecord {
   readonly createdAtMs: number
   readonly lastUsedAtMs?: number
   readonly lastUsedRegion?: string
+}
+
+/** The deletion of a service-linked role: refused where something still used it. */
+export interface DeletionTaskRecord {
+  readonly accountId: string
+  /** Region → ARNs. */
+  readonly usage: Readonly<Record<string, readonly string[]>>
 }
 
 export interface PolicyVersion {
@@ -269,6 +277,7 @@ export interface Tables {
   readonly instanceProfiles: Table<InstanceProfileRecord>
   readonly organization: Table<OrganizationRecord>
   readonly roles: Table<RoleRecord>
+  readonly deletionTasks: Table<DeletionTaskRecord>
   readonly policies: Table<PolicyRecord>
   readonly providers: Table<ProviderRecord>
   readonly keys: Table<KeyRecord>
@@ -287,6 +296,7 @@ export interface Tables {
   readonly kmsKeys: Table<KmsKeyRecord>
   readonly kmsAliases: Table<KmsAliasRecord>
   readonly quotas: Table<QuotaSetting>
+  readonly quotaRequests: Table<QuotaRequestRecord>
 }
 
 export function openTables(state: State): Tables {
@@ -296,6 +306,7 @@ export function openTables(state: State): Tables {
     instanceProfiles: state.table('iam.instance-profiles'),
     organization: state.table('organizations.policies'),
     roles: state.table('iam.roles'),
+    deletionTasks: state.table('iam.deletion-tasks'),
     policies: state.table('iam.policies'),
     providers: state.table('iam.providers'),
     keys: state.table('sts.keys'),
@@ -314,6 +325,7 @@ export function openTables(state: State): Tables {
     kmsKeys: state.table('kms.keys'),
     kmsAliases: state.table('kms.aliases'),
     quotas: state.table('servicequotas.settings'),
+    quotaRequests: state.table('servicequotas.requests'),
   }
 }
 

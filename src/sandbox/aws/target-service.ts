@@ -2,7 +2,8 @@ import { faultFields } from '../../lib/log.ts'
 import { CLOUDTRAIL_OPERATIONS } from './cloudtrail/cloudtrail.ts'
 import { authenticate } from './identity/authentication.ts'
 import { KMS_OPERATIONS } from './kms/kms.ts'
-import { SERVICE_QUOTAS_OPERATIONS } from './quotas/service-quotas.ts'
+import { QUOTA_REQUEST_OPERATIONS } from './quotas/quota-requests.ts'
+import { QUOTA_OPERATIONS } from './quotas/service-quotas.ts'
 import { callOf, type Incoming, raiseOrdered, recordRefusal, scopedService } from './request.ts'
 import { AwsFault, internalFault } from './wire/fault.ts'
 import { readJsonObject } from './wire/json.ts'
@@ -22,7 +23,8 @@ export const TARGET_SERVICES: readonly TargetService[] = [
   {
     name: 'servicequotas',
     prefixes: ['ServiceQuotasV20190624'],
-    operations: SERVICE_QUOTAS_OPERATIONS,
+    // API version 2019-06-24.
+    operations: { ...QUOTA_OPERATIONS, ...QUOTA_REQUEST_OPERATIONS },
   },
   {
     name: 'cloudtrail',

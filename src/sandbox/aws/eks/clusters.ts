@@ -1,6 +1,7 @@
 import { authorize } from '../identity/authorization.ts'
 import { faultFields } from '../../../lib/log.ts'
 import { CLUSTER_NAME_PATTERN } from '../../../associations/rules.ts'
+import { ensureServiceLinkedRole } from '../iam/service-linked-roles.ts'
 import { resourceTagKeys } from '../iam/tags.ts'
 import { quotaOf } from '../quotas/quotas.ts'
 import type { ClusterRecord } from '../records.ts'
@@ -142,6 +143,7 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
     members: { resourcesVpcConfig },
   }
   startLaunch(call.world, record)
+  ensureServiceLinkedRole(call.world, record.accountId, 'eks.amazonaws.com')
   admitCreator(call.world, record, call.nowMs)
   return { cluster: clusterNode(record, call) }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { authorize } from '../identity/authorization.ts'
+import { ensureServiceLinkedRole } from '../iam/service-linked-roles.ts'
 import { resourceTagKeys } from '../iam/tags.ts'
 import { quotaOf } from '../quotas/quotas.ts'
 import { clusterKey } from '../records.ts'
@@ -146,6 +147,7 @@ async function createFargateProfile(call: Call, input: JsonInput): Promise<unkno
   }
   fargateProfiles.set(profileKey(call, clusterName, fargateProfileName), record)
   admitNodeRole(call, role)
+  ensureServiceLinkedRole(call.world, accountOf(call), 'eks-fargate.amazonaws.com')
   return { fargateProfile: profileNode(call, record) }
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { authorize } from '../identity/authorization.ts'
+import { ensureServiceLinkedRole } from '../iam/service-linked-roles.ts'
 import { resourceTagKeys } from '../iam/tags.ts'
 import { quotaOf } from '../quotas/quotas.ts'
 import { clusterKey, type ClusterRecord } from '../records.ts'
@@ -189,6 +190,7 @@ async function createNodegroup(call: Call, input: JsonInput): Promise<unknown> {
   }
   call.world.tables.nodegroups.set(groupKey(call, clusterName, nodegroupName), record)
   admitNodeRole(call, role)
+  ensureServiceLinkedRole(call.world, accountOf(call), 'eks-nodegroup.amazonaws.com')
   return { nodegroup: nodegroupNode(call, record) }
 }
 

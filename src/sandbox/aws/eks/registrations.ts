@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { CLUSTER_NAME_PATTERN } from '../../../associations/rules.ts'
 import { authorize } from '../identity/authorization.ts'
+import { ensureServiceLinkedRole } from '../iam/service-linked-roles.ts'
 import { quotaOf } from '../quotas/quotas.ts'
 import { clusterKey, type ClusterRecord } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
@@ -78,6 +79,7 @@ async function registerCluster(call: Call, input: JsonInput): Promise<unknown> {
     },
   }
   tables.clusters.set(key, record)
+  ensureServiceLinkedRole(call.world, record.accountId, 'eks-connector.amazonaws.com')
   return { cluster: clusterNode(record, call) }
 }
 

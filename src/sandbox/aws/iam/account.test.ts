@@ -45,12 +45,14 @@ test('the details come in pages of everything, none twice', async () => {
       ...(page.RoleDetailList ?? []).map(({ RoleName }) => `role ${RoleName}`),
     )
   }
-  expect(names).toEqual(['user admin', 'user u', 'group g', 'role r'])
+  // EKS made one of the roles.
+  const eks = 'role AWSServiceRoleForAmazonEKS'
+  expect(names).toEqual(['user admin', 'user u', 'group g', eks, 'role r'])
 })
 
 test('the summary is a map', async () => {
   const { SummaryMap } = await iam.send(new GetAccountSummaryCommand({}))
-  expect(SummaryMap).toMatchObject({ Users: 2, Groups: 1, Roles: 1, UsersQuota: 5000 })
+  expect(SummaryMap).toMatchObject({ Users: 2, Groups: 1, Roles: 2, UsersQuota: 5000 })
 })
 
 test('inline policies of users and groups have their own sizes', async () => {

@@ -2,6 +2,7 @@
 import { type QuotaName, quotaOf } from '../quotas/quotas.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
+import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Call } from '../world.ts'
@@ -161,7 +162,12 @@ function attachmentOperations<T extends PolicyHolder>(kind: HolderKind<T>): Quer
   }
   const attach = (call: Call, parameters: QueryParameters): undefined => {
     const { holder, policyArn } = read(call, parameters)
-    requirePolicy(call, policyArn)
+    if (requirePolicy(call, policyArn).path.startsWith('/aws-service-role/')) {
+      throw new AwsFault(
+        'PolicyNotAttachable',
+        'Cannot attach a Service Role Policy to a Customer Role.',
+      )
+    }
     const { attachedPolicyArns } = holder
     if (attachedPolicyArns.includes(policyArn)) return
     const limit = quotaOf(call, kind.attachedQuota)

@@ -45,6 +45,8 @@ const GOOD: Readonly<Record<string, string>> = {
   ClientID: 'a',
   OpenIDConnectProviderArn: 'arn:aws:iam::111122223333:oidc-provider/issuer.example',
   Description: 'a',
+  AWSServiceName: 'eks.amazonaws.com',
+  DeletionTaskId: 'task/aws-service-role/eks.amazonaws.com/a/1',
 }
 
 async function ask(keys: Keys, members: Readonly<Record<string, string>>): Promise<string> {

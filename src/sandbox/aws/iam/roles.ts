@@ -5,6 +5,7 @@ import type { RoleRecord } from '../records.ts'
 import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
+import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Node } from '../wire/xml.ts'
@@ -15,6 +16,7 @@ import {
   alreadyExists,
   deleteConflict,
   encodeDocument,
+  invalidInput,
   limitExceeded,
   malformedPolicy,
   noSuchEntity,
@@ -35,7 +37,22 @@ import {
 } from './tags.ts'
 
 const SESSION_SECONDS = { min: 3600, max: 43_200 }
-const DESCRIPTION = { max: 1000 }
+export const DESCRIPTION = { max: 1000 }
+
+/** What only a role's service may do where the role is linked to one. */
+const PROTECTED = new Set([
+  'UpdateAssumeRolePolicy',
+  'DeleteRole',
+  'AttachRolePolicy',
+  'DetachRolePolicy',
+  'PutRolePolicy',
+  'DeleteRolePolicy',
+  'PutRolePermissionsBoundary',
+  'DeleteRolePermissionsBoundary',
+])
+const LINKED_PATH = '/aws-service-role/'
+
+export const isServiceLinked = ({ path }: RoleRecord): boolean => path.startsWith(LINKED_PATH)
 
 /** Reads RoleName. @throws AwsFault `ValidationError` */
 export function readRoleName(parameters: QueryParameters, constraints: Constraints): string {
@@ -55,8 +72,15 @@ export function requireRole(
     context: { ...resourceTagKeys(role?.tags ?? {}), ...context },
   })
   if (role === undefined) throw noSuchEntity(`The role with name ${name} cannot be found.`)
+  if (isServiceLinked(role) && PROTECTED.has(call.operation)) throw unmodifiable(role)
   return role
 }
+
+const unmodifiable = ({ roleName }: RoleRecord): AwsFault =>
+  new AwsFault(
+    'UnmodifiableEntity',
+    `Cannot perform the operation on the protected role '${roleName}' - this role is only modifiable by AWS`,
+  )
 
 /** Replaces a role's record. */
 export function saveRole(call: Call, role: RoleRecord): void {
@@ -135,6 +159,9 @@ function createRole(call: Call, parameters: QueryParameters): ResultMembers {
       context: requestTagKeys(tags),
     })
   }
+  if (path.startsWith(LINKED_PATH)) {
+    throw invalidInput(`The path ${LINKED_PATH} is reserved for service-linked roles.`)
+  }
   const key = nameKey(accountOf(call), roleName)
   if (tables.roles.has(key)) throw alreadyExists(`Role with name ${roleName} already exists.`)
   checkRoleQuota(call)
@@ -160,7 +187,8 @@ function createRole(call: Call, parameters: QueryParameters): ResultMembers {
   return { Role: roleNode(call, role, true) }
 }
 
-function checkRoleQuota(call: Call): void {
+/** @throws AwsFault `LimitExceeded` */
+export function checkRoleQuota(call: Call): void {
   let count = 0
   for (const role of call.world.tables.roles.values()) {
     if (role.accountId === accountOf(call)) count += 1
@@ -211,6 +239,7 @@ function updateRole(call: Call, parameters: QueryParameters): ResultMembers {
   const maxSessionSeconds = readMaxSession(parameters, constraints)
   constraints.check()
   const role = requireRole(call, name)
+  if (isServiceLinked(role) && maxSessionSeconds !== undefined) throw unmodifiable(role)
   saveRole(call, {
     ...role,
     ...(description !== undefined && { description }),

@@ -1,22 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import type { ContextKeys } from '../../../iam/request.ts'
 import { authorize } from '../identity/authorization.ts'
-import { requestTagKeys } from '../iam/tags.ts'
-import { quotaOf } from '../quotas/quotas.ts'
-import type { Tags } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import type { TargetInput, TargetOperations } from '../wire/target.ts'
-import {
-  readNumber,
-  readStructures,
-  readText,
-  requireBlob,
-  requireText,
-} from '../wire/target-input.ts'
+import { readNumber, readText, requireBlob, requireText } from '../wire/target-input.ts'
 import { accountOf, type Call } from '../world.ts'
 import { authorizeKey, defaultPolicy, notFound, readKeyPolicy } from './access.ts'
 import { ALIAS_OPERATIONS, findKey, keyTableKey } from './aliases.ts'
 import type { KmsKeyRecord } from './records.ts'
+import { checkTagCount, readKmsTags, tagContext, tagOperations } from './tags.ts'
 import {
   digestLength,
   KEY_SPECS,
@@ -57,11 +50,7 @@ function metadataOf(key: KmsKeyRecord): Readonly<Record<string, unknown>> {
 }
 
 /** The key that a call names, once the caller may do with it what the call asks. */
-function requireKey(
-  call: Call,
-  input: TargetInput,
-  context: Readonly<Record<string, string>> = {},
-): KmsKeyRecord {
+function requireKey(call: Call, input: TargetInput, context: ContextKeys = {}): KmsKeyRecord {
   const name = requireText(input, 'KeyId', KEY_ID)
   const key = findKey(call, name)
   if (key === undefined) {
@@ -86,28 +75,6 @@ const pendingDeletion = (key: KmsKeyRecord): AwsFault =>
 const saveKey = (call: Call, key: KmsKeyRecord): void =>
   call.world.tables.kmsKeys.set(keyTableKey(key), key)
 
-function readKmsTags(call: Call, input: TargetInput): Tags {
-  const tags = readStructures(input, 'Tags').map((tag) => [
-    requireText(tag, 'TagKey', { min: 1, max: 128 }),
-    requireText(tag, 'TagValue', { max: 256 }),
-  ])
-  if (tags.length > quotaOf(call, 'tagsPerResource'))
-    throw new AwsFault('TagException', 'Too many tags')
-  const read: Tags = Object.fromEntries(tags) as Tags
-  if (Object.keys(read).length !== tags.length)
-    throw new AwsFault('TagException', 'Duplicate tag keys')
-  if (Object.keys(read).some((name) => /^aws:/i.test(name))) {
-    throw new AwsFault(
-      'TagException',
-      'aws: prefixed tag key names are not allowed for external use.',
-    )
-  }
-  return read
-}
-
-const tagContext = (tags: Tags): ReturnType<typeof requestTagKeys> =>
-  requestTagKeys(Object.entries(tags).map(([Key, Value]) => ({ Key, Value })))
-
 const unsupported = (message: string): AwsFault =>
   new AwsFault('UnsupportedOperationException', message)
 
@@ -117,7 +84,8 @@ async function createKey(call: Call, input: TargetInput): Promise<unknown> {
   const usage = readText(input, 'KeyUsage')
   const description = readText(input, 'Description', { max: 8192 }) ?? ''
   const policy = readText(input, 'Policy', { min: 1, max: 131_072 })
-  const tags = readKmsTags(call, input)
+  const tags = readKmsTags(input)
+  checkTagCount(call, tags)
   authorize(call, {
     action: 'kms:CreateKey',
     resource: '*',
@@ -291,6 +259,20 @@ function checkPolicyName(input: TargetInput): void {
   }
 }
 
+async function listKeyPolicies(call: Call, input: TargetInput): Promise<unknown> {
+  readNumber(input, 'Limit', { min: 1, max: 1000 })
+  requireKey(call, input)
+  return { PolicyNames: ['default'], Truncated: false }
+}
+
+async function updateKeyDescription(call: Call, input: TargetInput): Promise<unknown> {
+  const description = requireText(input, 'Description', { max: 8192 })
+  const key = requireKey(call, input)
+  if (key.deletionAtMs !== undefined) throw pendingDeletion(key)
+  saveKey(call, { ...key, description })
+  return undefined
+}
+
 /** KMS's operations, API version 2014-11-01, of asymmetric signing keys. */
 export const KMS_OPERATIONS: TargetOperations = {
   CreateKey: createKey,
@@ -303,7 +285,10 @@ export const KMS_OPERATIONS: TargetOperations = {
   DisableKey: setEnabled(false),
   GetKeyPolicy: getKeyPolicy,
   PutKeyPolicy: putKeyPolicy,
+  ListKeyPolicies: listKeyPolicies,
+  UpdateKeyDescription: updateKeyDescription,
   ScheduleKeyDeletion: scheduleKeyDeletion,
   CancelKeyDeletion: cancelKeyDeletion,
   ...ALIAS_OPERATIONS,
+  ...tagOperations({ require: requireKey, save: saveKey }),
 }

@@ -1,15 +1,14 @@
-import { randomUUID } from 'node:crypto'
 import { partitionById } from '../../../iam/partitions.ts'
 import { authorize } from '../identity/authorization.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import type { TargetInput, TargetOperations } from '../wire/target.ts'
 import { readNumber, readText, requireText } from '../wire/target-input.ts'
-import { accountOf, type Call, callerName } from '../world.ts'
-import { type Quota, QUOTAS, type QuotaName, quotaValue, setQuota } from './quotas.ts'
+import { accountOf, type Call } from '../world.ts'
+import { type Quota, QUOTAS, type QuotaName, quotaValue } from './quotas.ts'
 
 /** A quota that Service Quotas knows, by its name here. */
-interface KnownQuota extends Quota {
+export interface KnownQuota extends Quota {
   readonly name: QuotaName
   readonly quotaCode: string
 }
@@ -19,24 +18,24 @@ const KNOWN: readonly KnownQuota[] = Object.entries(QUOTAS).flatMap(([name, quot
   return quotaCode === undefined ? [] : [{ ...quota, quotaCode, name: name as QuotaName }]
 })
 
-const SERVICE_NAMES: Readonly<Record<string, string>> = {
+export const SERVICE_NAMES: Readonly<Record<string, string>> = {
   eks: 'Amazon Elastic Kubernetes Service (Amazon EKS)',
   iam: 'AWS Identity and Access Management (IAM)',
 }
 
-const SERVICE_CODE = { min: 1, max: 63, pattern: '[a-zA-Z][a-zA-Z0-9-]{1,63}' }
-const QUOTA_CODE = { min: 1, max: 128, pattern: '[a-zA-Z][a-zA-Z0-9-]{1,128}' }
+export const SERVICE_CODE = { min: 1, max: 63, pattern: '[a-zA-Z][a-zA-Z0-9-]{1,63}' }
+export const QUOTA_CODE = { min: 1, max: 128, pattern: '[a-zA-Z][a-zA-Z0-9-]{1,128}' }
 
-const noSuchResource = (): AwsFault =>
+export const noSuchResource = (): AwsFault =>
   new AwsFault(
     'NoSuchResourceException',
     'The request failed because the specified service does not exist.',
   )
 
-const isHere = (call: Call, quota: KnownQuota): boolean =>
+export const isHere = (call: Call, quota: KnownQuota): boolean =>
   !quota.global || partitionById(call.world.partition).homeRegion === call.region
 
-function quotaArn(
+export function quotaArn(
   call: Call,
   quota: Pick<KnownQuota, 'serviceCode' | 'quotaCode' | 'global'>,
 ): string {
@@ -63,7 +62,7 @@ function quotaNode(
   }
 }
 
-function requireQuota(call: Call, input: TargetInput): KnownQuota {
+export function requireQuota(call: Call, input: TargetInput): KnownQuota {
   const serviceCode = requireText(input, 'ServiceCode', SERVICE_CODE)
   const quotaCode = requireText(input, 'QuotaCode', QUOTA_CODE)
   authorize(call, {
@@ -77,7 +76,7 @@ function requireQuota(call: Call, input: TargetInput): KnownQuota {
   return found
 }
 
-const appliedValue = (call: Call, quota: KnownQuota): number =>
+export const appliedValue = (call: Call, quota: KnownQuota): number =>
   quotaValue(call.world.tables, accountOf(call), quota.name)
 
 async function getServiceQuota(call: Call, input: TargetInput): Promise<unknown> {
@@ -95,8 +94,6 @@ const listQuotas =
   async (call: Call, input: TargetInput): Promise<unknown> => {
     const serviceCode = requireText(input, 'ServiceCode', SERVICE_CODE)
     const only = readText(input, 'QuotaCode', QUOTA_CODE)
-    const limit = readNumber(input, 'MaxResults', { min: 1, max: 100 }) ?? 100
-    const token = readText(input, 'NextToken', { max: 2048 })
     authorize(call, { action: `servicequotas:${call.operation}`, resource: '*' })
     if (!Object.hasOwn(SERVICE_NAMES, serviceCode)) throw noSuchResource()
     const found = KNOWN.filter(
@@ -105,53 +102,36 @@ const listQuotas =
         isHere(call, quota) &&
         (only === undefined || quota.quotaCode === only),
     )
-    const ask = { limit, token, fault: 'InvalidPaginationTokenException' }
-    const page = pageOf(found, ({ quotaCode }) => quotaCode, ask)
-    return {
-      Quotas: page.items.map((quota) => quotaNode(call, quota, valueOf(call, quota))),
-      ...(page.next !== undefined && { NextToken: page.next }),
-    }
+    const page = pageOfQuotas(input, found, ({ quotaCode }) => quotaCode)
+    const Quotas = page.items.map((quota) => quotaNode(call, quota, valueOf(call, quota)))
+    return { Quotas, ...page.more }
   }
 
-/** An increase up to the maximum is granted at once; what is above it waits for nobody. */
-async function requestIncrease(call: Call, input: TargetInput): Promise<unknown> {
-  const desired = readNumber(input, 'DesiredValue', { min: 0, max: 10_000_000_000 })
-  const quota = requireQuota(call, input)
-  if (desired === undefined || desired <= appliedValue(call, quota)) {
-    throw new AwsFault(
-      'IllegalArgumentException',
-      'The desired value must be greater than the current quota value',
-    )
-  }
-  const granted = desired <= quota.maximum
-  if (granted) {
-    const setting = { name: quota.name, accountId: accountOf(call), value: desired }
-    setQuota(call.world.tables, setting)
-  }
-  return {
-    RequestedQuota: {
-      Id: randomUUID().replaceAll('-', ''),
-      ServiceCode: quota.serviceCode,
-      ServiceName: SERVICE_NAMES[quota.serviceCode],
-      QuotaCode: quota.quotaCode,
-      QuotaName: quota.quotaName,
-      DesiredValue: desired,
-      Status: granted ? 'APPROVED' : 'NOT_APPROVED',
-      Created: call.nowMs / 1000,
-      LastUpdated: call.nowMs / 1000,
-      Requester: callerName(call.identity.caller),
-      QuotaArn: quotaArn(call, quota),
-      GlobalQuota: quota.global,
-      Unit: 'None',
-    },
-  }
+/** One page, by `MaxResults` and `NextToken`. @throws AwsFault */
+export function pageOfQuotas<T>(
+  input: TargetInput,
+  all: Iterable<T>,
+  keyOf: (item: T) => string,
+): { readonly items: readonly T[]; readonly more: { readonly NextToken?: string } } {
+  const limit = readNumber(input, 'MaxResults', { min: 1, max: 100 }) ?? 100
+  const token = readText(input, 'NextToken', { max: 2048 })
+  const ask = { limit, token, fault: 'InvalidPaginationTokenException' }
+  const page = pageOf(all, keyOf, ask)
+  return { items: page.items, more: page.next === undefined ? {} : { NextToken: page.next } }
 }
 
-/** Service Quotas' operations, API version 2019-06-24. */
-export const SERVICE_QUOTAS_OPERATIONS: TargetOperations = {
+async function listServices(call: Call, input: TargetInput): Promise<unknown> {
+  authorize(call, { action: 'servicequotas:ListServices', resource: '*' })
+  const page = pageOfQuotas(input, Object.entries(SERVICE_NAMES), ([code]) => code)
+  const Services = page.items.map(([ServiceCode, ServiceName]) => ({ ServiceCode, ServiceName }))
+  return { Services, ...page.more }
+}
+
+/** Those that read quotas. */
+export const QUOTA_OPERATIONS: TargetOperations = {
   GetServiceQuota: getServiceQuota,
   ListServiceQuotas: listQuotas(appliedValue),
   GetAWSDefaultServiceQuota: getDefaultQuota,
   ListAWSDefaultServiceQuotas: listQuotas((_call, quota) => quota.value),
-  RequestServiceQuotaIncrease: requestIncrease,
+  ListServices: listServices,
 }
