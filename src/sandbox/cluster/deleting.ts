@@ -143,6 +143,8 @@ function markDeleted(
   // A second delete may shorten the grace period, never lengthen it.
   if (before === undefined || grace < before) {
     if (metadata.deletionTimestamp === undefined) {
+      const { generation = 0 } = metadata
+      if (generation > 0) metadata.generation = generation + 1
       type.prepareDelete?.(marked, formatTime(core.clock.now()))
     }
     metadata.deletionTimestamp ??= formatTime(core.clock.now() + grace * 1000)

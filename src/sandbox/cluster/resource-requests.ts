@@ -340,7 +340,8 @@ async function answerScale(
     request.method === 'PATCH'
       ? readPatch(patched, await readText(request), mediaTypeOf(request))
       : await requireBody(request).then((body) => () => body)
-  return shaped(core, await updateScale(core, target, change, operation), spoken)
+  const changing = { ...operation, isPatch: request.method === 'PATCH' }
+  return shaped(core, await updateScale(core, target, change, changing), spoken)
 }
 
 function tableOptions(

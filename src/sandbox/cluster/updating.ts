@@ -65,10 +65,17 @@ export function findObject(core: ClusterCore, { type, namespace, name }: Target)
   return stored
 }
 
-function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): void {
-  const { type, name, namespace } = target
-  const { metadata } = wanted
-  if (metadata.name !== undefined && metadata.name !== name) {
+/**
+ * That an object says it is where it is written to.
+ * @throws ApiFault BadRequest
+ */
+export function checkPlace({ name, namespace }: Target, { metadata }: ApiObject): void {
+  if (metadata.name === undefined) {
+    throw badRequest(
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    )
+  }
+  if (metadata.name !== name) {
     throw badRequest(
       `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
     )
@@ -78,6 +85,12 @@ function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): vo
       'the namespace of the provided object does not match the namespace sent on the request',
     )
   }
+}
+
+function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): void {
+  const { type, name } = target
+  const { metadata } = wanted
+  checkPlace(target, wanted)
   if (metadata.uid !== undefined && metadata.uid !== stored.metadata.uid) {
     throw conflict(
       type,
@@ -164,7 +177,7 @@ function contentOf(type: ResourceType, object: ApiObject): JsonRecord {
 function validate(target: Target, object: ApiObject, stored: ApiObject): void {
   const { type, subresource } = target
   const causes = [...validateMetadata(type, object), ...validateMetadataUpdate(object, stored)]
-  if (subresource === 'status') causes.push(...(type.custom?.validateStatus(object) ?? []))
+  if (subresource === 'status') causes.push(...(type.validateStatus?.(object) ?? []))
   else {
     causes.push(...(type.validateUpdate?.(object, stored) ?? []))
     if (causes.length === 0) causes.push(...(type.validate?.(object) ?? []))

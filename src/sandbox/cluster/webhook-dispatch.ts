@@ -94,8 +94,9 @@ function applyPatch(entry: WebhookEntry, admission: Admission, patch: string): A
     )
   }
   try {
-    const operations = readJsonPatch(JSON.parse(Buffer.from(patch, 'base64').toString('utf8')))
-    const patched: unknown = applyJsonPatch(object as JsonRecord, operations)
+    const written: unknown = JSON.parse(Buffer.from(patch, 'base64').toString('utf8'))
+    const operations = readJsonPatch(written, 'kubernetes')
+    const patched: unknown = applyJsonPatch(object as JsonRecord, operations, 'kubernetes')
     if (!isRecord(patched)) throw new Error('the result is no object')
     if (admission.kind !== undefined) return patched as unknown as ApiObject
     const decoded = decodeResource(type, patched, LENIENT)

@@ -22,11 +22,14 @@ function valueAt(object: ApiObject, path: string): unknown {
   )
 }
 
+/** A Scale's spec: Go leaves out a count of none. */
+export const replicasOf = (replicas: number): JsonRecord => (replicas === 0 ? {} : { replicas })
+
 /** Spec and status of a custom object's Scale, by the paths of its definition. */
 export function customScale(object: ApiObject, paths: Paths): JsonRecord {
   const selector = valueAt(object, paths.selector)
   return {
-    spec: { replicas: Number(valueAt(object, paths.spec) ?? 0) },
+    spec: replicasOf(Number(valueAt(object, paths.spec) ?? 0)),
     status: {
       replicas: Number(valueAt(object, paths.status) ?? 0),
       ...(typeof selector === 'string' && selector !== '' && { selector }),
