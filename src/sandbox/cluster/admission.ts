@@ -1,7 +1,7 @@
 import type { ClusterCore, Operation } from './core.ts'
 import { admitByNodeRestriction } from './node-restriction.ts'
 import { forbidden, notFound } from './faults.ts'
-import { listAt, recordAt, stringAt, type ApiObject } from './objects.ts'
+import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { checkEscalation } from './rbac/escalation.ts'
 import { setPriority } from './pod-priority.ts'
 import type { ResourceType } from './resource-types.ts'
@@ -23,6 +23,8 @@ export interface Admission {
   readonly name: string
   readonly object?: ApiObject
   readonly oldObject?: ApiObject
+  /** Of a DELETE, where they are not the context's. */
+  readonly options?: JsonRecord
   readonly context: Operation
 }
 

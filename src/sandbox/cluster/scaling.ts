@@ -1,5 +1,5 @@
 import type { ClusterCore, Operation } from './core.ts'
-import { customScale, replicasOf, withCustomScale } from './custom/custom-scale.ts'
+import { customScale, replicasOf, withCustomReplicas } from './custom/custom-scale.ts'
 import { decodeResource } from './decoding.ts'
 import { fieldFault, invalid } from './faults.ts'
 import { checkSubdomainName } from './names.ts'
@@ -8,7 +8,7 @@ import { OBJECT_VERBS, type ResourceType } from './resource-types.ts'
 import { int, obj, str } from './schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './types/columns.ts'
 import { countOf } from './types/workloads.ts'
-import { checkPlace, findObject, updateObject, type Target } from './updating.ts'
+import { checkPlace, findObject, type SpokenPart, updateObject, type Target } from './updating.ts'
 
 /** The kind that the scale subresource speaks; nothing of it is kept. */
 export const SCALES: ResourceType = {
@@ -90,30 +90,40 @@ export async function updateScale(
   change: (scale: ApiObject) => JsonRecord,
   operation: Operation,
 ): Promise<ApiObject> {
+  const { type } = target
+  const part: SpokenPart = {
+    kind: { group: SCALES.group, version: SCALES.version, kind: SCALES.kind },
+    of: (object) => scaleOf(object, type),
+    into: (object, scale) => withReplicas(type, object, scale),
+  }
   const own = await updateObject(
     core,
-    target,
+    { ...target, subresource: 'scale', part },
     (stored) => {
-      const wanted = decodeResource(SCALES, change(scaleOf(stored, target.type)), operation)
+      const wanted = decodeResource(SCALES, change(scaleOf(stored, type)), operation)
       checkPlace(target, wanted)
+      // A custom object's own rules judge the count.
+      if (type.custom?.scale === undefined) checkCount(target, wanted)
       const { resourceVersion, uid } = wanted.metadata
-      const paths = target.type.custom?.scale
-      // The custom object's own rules judge the count.
-      if (paths !== undefined) return withCustomScale(stored, paths, wanted)
-      checkCount(target, wanted)
-      return {
-        ...stored,
-        metadata: {
-          ...stored.metadata,
-          ...(resourceVersion && { resourceVersion }),
-          ...(uid && { uid }),
-        },
-        spec: { ...recordAt(stored, 'spec'), replicas: recordAt(wanted, 'spec')['replicas'] ?? 0 },
+      const next = withReplicas(type, stored, wanted)
+      const metadata = {
+        ...next.metadata,
+        ...(resourceVersion && { resourceVersion }),
+        ...(uid && { uid }),
       }
+      return { ...next, metadata }
     },
     operation,
   )
-  return scaleOf(own, target.type)
+  return scaleOf(own, type)
+}
+
+function withReplicas(type: ResourceType, object: ApiObject, scale: ApiObject): ApiObject {
+  const replicas = recordAt(scale, 'spec')['replicas'] ?? 0
+  const path = type.custom?.scale?.spec
+  return path === undefined
+    ? { ...object, spec: { ...recordAt(object, 'spec'), replicas } }
+    : withCustomReplicas(object, path, replicas)
 }
 
 /** @throws ApiFault NotFound */

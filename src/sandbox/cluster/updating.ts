@@ -12,6 +12,15 @@ export interface Target {
   readonly namespace?: string
   readonly name: string
   readonly subresource?: string
+  readonly part?: SpokenPart
+}
+
+/** A subresource that speaks a kind of its own of the object: what admission is shown of it. */
+export interface SpokenPart {
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string }
+  of(object: ApiObject): ApiObject
+  /** The object with what was admitted of the part. */
+  into(object: ApiObject, part: ApiObject): ApiObject
 }
 
 const ATTEMPTS = 5
@@ -34,18 +43,22 @@ export async function updateObject(
     checkIdentity(target, wanted, stored)
     const version = wanted.metadata.resourceVersion
     const next = prepare(target, wanted, stored)
+    const { part } = target
     const admitted = await admit(core, {
       type: target.type,
+      ...(part !== undefined && { kind: part.kind }),
       ...(target.subresource !== undefined && { subresource: target.subresource }),
       operation: 'UPDATE',
       ...(target.namespace !== undefined && { namespace: target.namespace }),
       name: target.name,
-      object: next,
-      oldObject: stored,
+      object: part?.of(next) ?? next,
+      oldObject: part?.of(stored) ?? stored,
       context: operation,
     })
+    const changed =
+      part === undefined || admitted === undefined ? admitted : part.into(next, admitted)
     // A webhook may change what it likes of the object but not what the server keeps.
-    const final = prepare(target, admitted ?? next, stored)
+    const final = prepare(target, changed ?? next, stored)
     validate(target, final, stored)
     const { store } = core
     if (store.get(target.type, target.namespace, target.name) === stored) {
