@@ -37,6 +37,29 @@ for (const { name, document, patch, result, error } of cases as Case[]) {
   })
 }
 
+const LENIENT: readonly (readonly [unknown, unknown, unknown])[] = [
+  [{ a: 1 }, { op: 'replace', path: '/b', value: 2 }, { a: 1, b: 2 }],
+  [{ a: 1 }, { op: 'test', path: '/b', value: null }, { a: 1 }],
+  [{ a: 1 }, { op: 'copy', from: '/b', path: '/c' }, { a: 1, c: null }],
+  [{ a: 1 }, { op: 'add', path: '/b' }, { a: 1, b: null }],
+  [[1, 2], { op: 'add', path: '/-1', value: 3 }, [1, 2, 3]],
+  [[1, 2], { op: 'remove', path: '/-1' }, [1]],
+  [[1, 2], { op: 'replace', path: '/01', value: 3 }, [1, 3]],
+  [[{ a: 1 }], { op: 'replace', path: '/-1/a', value: 3 }, [{ a: 3 }]],
+]
+test.each(LENIENT)('kube-apiserver takes of %j the patch %j', (document, operation, result) => {
+  const patch = [operation] as JsonPatch
+  expect(applyJsonPatch(document, patch, 'kubernetes')).toEqual(result)
+  expect(() => applyJsonPatch(document, patch)).toThrow(PodroleError)
+})
+
+test('not even kube-apiserver goes through what is not there, or past a list', () => {
+  for (const path of ['/b/c', '/a/9', '/a/-9']) {
+    const patch = [{ op: 'replace', path, value: 1 }] as const
+    expect(() => applyJsonPatch({ a: [1] }, patch, 'kubernetes')).toThrow(PodroleError)
+  }
+})
+
 test('a member named __proto__ is data', () => {
   const patch = JSON.parse('[{"op":"add","path":"/__proto__","value":{"polluted":true}}]')
   const result: object = applyJsonPatch({}, patch)

@@ -17,13 +17,24 @@ const MAX_COPIED_VALUES = 100_000
 type Container = Record<string, unknown> | unknown[]
 
 /**
+ * `kubernetes` takes what the library of kube-apiserver takes besides: a member that is not there is
+ * replaced, tested and copied as null, an index may be negative (from the end) or start with zeros,
+ * and a value may be left out for null.
+ */
+export type JsonPatchDialect = 'strict' | 'kubernetes'
+
+/**
  * The document with the patch applied (RFC 6902). Pure: neither the document nor the patch is
  * changed, the result shares what was not touched. All of the patch applies or none.
  * @throws PodroleError `InvalidPatch` (status 422), or `PatchTestFailed` for a `test` that fails
  */
-export function applyJsonPatch<T>(document: T, patch: JsonPatch): T {
-  const operations = readJsonPatch(patch)
-  const draft = new Draft(document)
+export function applyJsonPatch<T>(
+  document: T,
+  patch: JsonPatch,
+  dialect: JsonPatchDialect = 'strict',
+): T {
+  const operations = readJsonPatch(patch, dialect)
+  const draft = new Draft(document, dialect === 'kubernetes')
   for (const [at, operation] of operations.entries()) {
     try {
       draft.apply(operation)
@@ -44,12 +55,13 @@ export function applyJsonPatch<T>(document: T, patch: JsonPatch): T {
  * 6902 section 4 asks.
  * @throws PodroleError `InvalidPatch` (status 422)
  */
-export function readJsonPatch(value: unknown): JsonPatch {
+export function readJsonPatch(value: unknown, dialect: JsonPatchDialect = 'strict'): JsonPatch {
   if (!Array.isArray(value)) throw invalid('a JSON patch is an array of operations')
   if (value.length > MAX_OPERATIONS) {
     throw invalid(`the patch has ${value.length} operations: wanted at most ${MAX_OPERATIONS}`)
   }
-  return value.map((operation: unknown, at) => readOperation(operation, at))
+  const isLenient = dialect === 'kubernetes'
+  return value.map((operation: unknown, at) => readOperation(operation, at, isLenient))
 }
 
 /** A path of RFC 6901 out of its unescaped parts. */
@@ -74,7 +86,7 @@ export function equalJson(left: unknown, right: unknown, depth = 0): boolean {
   )
 }
 
-function readOperation(value: unknown, at: number): JsonPatchOperation {
+function readOperation(value: unknown, at: number, isLenient: boolean): JsonPatchOperation {
   if (!isRecord(value)) throw invalid(`patch operation ${at} is not an object`)
   const { op, path, from } = value
   if (typeof path !== 'string') throw invalid(`patch operation ${at} has no path`)
@@ -83,8 +95,10 @@ function readOperation(value: unknown, at: number): JsonPatchOperation {
     case 'add':
     case 'replace':
     case 'test':
-      if (!Object.hasOwn(value, 'value')) throw invalid(`patch operation ${at} has no value`)
-      return { op, path, value: value['value'] }
+      if (!Object.hasOwn(value, 'value') && !isLenient) {
+        throw invalid(`patch operation ${at} has no value`)
+      }
+      return { op, path, value: value['value'] ?? null }
     case 'remove':
       return { op, path }
     case 'move':
@@ -103,10 +117,12 @@ function readOperation(value: unknown, at: number): JsonPatchOperation {
 class Draft {
   root: unknown
   readonly #owned = new Set<Container>()
+  readonly #isLenient: boolean
   #copiedValues = 0
 
-  constructor(root: unknown) {
+  constructor(root: unknown, isLenient: boolean) {
     this.root = root
+    this.#isLenient = isLenient
   }
 
   apply(operation: JsonPatchOperation): void {
@@ -116,15 +132,13 @@ class Draft {
         this.#add(path, operation.value)
         return
       case 'replace':
-        this.#read(path)
-        if (path.length > 0) this.#remove(path)
-        this.#add(path, operation.value)
+        this.#replace(path, operation.value)
         return
       case 'remove':
         this.#remove(path)
         return
       case 'test':
-        if (!equalJson(this.#read(path), operation.value)) {
+        if (!equalJson(this.#readOrNull(path), operation.value)) {
           throw new PodroleError('PatchTestFailed', 'the value there is another one')
         }
         return
@@ -141,8 +155,34 @@ class Draft {
 
   #read(path: readonly string[]): unknown {
     let value = this.root
-    for (const key of path) value = childOf(value, key)
+    for (const key of path) value = childOf(value, this.#keyIn(value, key))
     return value
+  }
+
+  /** A member that its object does not have is null where that is taken. */
+  #readOrNull(path: readonly string[]): unknown {
+    return this.#isLenient && this.#lacks(path) ? null : this.#read(path)
+  }
+
+  #lacks(path: readonly string[]): boolean {
+    const key = path.at(-1)
+    if (key === undefined) return false
+    const parent = this.#read(path.slice(0, -1))
+    return isRecord(parent) && !Object.hasOwn(parent, key)
+  }
+
+  #replace(path: readonly string[], value: unknown): void {
+    const isMissing = this.#isLenient && this.#lacks(path)
+    if (!isMissing) this.#read(path)
+    if (!isMissing && path.length > 0) this.#remove(path)
+    this.#add(path, value)
+  }
+
+  /** An index as RFC 6901 writes it. */
+  #keyIn(container: unknown, key: string): string {
+    if (!this.#isLenient || !Array.isArray(container) || !/^-?\d{1,9}$/.test(key)) return key
+    const index = Number(key)
+    return String(index < 0 ? container.length + index : index)
   }
 
   #add(path: readonly string[], value: unknown): void {
@@ -153,7 +193,12 @@ class Draft {
     }
     const parent = this.#own(path.slice(0, -1))
     if (Array.isArray(parent)) {
-      parent.splice(key === '-' ? parent.length : indexOf(key, parent.length), 0, value)
+      // An index from the end is one of the list as it will be.
+      const grown = { length: parent.length + 1 }
+      const at = key.startsWith('-')
+        ? this.#keyIn(Array.from(grown), key)
+        : this.#keyIn(parent, key)
+      parent.splice(key === '-' ? parent.length : indexOf(at, parent.length), 0, value)
     } else {
       setMember(parent, key, value)
     }
@@ -164,7 +209,7 @@ class Draft {
     if (key === undefined) throw invalid('the whole document cannot be removed')
     this.#read(path)
     const parent = this.#own(path.slice(0, -1))
-    if (Array.isArray(parent)) parent.splice(Number(key), 1)
+    if (Array.isArray(parent)) parent.splice(Number(this.#keyIn(parent, key)), 1)
     else delete parent[key]
   }
 
@@ -179,7 +224,7 @@ class Draft {
   }
 
   #copy(from: readonly string[], path: readonly string[]): void {
-    const value = this.#read(from)
+    const value = this.#readOrNull(from)
     this.#copiedValues += countValues(value, MAX_COPIED_VALUES - this.#copiedValues)
     // The value now has two places: neither may be written through the other.
     this.#owned.clear()
@@ -193,9 +238,10 @@ class Draft {
     })
     for (const key of path) {
       const parent = container
-      container = this.#ownChild(childOf(parent, key), (copy) => {
-        if (Array.isArray(parent)) parent[Number(key)] = copy
-        else setMember(parent, key, copy)
+      const own = this.#keyIn(parent, key)
+      container = this.#ownChild(childOf(parent, own), (copy) => {
+        if (Array.isArray(parent)) parent[Number(own)] = copy
+        else setMember(parent, own, copy)
       })
     }
     return container

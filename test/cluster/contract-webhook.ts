@@ -8,6 +8,8 @@ import { serveTls } from '../../src/lib/serve.ts'
  * of operations; or, where `text` is there, that text with `status` in place of a review.
  */
 export interface WebhookAnswer {
+  /** How long it takes. */
+  readonly delayMs?: number
   readonly allowed?: boolean
   readonly patch?: readonly object[]
   readonly text?: string
@@ -38,7 +40,9 @@ export async function startContractWebhooks(): Promise<ContractWebhooks> {
       const path = new URL(request.url).pathname
       const review = (await request.json()) as { request: { uid: string } }
       asked.set(path, [...(asked.get(path) ?? []), review.request])
-      return answerReview(answers.get(path), review.request.uid)
+      const answer = answers.get(path)
+      if (answer?.delayMs !== undefined) await Bun.sleep(answer.delayMs)
+      return answerReview(answer, review.request.uid)
     },
   })
   return {
@@ -55,7 +59,7 @@ function answerReview(answer: WebhookAnswer | undefined, uid: string): Response 
   if (answer.text !== undefined) {
     return new Response(answer.text, { status: Number(answer.status ?? 200) })
   }
-  const { patch, ...rest } = answer
+  const { patch, delayMs: _delay, ...rest } = answer
   return jsonResponse({
     kind: 'AdmissionReview',
     apiVersion: 'admission.k8s.io/v1',

@@ -1,13 +1,15 @@
 import type { ClusterCore, Operation } from './core.ts'
 import { admitByNodeRestriction } from './node-restriction.ts'
 import { forbidden, notFound } from './faults.ts'
-import { listAt, recordAt, stringAt, type ApiObject } from './objects.ts'
+import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { checkEscalation } from './rbac/escalation.ts'
 import { setPriority } from './pod-priority.ts'
 import type { ResourceType } from './resource-types.ts'
 import { mountServiceAccount } from './service-account-admission.ts'
 import { NAMESPACES } from './types/core.ts'
+import { checkResize, setStorageClass } from './storage-admission.ts'
 import { PODS } from './types/pods.ts'
+import { PERSISTENT_VOLUME_CLAIMS } from './types/storage.ts'
 import { dispatchMutatingWebhooks } from './webhook-dispatch.ts'
 
 export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE'
@@ -23,14 +25,16 @@ export interface Admission {
   readonly name: string
   readonly object?: ApiObject
   readonly oldObject?: ApiObject
+  /** Of a DELETE, where they are not the context's. */
+  readonly options?: JsonRecord
   readonly context: Operation
 }
 
 const PROTECTED_NAMESPACES = ['default', 'kube-system', 'kube-public']
 
 /**
- * The admission chain: NamespaceLifecycle, NodeRestriction, ServiceAccount, Priority and
- * DefaultTolerationSeconds, then the mutating webhooks.
+ * The admission chain: NamespaceLifecycle, NodeRestriction, PersistentVolumeClaimResize,
+ * DefaultStorageClass, ServiceAccount, Priority and DefaultTolerationSeconds, then the mutating webhooks.
  * @returns the object as it is admitted
  * @throws ApiFault
  */
@@ -41,6 +45,7 @@ export async function admit(
   checkEscalation(core, admission)
   checkNamespace(core, admission)
   admitByNodeRestriction(core, admission)
+  if (admission.type === PERSISTENT_VOLUME_CLAIMS) checkResize(core, admission)
   const object = admission.object === undefined ? undefined : structuredClone(admission.object)
   if (object !== undefined) mutateBuiltIn(core, admission, object)
   return dispatchMutatingWebhooks(core, { ...admission, ...(object && { object }) }, (again) =>
@@ -49,8 +54,9 @@ export async function admit(
 }
 
 function mutateBuiltIn(core: ClusterCore, admission: Admission, object: ApiObject): void {
-  const isPod = admission.type === PODS && admission.subresource === undefined
-  if (!isPod || admission.operation !== 'CREATE') return
+  if (admission.operation !== 'CREATE' || admission.subresource !== undefined) return
+  if (admission.type === PERSISTENT_VOLUME_CLAIMS) setStorageClass(core, object)
+  if (admission.type !== PODS) return
   mountServiceAccount(core, object)
   const spec = recordAt(object, 'spec')
   setPriority(core, object)

@@ -46,6 +46,8 @@ export interface Operation {
   readonly user: UserInfo
   readonly dryRun: boolean
   readonly fieldValidation: FieldValidation
+  /** The options of the write, as its query gave them: what webhooks are told. */
+  readonly options?: Readonly<Record<string, unknown>>
   /** What is decoded is what a patch made. */
   readonly isPatch?: boolean
   /** A `Warning: 299` header of the answer. */

@@ -30,7 +30,7 @@ export function decodeResource(
   value: JsonRecord,
   decoding: Decoding,
 ): ApiObject {
-  if (type.custom === undefined) checkKind(apiVersionOf(type), type.kind, value)
+  if (type.custom === undefined) checkKind(apiVersionOf(type), type.kind, value, decoding)
   else checkCustomKind(type, value)
   const decoded =
     type.custom === undefined
@@ -83,9 +83,18 @@ function checkCustomKind(type: ResourceType, value: JsonRecord): void {
 }
 
 /** @throws ApiFault BadRequest, when a body's kind is not the one that is wanted */
-export function checkKind(apiVersion: string, kind: string, value: JsonRecord): void {
+export function checkKind(
+  apiVersion: string,
+  kind: string,
+  value: JsonRecord,
+  { isPatch = false }: Pick<Decoding, 'isPatch'> = {},
+): void {
   const own = value['kind'] ?? ''
   const version = value['apiVersion'] ?? ''
+  const isOther = (own !== '' && own !== kind) || (version !== '' && version !== apiVersion)
+  if (isPatch && isOther) {
+    throw patchFault(value, `no kind "${shown(own)}" is registered for version "${shown(version)}"`)
+  }
   if (version !== '' && version !== apiVersion) {
     throw badRequest(
       `the API version in the data (${shown(version)}) does not match the expected API version (${apiVersion})`,
@@ -125,16 +134,20 @@ export function decodeAs(
   return decoded
 }
 
+const PATCH_SHOWN_MAX = 2000
+
+function patchFault(value: JsonRecord, says: string): ApiFault {
+  const text = JSON.stringify(value).slice(0, PATCH_SHOWN_MAX)
+  return invalid({ group: '', kind: '' }, '', [fieldFault.invalid('patch', text, says)])
+}
+
 function unhandled(
   { kind, version }: KindVersion,
   value: JsonRecord,
   { isPatch = false }: Decoding,
   says: string,
 ): ApiFault {
-  if (isPatch) {
-    const shown = JSON.stringify(value).slice(0, 2000)
-    return invalid({ group: '', kind: '' }, '', [fieldFault.invalid('patch', shown, says)])
-  }
+  if (isPatch) return patchFault(value, says)
   return badRequest(
     `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${says}`,
   )

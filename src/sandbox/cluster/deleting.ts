@@ -14,6 +14,8 @@ export interface DeleteOptions {
   readonly resourceVersion?: string
   readonly propagationPolicy?: string
   readonly dryRun?: boolean
+  /** The request names a collection: webhooks are told of each object, without its name. */
+  readonly isOneOfMany?: boolean
 }
 
 const OPTIONS = { group: 'meta.k8s.io', kind: 'DeleteOptions' }
@@ -94,8 +96,9 @@ export async function deleteObject(
     type: target.type,
     operation: 'DELETE',
     ...(target.namespace !== undefined && { namespace: target.namespace }),
-    name: target.name,
+    name: options.isOneOfMany === true ? '' : target.name,
     oldObject: findObject(core, target),
+    options: shownOptions(options, operation),
     context: operation,
   })
   const stored = findObject(core, target)
@@ -109,6 +112,18 @@ export async function deleteObject(
   }
   const isSame = Bun.deepEquals(marked, stored, true)
   return { object: isSame ? stored : core.store.put(target.type, marked), isGone }
+}
+
+/** DeleteOptions as webhooks are told of them. */
+function shownOptions(options: DeleteOptions, { dryRun }: Operation): JsonRecord {
+  const { gracePeriodSeconds, propagationPolicy, uid, resourceVersion } = options
+  const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) }
+  return {
+    ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    ...(Object.keys(preconditions).length > 0 && { preconditions }),
+    ...(propagationPolicy !== undefined && { propagationPolicy }),
+    ...((dryRun || options.dryRun === true) && { dryRun: ['All'] }),
+  }
 }
 
 function checkPreconditions(target: Target, stored: ApiObject, options: DeleteOptions): void {
@@ -143,6 +158,8 @@ function markDeleted(
   // A second delete may shorten the grace period, never lengthen it.
   if (before === undefined || grace < before) {
     if (metadata.deletionTimestamp === undefined) {
+      const { generation = 0 } = metadata
+      if (generation > 0) metadata.generation = generation + 1
       type.prepareDelete?.(marked, formatTime(core.clock.now()))
     }
     metadata.deletionTimestamp ??= formatTime(core.clock.now() + grace * 1000)

@@ -1,12 +1,14 @@
 import { admit } from './admission.ts'
 import { covers } from './controllers/disruption-budgets.ts'
+import { withCondition } from './controllers/owned-pods.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { checkKind, decodeAs } from './decoding.ts'
 import { deleteObject, readDeleteOptions, type DeleteOptions } from './deleting.ts'
-import { ApiFault, badRequest, internalError } from './faults.ts'
+import { ApiFault, badRequest, unnamedFault } from './faults.ts'
 import {
   formatTime,
   isRecord,
+  listAt,
   omit,
   recordAt,
   stringAt,
@@ -36,15 +38,22 @@ export async function evictPod(
   body: JsonRecord,
   operation: Operation,
 ): Promise<void> {
-  checkKind('policy/v1', 'Eviction', body)
+  // The first form of evictions, which is the same one.
+  const isBeta = body['apiVersion'] === 'policy/v1beta1'
+  checkKind(isBeta ? 'policy/v1beta1' : 'policy/v1', 'Eviction', body)
   const eviction = decodeAs(
     EVICTION,
     { kind: 'Eviction', version: 'v1' },
     omit(body, 'apiVersion', 'kind'),
     operation,
   )
-  const named = stringAt(eviction['metadata'], 'name')
-  if (named !== '' && named !== ref.name) {
+  const namespace = stringAt(eviction['metadata'], 'namespace')
+  if (namespace !== '' && namespace !== ref.namespace) {
+    throw badRequest(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    )
+  }
+  if (stringAt(eviction['metadata'], 'name') !== ref.name) {
     throw badRequest('name in URL does not match name in Eviction object')
   }
   const place = { type: PODS, ...ref }
@@ -62,7 +71,23 @@ export async function evictPod(
   })
   const pod = findObject(core, place)
   if (isBudgeted(pod)) spendBudget(core, pod, asked)
-  await deleteObject(core, place, withVersion(pod, options), asked)
+  const wanted = withVersion(pod, options)
+  if (!asked.dryRun && (wanted.uid ?? pod.metadata.uid) === pod.metadata.uid)
+    markDisrupted(core, pod)
+  await deleteObject(core, place, wanted, asked)
+}
+
+/** Tells whoever watches the pod why it goes; a precondition of its version is the version before. */
+function markDisrupted(core: ClusterCore, pod: ApiObject): void {
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+  } as const
+  const status = recordAt(pod, 'status')
+  const conditions = withCondition(core, listAt(status, 'conditions'), condition)
+  core.store.put(PODS, { ...pod, status: { ...status, conditions } })
 }
 
 /** A pod that has ended, has not begun or ends already costs no budget. */
@@ -86,7 +111,7 @@ function spendBudget(core: ClusterCore, pod: ApiObject, operation: Operation): v
   const [budget, another] = budgets
   if (budget === undefined) return
   if (another !== undefined) {
-    throw internalError(
+    throw unnamedFault(
       'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
     )
   }

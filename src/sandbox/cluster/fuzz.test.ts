@@ -12,7 +12,7 @@ afterAll(() => cluster.stop())
 
 /** What kube-apiserver itself answers with 500: errors of its own that are no Status. */
 const PLAIN_ERRORS =
-  /"message":"(?:resourceVersion should not be set|resourceVersion: Invalid value|target\.(?:kind|name): )/
+  /"message":"(?:resourceVersion should not be set|resourceVersion: Invalid value|target\.(?:kind|name): |unknown patch type: )/
 
 /** Never a crash, never a 500: a good answer, or a Status that says what is wrong. */
 async function check(

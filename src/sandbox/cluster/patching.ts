@@ -42,13 +42,21 @@ function readJson(patch: unknown): (stored: ApiObject) => JsonRecord {
       'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch',
     )
   }
+  if (!patch.every(isRecord)) {
+    throw badRequest(
+      'error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Operation',
+    )
+  }
   if (patch.length > OPERATIONS_MAX) {
     throw tooLarge(
       `The allowed maximum operations in a JSON patch is ${OPERATIONS_MAX}, got ${patch.length}`,
     )
   }
   return (stored) =>
-    applied(() => applyJsonPatch<unknown>(structuredClone(stored), readJsonPatch(patch)))
+    applied(() => {
+      const operations = readJsonPatch(patch, 'kubernetes')
+      return applyJsonPatch<unknown>(structuredClone(stored), operations, 'kubernetes')
+    })
 }
 
 function applied(apply: () => unknown): JsonRecord {

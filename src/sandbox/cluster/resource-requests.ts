@@ -158,6 +158,15 @@ function operationOf({ user, warnings }: Call, query: URLSearchParams): Operatio
     user,
     dryRun: dryRun.length > 0,
     fieldValidation: fieldValidation as FieldValidation,
+    options: {
+      ...(dryRun.length > 0 && { dryRun }),
+      ...Object.fromEntries(
+        ['fieldManager', 'fieldValidation'].flatMap((name) => {
+          const value = query.get(name) ?? ''
+          return value === '' ? [] : [[name, value]]
+        }),
+      ),
+    },
     warn: (text) => {
       if (warnings.size < 50) warnings.add(text)
     },
@@ -233,7 +242,7 @@ async function deleteCollection(
   for (const { metadata } of result.items) {
     const target = targetOf(type, metadata.namespace, metadata.name ?? '')
     if (core.store.get(type, target.namespace, target.name) === undefined) continue
-    await deleteObject(core, target, options, operation)
+    await deleteObject(core, target, { ...options, isOneOfMany: true }, operation)
   }
   return encodedResponse(listObject(type, result), 200, asked.negotiated)
 }
@@ -340,7 +349,8 @@ async function answerScale(
     request.method === 'PATCH'
       ? readPatch(patched, await readText(request), mediaTypeOf(request))
       : await requireBody(request).then((body) => () => body)
-  return shaped(core, await updateScale(core, target, change, operation), spoken)
+  const changing = { ...operation, isPatch: request.method === 'PATCH' }
+  return shaped(core, await updateScale(core, target, change, changing), spoken)
 }
 
 function tableOptions(

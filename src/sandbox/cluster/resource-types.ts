@@ -58,7 +58,6 @@ export interface CustomBehaviour {
   view(stored: ApiObject): ApiObject
   /** An object of this version as the storage version keeps it. */
   toStorage(object: ApiObject): ApiObject
-  validateStatus(object: ApiObject): Cause[]
 }
 
 /** One row of the registry: everything that the generic verbs need to know of a type. */
@@ -98,6 +97,8 @@ export interface ResourceType extends GroupResource {
   prepareUpdate?(object: ApiObject, old: ApiObject): void
   validate?(object: ApiObject): Cause[]
   validateUpdate?(object: ApiObject, old: ApiObject): Cause[]
+  /** In place of `validate`, for a change through the status subresource. */
+  validateStatus?(object: ApiObject): Cause[]
   /** Fields besides metadata.name and metadata.namespace. */
   selectableFields?(object: ApiObject): SelectableFields
   readonly columns?: readonly Column[]

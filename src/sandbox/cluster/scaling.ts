@@ -1,14 +1,14 @@
 import type { ClusterCore, Operation } from './core.ts'
-import { customScale, withCustomScale } from './custom/custom-scale.ts'
+import { customScale, replicasOf, withCustomReplicas } from './custom/custom-scale.ts'
 import { decodeResource } from './decoding.ts'
-import { badRequest, fieldFault, invalid } from './faults.ts'
+import { fieldFault, invalid } from './faults.ts'
 import { checkSubdomainName } from './names.ts'
 import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { OBJECT_VERBS, type ResourceType } from './resource-types.ts'
 import { int, obj, str } from './schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './types/columns.ts'
 import { countOf } from './types/workloads.ts'
-import { findObject, updateObject, type Target } from './updating.ts'
+import { checkPlace, findObject, type SpokenPart, updateObject, type Target } from './updating.ts'
 
 /** The kind that the scale subresource speaks; nothing of it is kept. */
 export const SCALES: ResourceType = {
@@ -24,10 +24,10 @@ export const SCALES: ResourceType = {
   nameRule: checkSubdomainName,
   schema: obj({ spec: obj({ replicas: int }), status: obj({ replicas: int, selector: str }) }),
   columns: [
-    NAME_COLUMN,
+    { ...NAME_COLUMN, format: '' },
     column('Desired', (scale) => countOf(scale, 'spec', 'replicas'), { type: 'integer' }),
     column('Available', (scale) => countOf(scale, 'status', 'replicas'), { type: 'integer' }),
-    { ...AGE_COLUMN, type: 'date' },
+    AGE_COLUMN,
   ],
 }
 
@@ -48,7 +48,7 @@ export function scaleOf(object: ApiObject, type?: ResourceType): ApiObject {
     },
     ...(paths === undefined
       ? {
-          spec: { replicas: Number(spec['replicas'] ?? 1) },
+          spec: replicasOf(Number(spec['replicas'] ?? 1)),
           status: {
             replicas: Number(recordAt(object, 'status')['replicas'] ?? 0),
             selector: formatSelector(spec['selector']),
@@ -58,20 +58,25 @@ export function scaleOf(object: ApiObject, type?: ResourceType): ApiObject {
   }
 }
 
-const OPERATORS: Readonly<Record<string, string>> = { In: 'in', NotIn: 'notin' }
-
-/** A label selector as a query writes it. */
+/** A label selector as a query writes it, in the order of its keys. */
 function formatSelector(selector: unknown): string {
   const labels = Object.entries(recordAt({ selector }, 'selector')['matchLabels'] ?? {})
-  const parts = labels.map(([key, value]) => `${key}=${String(value)}`)
+  const parts = labels.map(([key, value]): [string, string] => [key, `${key}=${String(value)}`])
   for (const expression of listAt(selector, 'matchExpressions')) {
-    const [key, operator] = [stringAt(expression, 'key'), stringAt(expression, 'operator')]
-    const values = listAt(expression, 'values').join(',')
-    if (operator === 'Exists') parts.push(key)
-    else if (operator === 'DoesNotExist') parts.push(`!${key}`)
-    else parts.push(`${key} ${OPERATORS[operator] ?? ''} (${values})`)
+    const key = stringAt(expression, 'key')
+    const values = listAt(expression, 'values').map(String).toSorted().join(',')
+    const texts: Readonly<Record<string, string>> = {
+      In: `${key} in (${values})`,
+      NotIn: `${key} notin (${values})`,
+      Exists: key,
+      DoesNotExist: `!${key}`,
+    }
+    parts.push([key, texts[stringAt(expression, 'operator')] ?? ''])
   }
-  return parts.toSorted().join(',')
+  return parts
+    .toSorted(([left], [right]) => (left < right ? -1 : Number(left > right)))
+    .map(([, text]) => text)
+    .join(',')
 }
 
 /**
@@ -85,44 +90,45 @@ export async function updateScale(
   change: (scale: ApiObject) => JsonRecord,
   operation: Operation,
 ): Promise<ApiObject> {
+  const { type } = target
+  const part: SpokenPart = {
+    kind: { group: SCALES.group, version: SCALES.version, kind: SCALES.kind },
+    of: (object) => scaleOf(object, type),
+    into: (object, scale) => withReplicas(type, object, scale),
+  }
   const own = await updateObject(
     core,
-    target,
+    { ...target, subresource: 'scale', part },
     (stored) => {
-      const wanted = decodeResource(SCALES, change(scaleOf(stored, target.type)), operation)
+      const wanted = decodeResource(SCALES, change(scaleOf(stored, type)), operation)
       checkPlace(target, wanted)
-      const { resourceVersion } = wanted.metadata
-      const paths = target.type.custom?.scale
-      // The custom object's own rules judge the count.
-      if (paths !== undefined) return withCustomScale(stored, paths, wanted)
-      checkCount(target, wanted)
-      return {
-        ...stored,
-        metadata: { ...stored.metadata, ...(resourceVersion && { resourceVersion }) },
-        spec: { ...recordAt(stored, 'spec'), replicas: recordAt(wanted, 'spec')['replicas'] ?? 0 },
+      // A custom object's own rules judge the count.
+      if (type.custom?.scale === undefined) checkCount(target, wanted)
+      const { resourceVersion, uid } = wanted.metadata
+      const next = withReplicas(type, stored, wanted)
+      const metadata = {
+        ...next.metadata,
+        ...(resourceVersion && { resourceVersion }),
+        ...(uid && { uid }),
       }
+      return { ...next, metadata }
     },
     operation,
   )
-  return scaleOf(own, target.type)
+  return scaleOf(own, type)
+}
+
+function withReplicas(type: ResourceType, object: ApiObject, scale: ApiObject): ApiObject {
+  const replicas = recordAt(scale, 'spec')['replicas'] ?? 0
+  const path = type.custom?.scale?.spec
+  return path === undefined
+    ? { ...object, spec: { ...recordAt(object, 'spec'), replicas } }
+    : withCustomReplicas(object, path, replicas)
 }
 
 /** @throws ApiFault NotFound */
 export function readScale(core: ClusterCore, target: Target): ApiObject {
   return scaleOf(findObject(core, target), target.type)
-}
-
-function checkPlace({ name, namespace }: Target, { metadata }: ApiObject): void {
-  if (metadata.name !== undefined && metadata.name !== name) {
-    throw badRequest(
-      `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
-    )
-  }
-  if (metadata.namespace !== undefined && metadata.namespace !== namespace) {
-    throw badRequest(
-      'the namespace of the provided object does not match the namespace sent on the request',
-    )
-  }
 }
 
 function checkCount({ name }: Target, wanted: ApiObject): void {

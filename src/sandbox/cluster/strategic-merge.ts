@@ -1,4 +1,4 @@
-import { badRequest } from './faults.ts'
+import { badRequest, unnamedFault } from './faults.ts'
 import { isRecord, sameJson, setOwn, type JsonRecord } from './objects.ts'
 import { fieldSchema, type ObjectSchema, type Schema } from './schema.ts'
 
@@ -9,7 +9,7 @@ const DELETE_FROM = '$deleteFromPrimitiveList/'
  * Applies a strategic merge patch: lists of objects merge by the key that their schema names,
  * `$patch`, `$retainKeys`, `$setElementOrder` and `$deleteFromPrimitiveList` are obeyed
  * (Kubernetes' strategic-merge-patch document). Nothing is changed in place.
- * @throws ApiFault BadRequest
+ * @throws ApiFault BadRequest, and a nameless one for an unknown `$patch`
  */
 export function applyStrategicMerge(
   schema: ObjectSchema,
@@ -20,7 +20,8 @@ export function applyStrategicMerge(
   if (directive === 'delete') return {}
   if (directive === 'replace') return withoutDirectives(patch)
   if (directive !== undefined && directive !== 'merge') {
-    throw badRequest(`invalid strategic merge patch: unknown $patch value`)
+    const shown = JSON.stringify(directive).slice(0, 100)
+    throw unnamedFault(`unknown patch type: ${shown} in map`)
   }
   const merged: JsonRecord = retained(original, patch['$retainKeys'])
   for (const [field, value] of Object.entries(patch)) {

@@ -12,6 +12,15 @@ export interface Target {
   readonly namespace?: string
   readonly name: string
   readonly subresource?: string
+  readonly part?: SpokenPart
+}
+
+/** A subresource that speaks a kind of its own of the object: what admission is shown of it. */
+export interface SpokenPart {
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string }
+  of(object: ApiObject): ApiObject
+  /** The object with what was admitted of the part. */
+  into(object: ApiObject, part: ApiObject): ApiObject
 }
 
 const ATTEMPTS = 5
@@ -34,18 +43,22 @@ export async function updateObject(
     checkIdentity(target, wanted, stored)
     const version = wanted.metadata.resourceVersion
     const next = prepare(target, wanted, stored)
+    const { part } = target
     const admitted = await admit(core, {
       type: target.type,
+      ...(part !== undefined && { kind: part.kind }),
       ...(target.subresource !== undefined && { subresource: target.subresource }),
       operation: 'UPDATE',
       ...(target.namespace !== undefined && { namespace: target.namespace }),
       name: target.name,
-      object: next,
-      oldObject: stored,
+      object: part?.of(next) ?? next,
+      oldObject: part?.of(stored) ?? stored,
       context: operation,
     })
+    const changed =
+      part === undefined || admitted === undefined ? admitted : part.into(next, admitted)
     // A webhook may change what it likes of the object but not what the server keeps.
-    const final = prepare(target, admitted ?? next, stored)
+    const final = prepare(target, changed ?? next, stored)
     validate(target, final, stored)
     const { store } = core
     if (store.get(target.type, target.namespace, target.name) === stored) {
@@ -65,10 +78,17 @@ export function findObject(core: ClusterCore, { type, namespace, name }: Target)
   return stored
 }
 
-function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): void {
-  const { type, name, namespace } = target
-  const { metadata } = wanted
-  if (metadata.name !== undefined && metadata.name !== name) {
+/**
+ * That an object says it is where it is written to.
+ * @throws ApiFault BadRequest
+ */
+export function checkPlace({ name, namespace }: Target, { metadata }: ApiObject): void {
+  if (metadata.name === undefined) {
+    throw badRequest(
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    )
+  }
+  if (metadata.name !== name) {
     throw badRequest(
       `the name of the object (${metadata.name}) does not match the name on the URL (${name})`,
     )
@@ -78,6 +98,12 @@ function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): vo
       'the namespace of the provided object does not match the namespace sent on the request',
     )
   }
+}
+
+function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): void {
+  const { type, name } = target
+  const { metadata } = wanted
+  checkPlace(target, wanted)
   if (metadata.uid !== undefined && metadata.uid !== stored.metadata.uid) {
     throw conflict(
       type,
@@ -164,7 +190,7 @@ function contentOf(type: ResourceType, object: ApiObject): JsonRecord {
 function validate(target: Target, object: ApiObject, stored: ApiObject): void {
   const { type, subresource } = target
   const causes = [...validateMetadata(type, object), ...validateMetadataUpdate(object, stored)]
-  if (subresource === 'status') causes.push(...(type.custom?.validateStatus(object) ?? []))
+  if (subresource === 'status') causes.push(...(type.validateStatus?.(object) ?? []))
   else {
     causes.push(...(type.validateUpdate?.(object, stored) ?? []))
     if (causes.length === 0) causes.push(...(type.validate?.(object) ?? []))

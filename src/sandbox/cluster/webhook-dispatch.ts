@@ -7,6 +7,7 @@ import { decodeResource, LENIENT } from './decoding.ts'
 import { ApiFault, internalError } from './faults.ts'
 import { isRecord, sameJson, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { apiVersionOf } from './resource-types.ts'
+import { NAMESPACES } from './types/core.ts'
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from './types/others.ts'
 import { userInfoObject } from './users.ts'
 import { callWebhook, WebhookCallFault, type WebhookResponse } from './webhook-call.ts'
@@ -94,8 +95,9 @@ function applyPatch(entry: WebhookEntry, admission: Admission, patch: string): A
     )
   }
   try {
-    const operations = readJsonPatch(JSON.parse(Buffer.from(patch, 'base64').toString('utf8')))
-    const patched: unknown = applyJsonPatch(object as JsonRecord, operations)
+    const written: unknown = JSON.parse(Buffer.from(patch, 'base64').toString('utf8'))
+    const operations = readJsonPatch(written, 'kubernetes')
+    const patched: unknown = applyJsonPatch(object as JsonRecord, operations, 'kubernetes')
     if (!isRecord(patched)) throw new Error('the result is no object')
     if (admission.kind !== undefined) return patched as unknown as ApiObject
     const decoded = decodeResource(type, patched, LENIENT)
@@ -107,7 +109,10 @@ function applyPatch(entry: WebhookEntry, admission: Admission, patch: string): A
 }
 
 function requestOf(admission: Admission): JsonRecord {
-  const { type, subresource, operation, namespace, object, oldObject, context } = admission
+  const { type, subresource, operation, name, object, oldObject, context } = admission
+  const options = admission.options ?? context.options ?? {}
+  // A namespace that is named is in itself.
+  const place = type === NAMESPACES && operation !== 'CREATE' ? name : admission.namespace
   const kind = {
     group: admission.kind?.group ?? type.group,
     version: admission.kind?.version ?? type.version,
@@ -123,14 +128,14 @@ function requestOf(admission: Admission): JsonRecord {
     requestKind: kind,
     requestResource: resource,
     ...(subresource !== undefined && { requestSubResource: subresource }),
-    ...(admission.name !== '' && { name: admission.name }),
-    ...(namespace !== undefined && { namespace }),
+    ...(name !== '' && { name }),
+    ...(place !== undefined && { namespace: place }),
     operation,
     userInfo: userInfoObject(context.user),
     object: operation === 'DELETE' ? null : (object ?? null),
     oldObject: oldObject ?? null,
-    dryRun: context.dryRun,
-    options: { kind: optionsKind[operation], apiVersion: 'meta.k8s.io/v1' },
+    dryRun: context.dryRun || options['dryRun'] !== undefined,
+    options: { kind: optionsKind[operation], apiVersion: 'meta.k8s.io/v1', ...options },
   }
 }
 

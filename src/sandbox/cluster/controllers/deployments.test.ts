@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { addNode, type Json, settle } from '../cluster.suite.ts'
 import {
   makeWorkbench,
-  MERGE,
   pathOf,
   sortedTexts,
   PODS_AT,
@@ -153,52 +152,6 @@ describe('a roll-out', () => {
     await setImage('web:2')
     await bench.play()
     expect(await bench.list(SETS)).toHaveLength(1)
-  })
-})
-
-describe('the scale subresource', () => {
-  test.each([
-    ['deployments', DEPLOYMENTS],
-    ['replicasets', SETS],
-    ['statefulsets', pathOf('statefulsets')],
-  ])('%s are read, replaced and patched', async (_plural, path) => {
-    await bench.create(path, {
-      metadata: { name: 'web' },
-      spec: workload('web:1', { replicas: 2 }),
-    })
-    await settle()
-    const scale = await bench.get(`${path}/web/scale`)
-    expect(scale).toMatchObject({
-      kind: 'Scale',
-      apiVersion: 'autoscaling/v1',
-      metadata: { name: 'web', namespace: 'default' },
-      spec: { replicas: 2 },
-      status: { selector: 'app=web' },
-    })
-    const put = await call(bench.cluster, 'PUT', `${path}/web/scale`, {
-      body: { ...scale, metadata: { name: 'web' }, spec: { replicas: 3 } },
-    })
-    expect(put.body).toMatchObject({ kind: 'Scale', spec: { replicas: 3 } })
-    const patched = await call(bench.cluster, 'PATCH', `${path}/web/scale`, {
-      headers: MERGE,
-      body: { spec: { replicas: 0 } },
-    })
-    expect(patched.body.spec.replicas).toBe(0)
-    expect((await bench.get(`${path}/web`)).spec.replicas).toBe(0)
-  })
-
-  test('refusals: negative, of another name, of another version, of a stale object, of no object', async () => {
-    await make()
-    const put = (body: object): ReturnType<typeof call> =>
-      call(bench.cluster, 'PUT', `${DEPLOYMENTS}/web/scale`, { body })
-    const negative = await put({ spec: { replicas: -1 } })
-    expect(negative.body.message).toContain('Scale.autoscaling "web" is invalid: spec.replicas')
-    expect((await put({ metadata: { name: 'x' } })).status).toBe(400)
-    expect((await put({ apiVersion: 'autoscaling/v2', kind: 'Scale' })).status).toBe(400)
-    const stale = await put({ metadata: { resourceVersion: '1' }, spec: { replicas: 1 } })
-    expect(stale.status).toBe(409)
-    expect((await bench.get(`${DEPLOYMENTS}/none/scale`)).code).toBe(404)
-    expect((await bench.get(`${pathOf('daemonsets')}/none/scale`)).code).toBe(404)
   })
 })
 

@@ -61,13 +61,14 @@ describe('disruption budgets', () => {
     ])
   })
 
-  test('nobody can say how many pods without a controller should be there', async () => {
+  test('nobody can say how many pods of a job should be there', async () => {
     await make({ maxUnavailable: 1 })
-    const pod = podOf('alone') as Json
-    await bench.create(PODS_AT, { ...pod, metadata: { name: 'alone', labels: { app: 'web' } } })
+    const owner = { apiVersion: 'batch/v1', kind: 'Job', name: 'work', uid: '1', controller: true }
+    const metadata = { name: 'alone', labels: { app: 'web' }, ownerReferences: [owner] }
+    await bench.create(PODS_AT, { ...(podOf('alone') as Json), metadata })
     await settle()
     expect((await statusOf()).conditions).toMatchObject([
-      { status: 'False', reason: 'SyncFailed', message: 'found no controller ref for pod "alone"' },
+      { status: 'False', reason: 'SyncFailed', message: 'found no controllers for pod "alone"' },
     ])
   })
 

@@ -130,12 +130,11 @@ function expectedOf(core: ClusterCore, pods: readonly ApiObject[]): number | str
   for (const pod of pods) {
     const owner = (pod.metadata.ownerReferences ?? []).find(({ controller }) => controller === true)
     const { name, namespace } = pod.metadata
-    if (owner === undefined) return `found no controller ref for pod "${name}"`
+    // Nobody says how many of them there should be.
+    if (owner === undefined) continue
     const type = [REPLICA_SETS, STATEFUL_SETS].find(({ kind }) => kind === owner.kind)
     const found = type && core.store.get(type, namespace, owner.name)
-    if (found === undefined) {
-      return `found no scaleable controller for pod "${name}" of ${owner.kind} "${owner.name}"`
-    }
+    if (found === undefined) return `found no controllers for pod "${name}"`
     const above = deploymentOf(core, found)
     const scaled = above ?? found
     scales.set(scaled.metadata.uid ?? '', Number(recordAt(scaled, 'spec')['replicas'] ?? 1))

@@ -5,6 +5,7 @@ import { endpoints } from './endpoints.ts'
 import { jobs } from './jobs.ts'
 import { priorityClasses } from './priority-classes.ts'
 import { statefulSets } from './stateful-sets.ts'
+import { volumes } from './volumes.ts'
 import type { Controller } from './work-queue.ts'
 
 /** The controllers of workloads besides deployments and replica sets: a new one is a new row. */
@@ -16,4 +17,5 @@ export const WORKLOAD_CONTROLLERS: readonly Controller[] = [
   disruptionBudgets,
   endpoints,
   priorityClasses,
+  volumes,
 ]

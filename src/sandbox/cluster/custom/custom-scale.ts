@@ -22,11 +22,14 @@ function valueAt(object: ApiObject, path: string): unknown {
   )
 }
 
+/** A Scale's spec: Go leaves out a count of none. */
+export const replicasOf = (replicas: number): JsonRecord => (replicas === 0 ? {} : { replicas })
+
 /** Spec and status of a custom object's Scale, by the paths of its definition. */
 export function customScale(object: ApiObject, paths: Paths): JsonRecord {
   const selector = valueAt(object, paths.selector)
   return {
-    spec: { replicas: Number(valueAt(object, paths.spec) ?? 0) },
+    spec: replicasOf(Number(valueAt(object, paths.spec) ?? 0)),
     status: {
       replicas: Number(valueAt(object, paths.status) ?? 0),
       ...(typeof selector === 'string' && selector !== '' && { selector }),
@@ -35,9 +38,9 @@ export function customScale(object: ApiObject, paths: Paths): JsonRecord {
 }
 
 /** A custom object with the replicas of a Scale at its definition's path. */
-export function withCustomScale(stored: ApiObject, paths: Paths, wanted: ApiObject): JsonRecord {
-  const next: ApiObject = structuredClone(stored)
-  const fields = paths.spec.split('.').slice(1)
+export function withCustomReplicas(object: ApiObject, path: string, replicas: unknown): ApiObject {
+  const next: ApiObject = structuredClone(object)
+  const fields = path.split('.').slice(1)
   const last = fields.pop() ?? 'replicas'
   let holder: JsonRecord = next
   for (const field of fields) {
@@ -46,9 +49,7 @@ export function withCustomScale(stored: ApiObject, paths: Paths, wanted: ApiObje
     setOwn(holder, field, made)
     holder = made
   }
-  setOwn(holder, last, recordAt(wanted, 'spec')['replicas'] ?? 0)
-  const { resourceVersion } = wanted.metadata
-  if (resourceVersion !== undefined) next.metadata.resourceVersion = resourceVersion
+  setOwn(holder, last, replicas)
   return next
 }
 

@@ -112,6 +112,7 @@ function typeOf(
       ...validateValue(schema, contentOf(object, schema)),
       ...scaleFaults(object, version, ['specReplicasPath', 'statusReplicasPath']),
     ],
+    validateStatus: (object) => validateStatus(object, schema, version),
     selectableFields: (object) =>
       Object.fromEntries(
         listAt(version, 'selectableFields').map((field) => {
@@ -158,7 +159,6 @@ function behaviourOf(
       const kept = storage.custom?.prune(content).value
       return { ...kept, apiVersion: apiVersionOf(storage), kind, metadata }
     },
-    validateStatus: (object) => validateStatus(object, schema, version),
   }
 }
 

@@ -7,7 +7,19 @@ import {
 } from '../names.ts'
 import { sameJson, type ApiObject } from '../objects.ts'
 import type { ResourceType } from '../resource-types.ts'
-import { any, int, keptBool, list, map, mergeList, obj, setOf, str, time } from '../schema.ts'
+import {
+  any,
+  int,
+  keptBool,
+  keptStr,
+  list,
+  map,
+  mergeList,
+  obj,
+  setOf,
+  str,
+  time,
+} from '../schema.ts'
 import type { ObjectSchema } from '../schema.ts'
 
 const OWNER = obj({
@@ -66,6 +78,16 @@ export const CONDITION: ObjectSchema = obj({
   lastTransitionTime: time,
   reason: str,
   message: str,
+})
+
+/** `meta.k8s.io/v1` Condition, which says its message also where it is empty. */
+export const META_CONDITION: ObjectSchema = obj({
+  type: keptStr,
+  status: keptStr,
+  observedGeneration: int,
+  lastTransitionTime: time,
+  reason: keptStr,
+  message: keptStr,
 })
 
 /** The whole schema of a type's objects. */

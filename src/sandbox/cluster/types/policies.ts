@@ -20,7 +20,7 @@ import {
 } from '../schema.ts'
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
-import { checkImmutable, CONDITION, LABEL_SELECTOR } from './metadata.ts'
+import { checkImmutable, LABEL_SELECTOR, META_CONDITION } from './metadata.ts'
 import { countOf, STATUS_SUBRESOURCE, textOf, validateCountOrPercent } from './workloads.ts'
 
 const KEPT = {
@@ -56,7 +56,7 @@ export const POD_DISRUPTION_BUDGETS: ResourceType = {
       currentHealthy: keptInt,
       desiredHealthy: keptInt,
       expectedPods: keptInt,
-      conditions: mergeList('type', CONDITION),
+      conditions: mergeList('type', META_CONDITION),
     }),
   }),
   defaults: (object) => setDefault(object, 'spec', {}),
@@ -84,6 +84,12 @@ export const POD_DISRUPTION_BUDGETS: ResourceType = {
         : [fieldFault.notSupported('spec.unhealthyPodEvictionPolicy', policy, policies)]),
     ]
   },
+  validateStatus: (object) =>
+    ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'].flatMap((field) => {
+      const count = countOf(object, 'status', field)
+      const says = 'must be greater than or equal to 0'
+      return count < 0 ? [fieldFault.invalid(`status.${field}`, count, says)] : []
+    }),
   columns: [
     NAME_COLUMN,
     column('Min Available', (object) => textOf(recordAt(object, 'spec')['minAvailable']) || 'N/A'),
