@@ -1,6 +1,6 @@
 /**
  * The sandbox's state on disk: one file of JSON lines, the first of them the format, each further
- * one a record that was written or deleted. A change is in the file (in the system's cache: it
+ * one a record that was written or deleted, or several that belong together. A change is in the file (in the system's cache: it
  * outlives the process, not a power failure) before whoever made it goes on, so no answer leaves
  * before its change is kept.
  */
@@ -52,7 +52,7 @@ export function openJournal(folder: string, state: State, options: JournalOption
     const file = join(folder, FILE)
     loadFile(file, state)
     const writer = new JournalFile(file, state, options.growthBytes ?? GROWTH_BYTES)
-    state.onChange((change) => writer.append(change))
+    state.onChange((changes) => writer.append(changes))
     return {
       get size() {
         return writer.size
@@ -88,12 +88,12 @@ class JournalFile {
     return this.#size
   }
 
-  append(change: Change): void {
-    // Before the change, which is not among the state's records yet.
+  append(changes: readonly Change[]): void {
+    // Before the changes, which are not among the state's records yet.
     if (this.#size >= this.#compactAt) this.compact()
     const descriptor = this.#descriptor
     if (descriptor === undefined) throw unusable(this.#file, 'it is closed')
-    const line = Buffer.from(`${lineOf(change)}\n`)
+    const line = Buffer.from(`${lineOf(changes)}\n`)
     try {
       writeAll(descriptor, line, this.#size)
     } catch (error) {
@@ -139,14 +139,19 @@ class JournalFile {
   }
 }
 
-const lineOf = ({ table, key, value }: Change): string =>
-  JSON.stringify(value === undefined ? [table, key] : [table, key, value])
+/** One line has an end or has not, so that changes that belong together are all there or none. */
+function lineOf(changes: readonly Change[]): string {
+  const rows = changes.map(({ table, key, value }) =>
+    value === undefined ? [table, key] : [table, key, value],
+  )
+  return JSON.stringify(rows.length === 1 ? rows[0] : rows)
+}
 
 function* blocksOf(state: State): Generator<Buffer> {
   let lines = [FORMAT]
   let length = 0
   for (const record of state.records()) {
-    const line = lineOf(record)
+    const line = lineOf([record])
     lines.push(line)
     length += line.length
     if (length < BLOCK_BYTES) continue
@@ -168,7 +173,7 @@ function loadFile(file: string, state: State): void {
   let number = 0
   for (const line of linesOf(file)) {
     number += 1
-    if (number > 1) state.load(readChange(file, number, line))
+    if (number > 1) for (const change of readLine(file, number, line)) state.load(change)
     else if (line !== FORMAT) {
       throw new PodroleError(
         'StateDamaged',
@@ -179,17 +184,22 @@ function loadFile(file: string, state: State): void {
   }
 }
 
-function readChange(file: string, number: number, line: string): Change {
-  const [table, key, value, ...rest] = parseArray(line)
-  if (typeof table === 'string' && typeof key === 'string' && rest.length === 0) {
-    return { table, key, value }
-  }
-  // The line itself may hold a key: it is not quoted.
-  throw new PodroleError(
-    'StateDamaged',
-    `line ${number} of ${file} is not a change: wanted [TABLE, KEY, VALUE] or [TABLE, KEY]`,
-    { hint: 'delete the folder to start anew, or put back a copy of it' },
-  )
+function readLine(file: string, number: number, line: string): readonly Change[] {
+  const parsed = parseArray(line)
+  const rows: readonly unknown[] =
+    parsed.length > 0 && parsed.every(Array.isArray) ? parsed : [parsed]
+  return rows.map((row) => {
+    const [table, key, value, ...rest] = row as readonly unknown[]
+    if (typeof table === 'string' && typeof key === 'string' && rest.length === 0) {
+      return { table, key, value }
+    }
+    // The line itself may hold a key: it is not quoted.
+    throw new PodroleError(
+      'StateDamaged',
+      `line ${number} of ${file} is not a change: wanted [TABLE, KEY, VALUE], [TABLE, KEY] or a list of these`,
+      { hint: 'delete the folder to start anew, or put back a copy of it' },
+    )
+  })
 }
 
 function parseArray(line: string): readonly unknown[] {

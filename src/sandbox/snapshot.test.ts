@@ -24,7 +24,7 @@ test('a snapshot brings AWS back and leaves clusters, keys and the sandbox itsel
   state.table('cluster/one/pods').delete('default/app')
   state.table('cluster-revision/one').set('revision', 7)
   const changes: Change[] = []
-  state.onChange((change) => changes.push(change))
+  state.onChange((told) => changes.push(...told))
   restoreSnapshot(state, snapshot)
   expect(changes).toEqual([
     { table: 's3.objects', key: 'b/new', value: undefined },

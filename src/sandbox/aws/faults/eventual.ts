@@ -1,5 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts'
-import { State, Table } from '../../state.ts'
+import { type Change, State, Table } from '../../state.ts'
 import { openTables, type Tables } from '../records.ts'
 import type { NamedOperation } from './operation.ts'
 import { EVENTUAL_SERVICES } from './rules.ts'
@@ -45,7 +45,7 @@ export function createEventualTables(
   const history: History = new Map()
   const lagMs = (table: string): number => lagOf(serviceOf(table))
   let kept = 0
-  state.onChange(({ table, key }) => {
+  const note = ({ table, key }: Change): void => {
     if (!isLagging(table)) return
     const lag = lagMs(table)
     if (lag === 0) {
@@ -65,7 +65,8 @@ export function createEventualTables(
     fresh.push({ writtenAtMs: nowMs, value: state.table(table).get(key) })
     kept += fresh.length - past.length
     records.set(key, fresh)
-  })
+  }
+  state.onChange((changes) => changes.forEach(note))
   const past: Past = { history, lagMs, clock }
   const seen = openTables(new SeenState(state, past, undefined))
   const own = new Map(
