@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { LogLevel } from '../../lib/log.ts'
 import { collect, logLevelOption, networkOption } from '../options.ts'
+import { addSnapshotCommand, READY_FILE_HELP } from './sandbox-snapshot.ts'
 
 /** The options of `podrole sandbox`, as typed. */
 export interface SandboxFlags {
@@ -78,6 +79,7 @@ export function addSandboxCommand(program: Command): void {
     })
   addExecCommand(sandbox)
   addEventsCommand(sandbox)
+  addSnapshotCommand(sandbox)
 }
 
 function addExecCommand(sandbox: Command): void {
@@ -107,10 +109,7 @@ function addEventsCommand(sandbox: Command): void {
     .description('tell the decisions of a sandbox, with their reasons')
     .option('-f, --follow', 'go on with those to come, until Ctrl-C', false)
     .option('--denied', 'what was not allowed, alone', false)
-    .option(
-      '--ready-file <file>',
-      'of the sandbox; AWS_ENDPOINT_URL and PODROLE_SANDBOX_TOKEN if not named',
-    )
+    .option('--ready-file <file>', READY_FILE_HELP)
     .addOption(
       new Option('-o, --output <format>', 'how to print; json is an object a line')
         .choices(['table', 'json'])

@@ -119,6 +119,8 @@ export interface Aws {
     eksTokens(token: string): Promise<EksTokenIdentity | undefined>
     readonly entries: AccessEntrySource
   }
+  /** The state was brought back to what it was: everybody sees that at once. */
+  restored(): void
   readonly decisions: DecisionLog
   /** Every secret key and session token that was given out. */
   issuedSecrets(): readonly string[]
@@ -173,6 +175,10 @@ export function createAws(options: AwsOptions): Aws {
     setQuota: (setting) => setQuota(tables, setting),
     setServiceControlPolicies: (accountId, documents) =>
       setServiceControlPolicies(tables, accountId, documents),
+    restored: () => {
+      eventual.forget()
+      settleClusters(world)
+    },
     sessionTags: (arn) => findSession(world, arn)?.tags ?? {},
     decisions,
     eksAccess: (place) => ({
@@ -254,6 +260,15 @@ function addCluster(world: World, spec: ClusterSpec, runtime: ClusterRuntime): v
   }
   activate(world, record, runtime)
   admitCreator(world, record, clock.now())
+}
+
+/** Records of clusters that run say so, whatever they were doing; others have nothing behind them. */
+function settleClusters(world: World): void {
+  for (const [key, runtime] of world.runtimes) {
+    const record = world.tables.clusters.get(key)
+    if (record === undefined) world.runtimes.delete(key)
+    else if (record.status !== 'ACTIVE') activate(world, record, runtime)
+  }
 }
 
 function issueServiceCredentials(world: World, request: ServiceSessionRequest): IssuedCredentials {

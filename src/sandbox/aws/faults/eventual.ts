@@ -29,6 +29,8 @@ export interface EventualTables {
   readonly seen: Tables
   /** What an operation works on: its own service's records as they are where it writes. */
   tablesFor(operation: NamedOperation): Tables
+  /** What was written until now is seen at once. */
+  forget(): void
 }
 
 /**
@@ -74,6 +76,10 @@ export function createEventualTables(
   )
   return {
     seen,
+    forget: () => {
+      history.clear()
+      kept = 0
+    },
     tablesFor: ({ service, operation }) => (isRead(operation) ? seen : (own.get(service) ?? seen)),
   }
 }
