@@ -11,7 +11,7 @@ export async function printEvents(flags: EventsFlags): Promise<void> {
   const stopping = new AbortController()
   if (flags.follow) void stopSignal().then(() => stopping.abort())
   try {
-    for await (const event of readEvents(sandboxAccess(flags.readyFile), flags.follow, stopping)) {
+    for await (const event of readEvents(sandboxAccess(flags.readyFile), flags, stopping)) {
       if (flags.denied && event.outcome === 'allowed') continue
       process.stdout.write(flags.output === 'json' ? `${JSON.stringify(event)}\n` : describe(event))
     }
@@ -44,12 +44,13 @@ const printable = (line: string): string =>
 
 async function* readEvents(
   access: SandboxAccess,
-  follow: boolean,
+  { follow, all }: EventsFlags,
   stopping: AbortController,
 ): AsyncGenerator<SandboxEvent> {
   const timer = setTimeout(() => stopping.abort(), CONNECT_MS)
   const { signal } = stopping
-  const response = await askSandbox(access, `events${follow ? '?follow=true' : ''}`, { signal })
+  const query = new URLSearchParams({ follow: String(follow), all: String(all) }).toString()
+  const response = await askSandbox(access, `events?${query}`, { signal })
   clearTimeout(timer)
   if (!response.ok || response.body === null) {
     await response.body?.cancel()

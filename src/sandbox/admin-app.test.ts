@@ -76,6 +76,15 @@ const inCluster = (subject: string): SandboxEvent =>
     reason: 'no rule',
   })
 
+/** The action of the first event that comes after what was there. */
+async function firstOf(response: Response): Promise<string> {
+  const reader = response.body!.getReader()
+  await reader.read()
+  const { value } = await reader.read()
+  await reader.cancel()
+  return (JSON.parse(new TextDecoder().decode(value)) as SandboxEvent).action
+}
+
 describe('/_podrole/events', () => {
   test('tells the last decisions, oldest first, one a line', async () => {
     const { events, get } = fixture()
@@ -85,6 +94,7 @@ describe('/_podrole/events', () => {
     expect(answer.headers.get('content-type')).toBe('application/x-ndjson')
     const lines = (await answer.text()).trimEnd().split('\n')
     expect(lines.map((line) => (JSON.parse(line) as SandboxEvent).action)).toEqual([
+      'get pods 17',
       'get pods 18',
       'get pods 19',
       's3:GetObject',
@@ -119,6 +129,42 @@ describe('/_podrole/events', () => {
     })
     await reader?.cancel()
     expect(() => events.record(refused)).not.toThrow()
+  })
+
+  test('tells routine to who asks for all, and it drowns nothing', async () => {
+    const { events, get } = fixture()
+    const routine = { ...inCluster('get nodes'), routine: true } as const
+    events.record(inCluster('create pods a/b'))
+    events.record(refused)
+    const follow = (query: string): Promise<string> =>
+      get(`/_podrole/events?${query}`).then(firstOf)
+    const [following, all] = [follow('follow=true'), follow('follow=true&all=true')]
+    for (let index = 0; index < 50; index += 1) events.record(routine)
+    events.record(inCluster('create pods c/d'))
+    const actions = async (query: string): Promise<string[]> =>
+      (await (await get(`/_podrole/events${query}`)).text())
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as SandboxEvent).action)
+    const users = ['create pods a/b', 's3:GetObject', 'create pods c/d']
+    expect(await actions('')).toEqual(users)
+    expect(await actions('?all=true')).toEqual([
+      ...users.slice(0, 2),
+      ...Array.from({ length: 3 }, () => 'get nodes'),
+      ...users.slice(2),
+    ])
+    expect([await following, await all]).toEqual(['create pods c/d', 'get nodes'])
+  })
+
+  test('forgets sources that were quiet longest', () => {
+    const { events } = fixture()
+    events.record(refused)
+    for (let index = 0; index < 40; index += 1) {
+      events.record({ ...refused, source: `cluster ${index}` })
+      events.record({ ...refused, source: 'cluster 0' })
+    }
+    const sources = new Set(events.recent().map(({ source }) => source))
+    expect([sources.size, sources.has('aws'), sources.has('cluster 0')]).toEqual([32, false, true])
   })
 
   test('lets a reader go that does not read', async () => {

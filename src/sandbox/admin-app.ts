@@ -93,10 +93,12 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
   }
 }
 
-/** JSON lines: what was, and with `follow=true` what comes. */
+/** JSON lines: what was, and with `follow=true` what comes; routine too with `all=true`. */
 function answerEvents(log: EventLog, request: Request, query: URLSearchParams): Response {
   const headers = { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' }
-  const before = log.recent().map(lineOf).join('')
+  const isWanted = ({ routine }: SandboxEvent): boolean =>
+    routine !== true || query.get('all') === 'true'
+  const before = log.recent().filter(isWanted).map(lineOf).join('')
   if (query.get('follow') !== 'true') return new Response(before, { headers })
   let end = (): void => undefined
   const body = new ReadableStream<Uint8Array>(
@@ -110,7 +112,9 @@ function answerEvents(log: EventLog, request: Request, query: URLSearchParams): 
           controller.close()
         }
         const timer = setInterval(() => send('\n'), QUIET_MS)
-        const endListening = log.listen((event) => send(lineOf(event)))
+        const endListening = log.listen((event) => {
+          if (isWanted(event)) send(lineOf(event))
+        })
         end = () => {
           clearInterval(timer)
           endListening()

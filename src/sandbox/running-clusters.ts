@@ -8,6 +8,7 @@ import { PodroleError } from '../lib/errors.ts'
 import { faultFields } from '../lib/log.ts'
 import type { ClusterRuntime, ClusterSpec } from './aws/aws.ts'
 import { type ServedCluster, startCluster } from './cluster/cluster.ts'
+import { MASTERS, SANDBOX_PARTS } from './cluster/users.ts'
 import { clusterEvent, type EventLog } from './events.ts'
 import { isSameCluster, isTableOf, type Kept, type KeptCluster, keepPort } from './kept.ts'
 import { type SandboxNode, startNode } from './node/node.ts'
@@ -188,10 +189,11 @@ async function launchCluster(
   const sandbox = around.sandbox()
   const cluster = await serveCluster(request, around)
   ends.push(() => cluster.stop())
+  const token = cluster.tokenFor('podrole-sandbox', [MASTERS, SANDBOX_PARTS])
   const client = createKubeClient({
     server: cluster.server,
     ca: cluster.certificateAuthority,
-    token: () => cluster.adminToken,
+    token: () => token,
   })
   // EKS makes its own ones active when everything below is there.
   if (kind === 'eks' && at.by === 'user') {

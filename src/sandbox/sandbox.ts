@@ -54,7 +54,7 @@ export interface RunningCluster {
   readonly accountId: string
   readonly cluster: SandboxCluster
   readonly nodes: readonly SandboxNode[]
-  /** With the rights of system:masters. */
+  /** With the rights of system:masters, as one of the sandbox's own parts. */
   readonly client: KubeClient
 }
 

@@ -320,7 +320,14 @@ describe('a sandbox with --state', () => {
     const { out } = await asked('--ready-file', readyFile, '--denied', '-o', 'json')
     const last: unknown = JSON.parse(out.trimEnd().split('\n').at(-1) ?? '')
     expect(last).toMatchObject({ source: 'aws', outcome: 'denied', reason: 'InvalidClientTokenId' })
-    expect((await asked('--ready-file', readyFile)).out).toContain('security token')
+    const all = (await asked('--ready-file', readyFile)).out
+    expect(all).toContain('security token')
+    // What the cluster's users did and why they might, but not what its nodes do all the time.
+    expect(all).toContain('list serviceaccounts default')
+    expect(all).toContain('members of system:masters may do everything')
+    expect(all).not.toContain('nodes/status')
+    const routine = (await asked('--ready-file', readyFile, '--all')).out
+    expect(routine).toContain('patch nodes/status')
     expect(out).not.toContain(clients.environment['AWS_SECRET_ACCESS_KEY'] ?? '')
     expect((await asked()).err).toContain('wanted AWS_ENDPOINT_URL and PODROLE_SANDBOX_TOKEN')
   })

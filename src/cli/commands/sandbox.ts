@@ -109,6 +109,11 @@ function addEventsCommand(sandbox: Command): void {
     .description('tell the decisions of a sandbox, with their reasons')
     .option('-f, --follow', 'go on with those to come, until Ctrl-C', false)
     .option('--denied', 'what was not allowed, alone', false)
+    .option(
+      '--all',
+      "also what nodes and the sandbox's own parts were allowed, and discovery",
+      false,
+    )
     .option('--ready-file <file>', READY_FILE_HELP)
     .addOption(
       new Option('-o, --output <format>', 'how to print; json is an object a line')
@@ -125,6 +130,7 @@ function addEventsCommand(sandbox: Command): void {
 export interface EventsFlags {
   readonly follow: boolean
   readonly denied: boolean
+  readonly all: boolean
   readonly readyFile?: string
   readonly output: 'table' | 'json'
 }

@@ -6,6 +6,8 @@ import { createKubeClient } from '../../kube/transport.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { SANDBOX_USER_AGENT } from '../../sandbox/aws/decisions.ts'
+import { SANDBOX_PARTS } from '../../sandbox/cluster/users.ts'
 import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
 import { parseWebhookConfig } from '../../webhook/config.ts'
 import { associationIdentities } from '../../webhook/identities.ts'
@@ -37,7 +39,7 @@ export async function startWebhookPart(around: WebhookSurroundings): Promise<Web
   return {
     install: async (fullUri) => {
       const user = `system:serviceaccount:${namespace}:podrole-webhook`
-      const token = cluster.cluster.tokenFor(user, ['podrole:webhook'])
+      const token = cluster.cluster.tokenFor(user, ['podrole:webhook', SANDBOX_PARTS])
       const client = createKubeClient({
         server: cluster.cluster.server,
         ca: cluster.cluster.certificateAuthority,
@@ -88,6 +90,7 @@ async function associationsOf(
     region: cluster.region,
     credentials: () => Promise.resolve(credentials),
     clock,
+    userAgent: SANDBOX_USER_AGENT,
     ...(broker !== undefined && { ca: broker.endpoint.ca }),
   })
 }

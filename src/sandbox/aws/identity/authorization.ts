@@ -2,6 +2,7 @@ import { authorize as decide, authorizeTrust, type Decision } from '../../../iam
 import { principalContext } from '../../../iam/principal.ts'
 import type { AccessRequest, Caller, ContextKeys } from '../../../iam/request.ts'
 import type { PrincipalIds } from '../iam/principals.ts'
+import { SANDBOX_USER_AGENT } from '../decisions.ts'
 import type { KeyRecord, RoleRecord, Tables } from '../records.ts'
 import { nameKey } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
@@ -164,6 +165,7 @@ function recordDecision(
     reason: decision.reason,
     text: decision.text,
     statements: decision.statements,
+    ...(decision.allowed && call.userAgent === SANDBOX_USER_AGENT && { isRoutine: true }),
   })
 }
 
