@@ -25,6 +25,8 @@ export interface RestJsonService {
   readonly attempts: number
   readonly maxAnswerBytes: number
   readonly ca?: string | undefined
+  /** The runtime's own by default. */
+  readonly userAgent?: string | undefined
 }
 
 export interface RestJsonCall {
@@ -110,6 +112,7 @@ async function authorize(
   const { method, url, body } = request
   const headers: Record<string, string> = {
     accept: 'application/json',
+    ...(service.userAgent !== undefined && { 'user-agent': service.userAgent }),
     ...(body !== undefined && { 'content-type': 'application/json' }),
     ...request.headers,
   }

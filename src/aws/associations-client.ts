@@ -40,6 +40,7 @@ export function createAssociationsClient(options: {
   readonly clock: Clock
   /** PEM of the authorities to trust in place of the public ones. */
   readonly ca?: string
+  readonly userAgent?: string
 }): AssociationsClient {
   const service: RestJsonService = {
     name: SERVICE_NAME,
@@ -52,6 +53,7 @@ export function createAssociationsClient(options: {
     attempts: 3,
     maxAnswerBytes: MAX_ANSWER_BYTES,
     ca: options.ca,
+    userAgent: options.userAgent,
   }
   return {
     exists: async (clusterName, { namespace, name }) => {

@@ -190,6 +190,26 @@ describe('reasons of statements', () => {
     ])
   })
 
+  test('a statement that matched says what its conditions found', () => {
+    const Condition = {
+      StringLike: { 's3:prefix': ['a/*', 'b/*'] },
+      StringNotEquals: { 's3:delimiter': '|' },
+    }
+    const { statements } = authorize(
+      { ...ask(), context: { ...ask().context, 's3:prefix': 'b/x' } },
+      { identity: [source(policy({ Effect: 'Allow', Action: 's3:*', Resource: '*', Condition }))] },
+    )
+    expect(statements).toMatchObject([
+      {
+        matched: true,
+        conditions: [
+          { operator: 'StringLike', key: 's3:prefix', wanted: ['a/*', 'b/*'], actual: ['b/x'] },
+          { operator: 'StringNotEquals', key: 's3:delimiter', wanted: ['|'], actual: undefined },
+        ],
+      },
+    ])
+  })
+
   test('explainDecision of a yes says how far it goes', () => {
     const sentences = explainDecision(
       authorize(ask(), {

@@ -1,7 +1,12 @@
 import { conditionHolds } from './condition.ts'
 import type { ContextLookup } from './context-lookup.ts'
 import { compileText, compilePattern, matchesPattern } from './pattern.ts'
-import type { PolicyDocument, PolicyKind, PolicyStatement } from './policy-document.ts'
+import type {
+  PolicyCondition,
+  PolicyDocument,
+  PolicyKind,
+  PolicyStatement,
+} from './policy-document.ts'
 import { replaceVariables } from './policy-variables.ts'
 import { describeCaller, matchStatementPrincipal } from './principal.ts'
 import type { PrincipalMatch } from './principal.ts'
@@ -32,14 +37,7 @@ export type Mismatch =
       readonly negated: boolean
       readonly actual: string
     }
-  | {
-      readonly reason: 'condition'
-      readonly operator: string
-      readonly key: string
-      readonly wanted: readonly string[]
-      /** What the request held under that key; undefined when it was absent. */
-      readonly actual: readonly string[] | undefined
-    }
+  | ({ readonly reason: 'condition' } & JudgedCondition)
 
 /** What one statement said to one request. */
 export interface StatementOutcome {
@@ -51,6 +49,16 @@ export interface StatementOutcome {
   readonly matched: boolean
   /** Present when it did not match. */
   readonly mismatch?: Mismatch
+  /** Present when it matched under conditions: all of them held. */
+  readonly conditions?: readonly JudgedCondition[]
+}
+
+/** A condition, and what the request held under its key; undefined when it was absent. */
+export interface JudgedCondition {
+  readonly operator: string
+  readonly key: string
+  readonly wanted: readonly string[]
+  readonly actual: readonly string[] | undefined
 }
 
 /** A statement that matched keeps how it named the caller. */
@@ -91,7 +99,12 @@ export function judgePolicy(
       effect: statement.effect,
       matched: mismatch === undefined,
     }
-    return { outcome: mismatch === undefined ? outcome : { ...outcome, mismatch }, principal }
+    if (mismatch !== undefined) return { outcome: { ...outcome, mismatch }, principal }
+    const conditions = statement.conditions.map((one) => conditionOf(one, scope.context))
+    return {
+      outcome: conditions.length === 0 ? outcome : { ...outcome, conditions },
+      principal,
+    }
   })
 }
 
@@ -197,12 +210,12 @@ function conditionMismatch(
   const failed = statement.conditions.find(
     (condition) => !conditionHolds(condition, context, version),
   )
-  if (failed === undefined) return undefined
-  return {
-    reason: 'condition',
-    operator: failed.operatorName,
-    key: failed.key,
-    wanted: failed.values,
-    actual: context.find(failed.key)?.values,
-  }
+  return failed && { reason: 'condition', ...conditionOf(failed, context) }
 }
+
+const conditionOf = (condition: PolicyCondition, context: ContextLookup): JudgedCondition => ({
+  operator: condition.operatorName,
+  key: condition.key,
+  wanted: condition.values,
+  actual: context.find(condition.key)?.values,
+})

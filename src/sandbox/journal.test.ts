@@ -109,6 +109,28 @@ describe('a journal', () => {
     )
   })
 
+  test('keeps changes that belong together all or not at all, wherever it is cut', () => {
+    const folder = newFolder()
+    const state = new State()
+    const journal = openJournal(folder, state)
+    state.table('t').set('gone', 1)
+    const before = journal.size
+    state.write([
+      { table: 't', key: 'gone', value: undefined },
+      { table: 't', key: 'here', value: [['like', 'rows']] },
+      { table: 'u', key: 'too', value: 2 },
+    ])
+    const after = [...state.records()]
+    const whole = readFileSync(fileOf(folder))
+    journal.close()
+    expect(whole.length).toBe(journal.size)
+    for (let cut = before; cut <= whole.length; cut += 1) {
+      writeFileSync(fileOf(folder), whole.subarray(0, cut))
+      const were = cut < whole.length ? [{ table: 't', key: 'gone', value: 1 }] : after
+      expect({ cut, records: reopen(folder).records }).toEqual({ cut, records: were })
+    }
+  })
+
   test('is compacted when it has grown, and loses nothing by it', () => {
     const folder = newFolder()
     const state = new State()
@@ -163,6 +185,8 @@ describe('a journal', () => {
     ['a later version', '{"podrole":"sandbox state","version":2}\n', /starts with/],
     ['a damaged line', 'FORMAT["t","a",1]\n["t","secret-value\n["t","b",1]\n', /line 3 of/],
     ['a line of another form', 'FORMAT["t"]\n', /line 2 of/],
+    ['an empty line of several', 'FORMAT[]\n', /line 2 of/],
+    ['one bad change of several', 'FORMAT[["t","a",1],["t"]]\n', /line 2 of/],
   ] as const) {
     test(`${what} is told, and stays`, () => {
       const folder = newFolder()
@@ -182,7 +206,7 @@ test('a state clears the tables that are chosen, record by record', () => {
   const told: Change[] = []
   state.table('cluster/a/pods').set('x', 1)
   state.table('cluster/b/pods').set('x', 1)
-  state.onChange((change) => told.push(change))
+  state.onChange((changes) => told.push(...changes))
   state.clear((name) => name.startsWith('cluster/a/'))
   expect(told).toEqual([{ table: 'cluster/a/pods', key: 'x', value: undefined }])
   expect([...state.records()].map(({ table }) => table)).toEqual(['cluster/b/pods'])

@@ -1,24 +1,14 @@
 /**
  * The sandbox's state on disk: one file of JSON lines, the first of them the format, each further
- * one a record that was written or deleted. A change is in the file (in the system's cache: it
- * outlives the process, not a power failure) before whoever made it goes on, so no answer leaves
- * before its change is kept.
+ * one a record that was written or deleted, or several that belong together. A change is in the file
+ * (in the system's cache: it outlives the process, not a power failure) before whoever made it goes
+ * on, so no answer leaves before its change is kept.
  */
 import { Database } from 'bun:sqlite'
-import {
-  closeSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { lineOf, linesOf, readLine, replaceFile, unusable, writeAll } from './json-lines.ts'
 import type { Change, State } from './state.ts'
 
 export interface Journal {
@@ -38,7 +28,6 @@ export interface JournalOptions {
 const FORMAT = JSON.stringify({ podrole: 'sandbox state', version: 1 })
 const FILE = 'state.jsonl'
 const GROWTH_BYTES = 8 << 20
-const BLOCK_BYTES = 1 << 20
 
 /**
  * Loads the state that a folder (made where it is missing, mode 0700) holds and keeps every later
@@ -52,7 +41,7 @@ export function openJournal(folder: string, state: State, options: JournalOption
     const file = join(folder, FILE)
     loadFile(file, state)
     const writer = new JournalFile(file, state, options.growthBytes ?? GROWTH_BYTES)
-    state.onChange((change) => writer.append(change))
+    state.onChange((changes) => writer.append(changes))
     return {
       get size() {
         return writer.size
@@ -88,12 +77,12 @@ class JournalFile {
     return this.#size
   }
 
-  append(change: Change): void {
-    // Before the change, which is not among the state's records yet.
+  append(changes: readonly Change[]): void {
+    // Before the changes, which are not among the state's records yet.
     if (this.#size >= this.#compactAt) this.compact()
     const descriptor = this.#descriptor
     if (descriptor === undefined) throw unusable(this.#file, 'it is closed')
-    const line = Buffer.from(`${lineOf(change)}\n`)
+    const line = Buffer.from(`${lineOf(changes)}\n`)
     try {
       writeAll(descriptor, line, this.#size)
     } catch (error) {
@@ -104,20 +93,7 @@ class JournalFile {
   }
 
   compact(): void {
-    const next = `${this.#file}.next`
-    const descriptor = openSync(next, 'w', 0o600)
-    let size = 0
-    try {
-      for (const block of blocksOf(this.#state)) {
-        writeAll(descriptor, block, size)
-        size += block.length
-      }
-      fsyncSync(descriptor)
-      renameSync(next, this.#file)
-    } catch (error) {
-      closeSync(descriptor)
-      throw unusable(this.#file, messageOf(error), error)
-    }
+    const { descriptor, size } = replaceFile(this.#file, FORMAT, this.#state.records())
     this.close()
     this.#descriptor = descriptor
     this.#size = size
@@ -139,36 +115,11 @@ class JournalFile {
   }
 }
 
-const lineOf = ({ table, key, value }: Change): string =>
-  JSON.stringify(value === undefined ? [table, key] : [table, key, value])
-
-function* blocksOf(state: State): Generator<Buffer> {
-  let lines = [FORMAT]
-  let length = 0
-  for (const record of state.records()) {
-    const line = lineOf(record)
-    lines.push(line)
-    length += line.length
-    if (length < BLOCK_BYTES) continue
-    yield Buffer.from(`${lines.join('\n')}\n`)
-    lines = []
-    length = 0
-  }
-  if (lines.length > 0) yield Buffer.from(`${lines.join('\n')}\n`)
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
-  let done = 0
-  while (done < bytes.length) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done)
-  }
-}
-
 function loadFile(file: string, state: State): void {
   let number = 0
   for (const line of linesOf(file)) {
     number += 1
-    if (number > 1) state.load(readChange(file, number, line))
+    if (number > 1) for (const change of readLine(file, number, line)) state.load(change)
     else if (line !== FORMAT) {
       throw new PodroleError(
         'StateDamaged',
@@ -176,62 +127,6 @@ function loadFile(file: string, state: State): void {
         { hint: 'the folder holds something else, or the state of another version' },
       )
     }
-  }
-}
-
-function readChange(file: string, number: number, line: string): Change {
-  const [table, key, value, ...rest] = parseArray(line)
-  if (typeof table === 'string' && typeof key === 'string' && rest.length === 0) {
-    return { table, key, value }
-  }
-  // The line itself may hold a key: it is not quoted.
-  throw new PodroleError(
-    'StateDamaged',
-    `line ${number} of ${file} is not a change: wanted [TABLE, KEY, VALUE] or [TABLE, KEY]`,
-    { hint: 'delete the folder to start anew, or put back a copy of it' },
-  )
-}
-
-function parseArray(line: string): readonly unknown[] {
-  try {
-    const parsed: unknown = JSON.parse(line)
-    return Array.isArray(parsed) ? parsed : []
-  } catch {
-    return []
-  }
-}
-
-/** The lines that have an end, a block at a time: the file may be large. */
-function* linesOf(file: string): Generator<string> {
-  const descriptor = openToRead(file)
-  if (descriptor === undefined) return
-  try {
-    const block = Buffer.alloc(BLOCK_BYTES)
-    let open: Buffer[] = []
-    for (;;) {
-      const count = readSync(descriptor, block, 0, block.length, null)
-      if (count === 0) return
-      let start = 0
-      for (;;) {
-        const end = block.subarray(0, count).indexOf(10, start)
-        if (end < 0) break
-        yield Buffer.concat([...open, block.subarray(start, end)]).toString('utf8')
-        open = []
-        start = end + 1
-      }
-      if (start < count) open.push(Buffer.from(block.subarray(start, count)))
-    }
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-function openToRead(file: string): number | undefined {
-  try {
-    return openSync(file, 'r')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw unusable(file, messageOf(error), error)
   }
 }
 
@@ -271,8 +166,3 @@ function whose(owner: string): string {
     return ''
   }
 }
-
-const unusable = (path: string, why: string, cause?: unknown): PodroleError =>
-  new PodroleError('StateUnusable', `the state in ${path} cannot be kept: ${why}`, {
-    ...(cause !== undefined && { cause }),
-  })

@@ -36,7 +36,7 @@ export interface Kept {
 export const FOLDER_PREFIX = 'podrole-sandbox-'
 
 export const openKept = (state: State): Kept => ({
-  clusters: state.table('sandbox.clusters'),
+  clusters: state.table(CLUSTERS_TABLE),
   secrets: state.table('sandbox.secrets'),
   ports: state.table('sandbox.ports'),
   folders: state.table('sandbox.folders'),
@@ -80,6 +80,15 @@ export function replaceFolder(kept: Kept, folder: string): void {
   }
   kept.folders.set(folder, folder)
 }
+
+/** Where the kept clusters are. */
+export const CLUSTERS_TABLE = 'sandbox.clusters'
+
+/** Whether a cluster is the same one, and not another of its name. */
+export const isSameCluster = (one: KeptCluster, other: KeptCluster): boolean =>
+  (['name', 'region', 'accountId', 'kind', 'issuer', 'nodes'] as const).every(
+    (member) => one[member] === other[member],
+  )
 
 /** Whether a table of the state belongs to that cluster. */
 export const isTableOf = (cluster: string, table: string): boolean =>

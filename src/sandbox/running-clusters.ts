@@ -8,10 +8,17 @@ import { PodroleError } from '../lib/errors.ts'
 import { faultFields } from '../lib/log.ts'
 import type { ClusterRuntime, ClusterSpec } from './aws/aws.ts'
 import { type ServedCluster, startCluster } from './cluster/cluster.ts'
+import { MASTERS, SANDBOX_PARTS } from './cluster/users.ts'
 import { clusterEvent, type EventLog } from './events.ts'
-import { isTableOf, type Kept, type KeptCluster, keepPort } from './kept.ts'
+import { isSameCluster, isTableOf, type Kept, type KeptCluster, keepPort } from './kept.ts'
 import { type SandboxNode, startNode } from './node/node.ts'
-import type { ClusterRequest, RunningCluster, Sandbox, SandboxOptions } from './sandbox.ts'
+import type {
+  Attachment,
+  ClusterRequest,
+  RunningCluster,
+  Sandbox,
+  SandboxOptions,
+} from './sandbox.ts'
 import type { State } from './state.ts'
 
 export interface Surroundings {
@@ -31,6 +38,7 @@ export class RunningClusters {
   readonly running = new Map<string, RunningCluster>()
   readonly #around: Surroundings
   readonly #ends = new Map<string, End[]>()
+  readonly #attached = new Map<string, Attachment>()
   readonly #launching = new Map<string, Promise<RunningCluster>>()
   readonly #ending = new Map<string, Promise<void>>()
 
@@ -87,6 +95,28 @@ export class RunningClusters {
     this.#ending.set(name, ending)
   }
 
+  /**
+   * Ends the clusters that run and are not among these, and leaves their state to the caller. None
+   * is being started or ended when it returns.
+   */
+  async endOthers(clusters: readonly KeptCluster[]): Promise<void> {
+    for (;;) {
+      await Promise.allSettled([...this.#launching.values(), ...this.#ending.values()])
+      if (this.#launching.size > 0 || this.#ending.size > 0) continue
+      const others = [...this.running.keys()].filter((name) => {
+        const known = this.#around.kept.clusters.get(name)
+        return !clusters.some((one) => known !== undefined && isSameCluster(one, known))
+      })
+      if (others.length === 0) return
+      for (const name of others) await this.#end(name)
+    }
+  }
+
+  /** Lets what is attached to the clusters find its objects as they are now. */
+  async reattach(): Promise<void> {
+    for (const attachment of this.#attached.values()) await attachment.restored()
+  }
+
   async stop(): Promise<void> {
     await Promise.allSettled(this.#launching.values())
     await Promise.all(this.#ending.values())
@@ -116,6 +146,12 @@ export class RunningClusters {
     this.#ends.set(request.name, ends)
     try {
       const started = await launchCluster(request, { around: this.#around, by, ends })
+      const { options, sandbox } = this.#around
+      const attachment = await options.attach?.(started, sandbox())
+      if (attachment !== undefined) {
+        ends.push(() => attachment.stop())
+        this.#attached.set(request.name, attachment)
+      }
       this.running.set(request.name, started)
       return started
     } catch (error) {
@@ -138,6 +174,7 @@ export class RunningClusters {
   async #end(name: string): Promise<void> {
     const ends = this.#ends.get(name) ?? []
     this.#ends.delete(name)
+    this.#attached.delete(name)
     for (const end of ends.splice(0).reverse()) await end()
     this.running.delete(name)
   }
@@ -148,15 +185,15 @@ async function launchCluster(
   at: { readonly around: Surroundings; readonly by: 'user' | 'eks'; readonly ends: End[] },
 ): Promise<RunningCluster> {
   const { around, ends } = at
-  const { options } = around
   const { name, region, kind, accountId } = request
   const sandbox = around.sandbox()
   const cluster = await serveCluster(request, around)
   ends.push(() => cluster.stop())
+  const token = cluster.tokenFor('podrole-sandbox', [MASTERS, SANDBOX_PARTS])
   const client = createKubeClient({
     server: cluster.server,
     ca: cluster.certificateAuthority,
-    token: () => cluster.adminToken,
+    token: () => token,
   })
   // EKS makes its own ones active when everything below is there.
   if (kind === 'eks' && at.by === 'user') {
@@ -168,9 +205,7 @@ async function launchCluster(
     ends.push(() => node.stop())
     nodes.push(node)
   }
-  const started: RunningCluster = { name, region, kind, accountId, cluster, nodes, client }
-  if (options.attach !== undefined) ends.push(await options.attach(started, sandbox))
-  return started
+  return { name, region, kind, accountId, cluster, nodes, client }
 }
 
 async function serveCluster(request: KeptCluster, around: Surroundings): Promise<ServedCluster> {

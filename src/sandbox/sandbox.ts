@@ -32,7 +32,8 @@ import {
 import type { ImageTable } from './node/images.ts'
 import type { SandboxNode } from './node/node.ts'
 import { RunningClusters, runtimeOf, type Surroundings } from './running-clusters.ts'
-import { restoreSnapshot, type Snapshot, takeSnapshot } from './snapshot.ts'
+import { restoreState } from './restoring.ts'
+import { Snapshots } from './snapshots.ts'
 import { State } from './state.ts'
 
 export interface ClusterRequest {
@@ -55,8 +56,15 @@ export interface RunningCluster {
   readonly accountId: string
   readonly cluster: SandboxCluster
   readonly nodes: readonly SandboxNode[]
-  /** With the rights of system:masters. */
+  /** With the rights of system:masters, as one of the sandbox's own parts. */
   readonly client: KubeClient
+}
+
+/** What runs on a cluster, from outside of it. */
+export interface Attachment {
+  /** The cluster's objects are what they were: those that tell of this one may be of an earlier start. */
+  restored(): Promise<void>
+  stop(): Promise<void>
 }
 
 export interface SandboxOptions {
@@ -87,8 +95,8 @@ export interface SandboxOptions {
   readonly log: Log
   /** Starts clusters in place of the sandbox's own: a real API server, in tests. */
   readonly clusterFactory?: (options: ClusterOptions) => Promise<ServedCluster>
-  /** Runs what belongs on a cluster (webhook, agents); what it returns ends that. */
-  readonly attach?: (cluster: RunningCluster, sandbox: Sandbox) => Promise<() => Promise<void>>
+  /** Runs what belongs on a cluster (webhook, agents). */
+  readonly attach?: (cluster: RunningCluster, sandbox: Sandbox) => Promise<Attachment>
 }
 
 export interface Sandbox {
@@ -111,10 +119,8 @@ export interface Sandbox {
   startCluster(request: ClusterRequest): Promise<RunningCluster>
   /** A free port of 127.0.0.1 for that name: the one that it had before, where that is free. */
   keepPort(name: string): Promise<number>
-  /** AWS's records, in this process, for tests; what is in clusters is not among them. */
-  takeSnapshot(): Snapshot
-  /** @throws PodroleError `ClustersDiffer` */
-  restoreSnapshot(snapshot: Snapshot): void
+  /** What the sandbox was, to come back to. */
+  readonly snapshots: Snapshots
   stop(): Promise<void>
 }
 
@@ -161,11 +167,17 @@ async function assemble(
   const clusters = new RunningClusters(around)
   const aws = createSandboxAws(around, names, clusters)
   aws.decisions.listen((event) => events.record(awsEvent(event)))
+  const snapshots = new Snapshots({
+    state,
+    clock: options.clock,
+    folder: options.stateFolder,
+    restore: (records) => restoreState({ state, aws, clusters }, records),
+  })
   const token = keepToken(kept)
   const endpoint = serveHttp({
     hostname: '127.0.0.1',
     port: options.port === 0 ? await keepPort(kept, 'aws', 'any') : options.port,
-    handler: withAdminApp({ token, events }, aws.handler),
+    handler: withAdminApp({ token, events, snapshots }, aws.handler),
     log: options.log,
     maxBodyBytes: 64 << 20,
   })
@@ -187,8 +199,7 @@ async function assemble(
     clusters: clusters.running,
     startCluster: (request) => clusters.launch(request),
     keepPort: (name) => keepPort(kept, name, 'one'),
-    takeSnapshot: () => takeSnapshot(state),
-    restoreSnapshot: (snapshot) => restoreSnapshot(state, snapshot),
+    snapshots,
     stop,
   }
   return { sandbox, clusters }

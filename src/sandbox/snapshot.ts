@@ -1,53 +1,85 @@
-/** AWS's records as they were at one moment, for tests that want them back. */
-import { PodroleError } from '../lib/errors.ts'
+/**
+ * What a sandbox was at one moment: AWS's records, the clusters with their objects and keys. Its
+ * own keys, ports and folders are not among them. Holds secret keys. Pure, but for reading the state.
+ */
+import { versionOf } from './cluster/object-store.ts'
+import { type ApiObject, sameJson } from './cluster/objects.ts'
+import type { Collections } from './cluster/restoring.ts'
+import { CLUSTERS_TABLE, type KeptCluster } from './kept.ts'
 import type { Change, State } from './state.ts'
 
-/** Records of AWS alone: what is in clusters is not among them. Holds secret keys. */
-export interface Snapshot {
-  readonly records: readonly Change[]
+/** The state's records by their tables. */
+export type TableRows = ReadonlyMap<string, ReadonlyMap<string, unknown>>
+
+/** Whoever has a key goes on with it, as far as its user or role is there. */
+const KEYS_TABLE = 'sts.keys'
+/** What a cluster's clients may have seen of it before it was deleted. */
+const REVISION_GAP = 1_000_000
+
+export function takeSnapshot(state: State): readonly Change[] {
+  return [...state.records()].filter(
+    ({ table }) => table === CLUSTERS_TABLE || !table.startsWith('sandbox.'),
+  )
 }
 
-const CLUSTERS = 'eks.clusters'
-/** Whoever has a key goes on with it, as far as its user or role is there. */
-const KEYS = 'sts.keys'
+export function tableRows(records: Iterable<Change>): TableRows {
+  const tables = new Map<string, Map<string, unknown>>()
+  for (const { table, key, value } of records) {
+    const rows = tables.get(table)
+    if (rows === undefined) tables.set(table, new Map([[key, value]]))
+    else rows.set(key, value)
+  }
+  return tables
+}
 
-const isOfAws = (table: string): boolean => !/^(?:cluster(?:-[a-z]+)?\/|sandbox\.)/.test(table)
+/** The clusters of a snapshot, as they were started. */
+export const clustersOf = (tables: TableRows): readonly KeptCluster[] => [
+  ...((tables.get(CLUSTERS_TABLE)?.values() ?? []) as Iterable<KeptCluster>),
+]
 
-export const takeSnapshot = (state: State): Snapshot => ({
-  records: [...state.records()].filter(({ table }) => isOfAws(table)),
-})
+/** One cluster's objects. */
+export function objectsOf(tables: TableRows, cluster: string): Collections {
+  const prefix = `cluster/${cluster}/`
+  return new Map(
+    [...tables]
+      .filter(([table]) => table.startsWith(prefix))
+      .map(([table, rows]) => [table.slice(prefix.length), rows as ReadonlyMap<string, ApiObject>]),
+  )
+}
+
+/** A cluster that is made again goes on past every resourceVersion that it may have had. */
+export function revisionPast(tables: TableRows, cluster: string): Change {
+  const table = `cluster-revision/${cluster}`
+  let revision = Number(tables.get(table)?.get('revision') ?? 0)
+  for (const rows of objectsOf(tables, cluster).values()) {
+    for (const object of rows.values()) revision = Math.max(revision, versionOf(object))
+  }
+  return { table, key: 'revision', value: revision + REVISION_GAP }
+}
 
 /**
- * Puts AWS's records back; access keys that were given out since stay.
- * @throws PodroleError `ClustersDiffer` where EKS has made or deleted a cluster since
+ * The writes that make tables what they were; access keys that were given out since stay.
+ * @param isLeft tables that somebody else brings back
  */
-export function restoreSnapshot(state: State, { records }: Snapshot): void {
-  const now = [...state.records()].filter(({ table }) => isOfAws(table))
-  const [then, present] = [clustersOf(records), clustersOf(now)]
-  if (then !== present) {
-    throw new PodroleError(
-      'ClustersDiffer',
-      `the snapshot has the clusters ${then}, the sandbox has ${present}: wanted the same ones`,
-      { hint: 'delete clusters that were made since, or take the snapshot after they are made' },
-    )
+export function tableChanges(
+  then: TableRows,
+  now: TableRows,
+  isLeft: (table: string) => boolean,
+): Change[] {
+  const changes: Change[] = []
+  for (const [table, rows] of now) {
+    if (isLeft(table) || table === KEYS_TABLE) continue
+    for (const key of rows.keys()) {
+      if (then.get(table)?.has(key) !== true) changes.push({ table, key, value: undefined })
+    }
   }
-  const wanted = new Set(records.map(placeOf))
-  for (const record of now) {
-    if (record.table === KEYS || wanted.has(placeOf(record))) continue
-    state.table(record.table).delete(record.key)
+  for (const [table, rows] of then) {
+    if (isLeft(table)) continue
+    const here = now.get(table)
+    for (const [key, value] of rows) {
+      const present = here?.get(key)
+      if (present !== value && !sameJson(present, value)) changes.push({ table, key, value })
+    }
   }
-  for (const { table, key, value } of records) {
-    const rows = state.table(table)
-    if (rows.get(key) !== value) rows.set(key, value)
-  }
+  return changes
 }
-
-const clustersOf = (records: readonly Change[]): string =>
-  JSON.stringify(
-    records
-      .filter(({ table }) => table === CLUSTERS)
-      .map(({ key }) => key)
-      .toSorted(),
-  )
-
-const placeOf = ({ table, key }: Change): string => JSON.stringify([table, key])

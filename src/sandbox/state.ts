@@ -1,4 +1,4 @@
-/** One write to the sandbox's state: the unit that a journal keeps. */
+/** One write to the sandbox's state. */
 export interface Change {
   readonly table: string
   readonly key: string
@@ -8,13 +8,16 @@ export interface Change {
 
 type Rows<T> = Map<string, T>
 
+/** Hears of changes before they are made; those of one call are made together, or not at all. */
+export type ChangeListener = (changes: readonly Change[]) => void
+
 /** Named records, plain JSON data, in the order of their first write. */
 export class Table<T> {
   readonly #rows: Rows<T>
   readonly #name: string
-  readonly #changed: (change: Change) => void
+  readonly #changed: ChangeListener
 
-  constructor(name: string, rows: Rows<T>, changed: (change: Change) => void) {
+  constructor(name: string, rows: Rows<T>, changed: ChangeListener) {
     this.#name = name
     this.#rows = rows
     this.#changed = changed
@@ -37,13 +40,13 @@ export class Table<T> {
    * come first: what a journal cannot keep is not written.
    */
   set(key: string, value: T): void {
-    this.#changed({ table: this.#name, key, value })
+    this.#changed([{ table: this.#name, key, value }])
     this.#rows.set(key, value)
   }
 
   delete(key: string): boolean {
     if (!this.#rows.has(key)) return false
-    this.#changed({ table: this.#name, key, value: undefined })
+    this.#changed([{ table: this.#name, key, value: undefined }])
     return this.#rows.delete(key)
   }
 
@@ -60,21 +63,26 @@ export class Table<T> {
 export class State {
   readonly #rows = new Map<string, Rows<unknown>>()
   readonly #tables = new Map<string, Table<unknown>>()
-  readonly #listeners = new Set<(change: Change) => void>()
+  readonly #listeners = new Set<ChangeListener>()
 
   /** The table of that name, made at its first use. */
   table<T>(name: string): Table<T> {
     const made =
       this.#tables.get(name) ??
-      new Table<unknown>(name, this.#rowsOf(name), (change) => {
-        for (const listener of this.#listeners) listener(change)
-      })
+      new Table<unknown>(name, this.#rowsOf(name), (changes) => this.#tell(changes))
     this.#tables.set(name, made)
     return made as Table<T>
   }
 
-  onChange(listener: (change: Change) => void): void {
+  onChange(listener: ChangeListener): void {
     this.#listeners.add(listener)
+  }
+
+  /** Makes several changes at once: a journal keeps all of them or none. */
+  write(changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    this.#tell(changes)
+    for (const change of changes) this.load(change)
   }
 
   /** Puts back a change that was made before; listeners do not hear of it. */
@@ -93,11 +101,16 @@ export class State {
 
   /** Deletes every record of the tables that are chosen by their names. */
   clear(isChosen: (table: string) => boolean): void {
-    for (const [name, rows] of this.#rows) {
-      if (!isChosen(name)) continue
-      const table = this.table(name)
-      for (const key of rows.keys()) table.delete(key)
-    }
+    const tables = [...this.#rows].filter(([name]) => isChosen(name))
+    this.write(
+      tables.flatMap(([table, rows]) =>
+        [...rows.keys()].map((key) => ({ table, key, value: undefined })),
+      ),
+    )
+  }
+
+  #tell(changes: readonly Change[]): void {
+    for (const listener of this.#listeners) listener(changes)
   }
 
   #rowsOf(name: string): Rows<unknown> {

@@ -4,78 +4,40 @@
  */
 import {
   CreateClusterCommand,
-  CreatePodIdentityAssociationCommand,
   DeleteClusterCommand,
-  DeletePodIdentityAssociationCommand,
   DescribeClusterCommand,
   EKSClient,
-  ListPodIdentityAssociationsCommand,
 } from '@aws-sdk/client-eks'
-import {
-  CreateRoleCommand,
-  DeleteRoleCommand,
-  IAMClient,
-  ListRolesCommand,
-  ListRoleTagsCommand,
-  TagRoleCommand,
-} from '@aws-sdk/client-iam'
-import {
-  CreateBucketCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3'
+import { CreateRoleCommand, IAMClient, ListRolesCommand } from '@aws-sdk/client-iam'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { type KubeClient, PODS, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import { loadKubeAccess } from '../../src/kube/kubeconfig.ts'
-import type { KubeObject, Pod } from '../../src/kube/objects.ts'
+import type { Pod } from '../../src/kube/objects.ts'
 import { createKubeClient } from '../../src/kube/transport.ts'
+import {
+  BUCKET,
+  type Clients,
+  type Expected,
+  type Kind,
+  KINDS,
+  randomNumbers,
+  TRUST,
+} from '../support/kept-kinds.ts'
 
 const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
 const ROUNDS = Math.ceil(4 * Number(process.env['PODROLE_TEST_SCALE'] ?? 1))
+const RESTORES = Math.ceil(ROUNDS / 2)
 const SEED = Number(process.env['PODROLE_TEST_SEED'] ?? 20_261_122)
-const BUCKET = 'kept-bucket'
 const ISSUER = 'https://edge.issuer.sandbox'
-const TRUST = JSON.stringify({
-  Version: '2012-10-17',
-  Statement: [
-    {
-      Effect: 'Allow',
-      Principal: { Service: 'pods.eks.amazonaws.com' },
-      Action: ['sts:AssumeRole', 'sts:TagSession'],
-    },
-  ],
-})
-
 const folder = mkdtempSync(join(tmpdir(), 'podrole-state-'))
 const stateFolder = join(folder, 'state')
 const readyFile = join(folder, 'ready.json')
 let child: Bun.Subprocess | undefined
 let isKilled = false
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomNumbers(seed: number): () => number {
-  let at = seed
-  return () => {
-    at = (at + 0x6d2b79f5) | 0
-    let mixed = Math.imul(at ^ (at >>> 15), at | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-interface Clients {
-  readonly iam: IAMClient
-  readonly s3: S3Client
-  readonly eks: EKSClient
-  readonly kube: KubeClient
-  readonly environment: Readonly<Record<string, string>>
-}
 
 async function start(): Promise<Clients> {
   rmSync(readyFile, { force: true })
@@ -121,125 +83,15 @@ async function kill(): Promise<void> {
   await child?.exited
 }
 
-/** What must be there: a value, nothing (null), or either of two where no answer came. */
-type Expected = Map<string, readonly (string | null)[]>
-
-/** One kind of record: how it is written, and all that is there. */
-interface Kind {
-  put(clients: Clients, name: string, value: string, before: string | null): Promise<void>
-  remove(clients: Clients, name: string): Promise<void>
-  all(clients: Clients): Promise<Map<string, string>>
-}
-
-const associationIds = async ({
-  eks,
-}: Clients): Promise<Map<string, readonly [string, string]>> => {
-  const found = new Map<string, readonly [string, string]>()
-  let nextToken: string | undefined
-  do {
-    const page = await eks.send(
-      new ListPodIdentityAssociationsCommand({
-        clusterName: 'one',
-        ...(nextToken !== undefined && { nextToken }),
-      }),
-    )
-    for (const { serviceAccount = '', namespace = '', associationId = '' } of page.associations ??
-      [])
-      found.set(serviceAccount, [namespace, associationId])
-    nextToken = page.nextToken
-  } while (nextToken !== undefined)
-  return found
-}
-
-const KINDS: Readonly<Record<string, Kind>> = {
-  role: {
-    put: async ({ iam }, name, value, before) => {
-      const Tags = [{ Key: 'value', Value: value }]
-      if (before !== null) await iam.send(new TagRoleCommand({ RoleName: name, Tags }))
-      else {
-        await iam.send(
-          new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument: TRUST, Tags }),
-        )
-      }
-    },
-    remove: async ({ iam }, name) => {
-      await iam.send(new DeleteRoleCommand({ RoleName: name }))
-    },
-    all: async ({ iam }) => {
-      const { Roles = [] } = await iam.send(new ListRolesCommand({ MaxItems: 1000 }))
-      const names = Roles.map(({ RoleName = '' }) => RoleName).filter((name) =>
-        name.startsWith('w'),
-      )
-      const values = names.map(async (name): Promise<[string, string]> => {
-        const { Tags } = await iam.send(new ListRoleTagsCommand({ RoleName: name }))
-        return [name, Tags?.[0]?.Value ?? '']
-      })
-      return new Map(await Promise.all(values))
-    },
-  },
-  object: {
-    put: async ({ s3 }, name, value) => {
-      await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: name, Body: value }))
-    },
-    remove: async ({ s3 }, name) => {
-      await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: name }))
-    },
-    all: async ({ s3 }) => {
-      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET }))
-      const values = Contents.map(async ({ Key = '' }): Promise<[string, string]> => {
-        const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }))
-        return [Key, (await Body?.transformToString()) ?? '']
-      })
-      return new Map(await Promise.all(values))
-    },
-  },
-  serviceAccount: {
-    put: async ({ kube }, name, value, before) => {
-      const metadata = { name, namespace: 'default', annotations: { value } }
-      if (before === null) await kube.create(SERVICE_ACCOUNTS, { metadata })
-      else await kube.mergePatch(SERVICE_ACCOUNTS, metadata, { metadata })
-    },
-    remove: ({ kube }, name) => kube.delete(SERVICE_ACCOUNTS, { name, namespace: 'default' }),
-    all: async ({ kube }) => {
-      const { items } = await kube.list<KubeObject>(SERVICE_ACCOUNTS, { namespace: 'default' })
-      return new Map(
-        items
-          .filter(({ metadata }) => metadata.name?.startsWith('w'))
-          .map(({ metadata }) => [metadata.name ?? '', metadata.annotations?.['value'] ?? '']),
-      )
-    },
-  },
-  association: {
-    put: async (clients, name, value, before) => {
-      if (before !== null) await KINDS['association']?.remove(clients, name)
-      await clients.eks.send(
-        new CreatePodIdentityAssociationCommand({
-          clusterName: 'one',
-          namespace: value,
-          serviceAccount: name,
-          roleArn: 'arn:aws:iam::111122223333:role/kept',
-        }),
-      )
-    },
-    remove: async (clients, name) => {
-      const [, associationId] = (await associationIds(clients)).get(name) ?? []
-      await clients.eks.send(
-        new DeletePodIdentityAssociationCommand({ clusterName: 'one', associationId }),
-      )
-    },
-    all: async (clients) =>
-      new Map([...(await associationIds(clients))].map(([name, [namespace]]) => [name, namespace])),
-  },
-}
-
-/** Writes one kind until the sandbox is gone; returns how many writes were acknowledged. */
+/** Writes one kind until the sandbox is gone, or it is enough; how many were acknowledged. */
 async function writeUntilGone(
   clients: Clients,
   kind: Kind,
-  at: { readonly expected: Expected; readonly random: () => number },
+  at: { readonly expected: Expected; readonly random: () => number; readonly most?: number },
 ): Promise<number> {
-  const { expected, random } = at
+  const { expected, random, most = Infinity } = at
   for (let done = 0; ; done += 1) {
+    if (done >= most) return done
     const name = `w${Math.floor(random() * 40)}`
     const before = expected.get(name)?.[0] ?? null
     const value = before !== null && random() < 0.3 ? null : `v${Math.floor(random() * 1e6)}`
@@ -256,6 +108,51 @@ async function writeUntilGone(
     expected.set(name, [value])
   }
 }
+
+/** One of the sandbox's own endpoints; undefined where no answer came. */
+async function askSandbox(
+  { environment }: Clients,
+  method: string,
+  path: string,
+): Promise<number | undefined> {
+  try {
+    const response = await fetch(`${environment['AWS_ENDPOINT_URL']}/_podrole/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${environment['PODROLE_SANDBOX_TOKEN']}` },
+      proxy: false,
+      signal: AbortSignal.timeout(30_000),
+    })
+    await response.text()
+    return response.status
+  } catch (error) {
+    if (!isKilled) throw error
+    return undefined
+  }
+}
+
+type Model = ReadonlyMap<string, Expected>
+const copyOf = (model: Model): Model =>
+  new Map([...model].map(([name, expected]) => [name, new Map(expected)]))
+
+/** Everything there is, by kind and name. */
+async function everything(clients: Clients): Promise<Record<string, Record<string, string>>> {
+  const found: Record<string, Record<string, string>> = {}
+  for (const [name, kind] of Object.entries(KINDS)) {
+    found[name] = Object.fromEntries(await kind.all(clients))
+  }
+  return found
+}
+
+/** The same, as it must be. */
+const expectedOf = (model: Model): Record<string, Record<string, string>> =>
+  Object.fromEntries(
+    [...model].map(([name, expected]) => {
+      const there = [...expected].flatMap(([key, [value]]): (readonly [string, string])[] =>
+        typeof value === 'string' ? [[key, value]] : [],
+      )
+      return [name, Object.fromEntries(there)]
+    }),
+  )
 
 /** Compares, and goes on from what is there. */
 function settle(expected: Expected, there: ReadonlyMap<string, string>): string[] {
@@ -344,6 +241,47 @@ describe('a sandbox with --state', () => {
     for (const count of written.values()) expect(count).toBeGreaterThan(0)
   })
 
+  test(`is what it was or what it is to be, whole, after ${RESTORES} kills while it is restored`, async () => {
+    const random = randomNumbers(SEED + 1)
+    let model: Model = new Map(
+      await Promise.all(
+        Object.entries(KINDS).map(async ([name, kind]): Promise<[string, Expected]> => {
+          const there = [...(await kind.all(clients))]
+          return [name, new Map(there.map(([key, value]) => [key, [value]]))]
+        }),
+      ),
+    )
+    const writeSome = async (): Promise<void> => {
+      const writers = Object.entries(KINDS).map(([name, kind]) =>
+        writeUntilGone(clients, kind, { expected: model.get(name)!, random, most: 8 }),
+      )
+      await Promise.all(writers)
+    }
+    for (let round = 0; round < RESTORES; round += 1) {
+      await writeSome()
+      const then = copyOf(model)
+      expect(await askSandbox(clients, 'POST', 'snapshots')).toBe(201)
+      await writeSome()
+      const now = copyOf(model)
+      const killAfterMs = random() * 40
+      const killing = Bun.sleep(killAfterMs).then(kill)
+      const answered = await askSandbox(clients, 'PUT', 'snapshots/snapshot-1')
+      await killing
+      clients = await start()
+      const found = await everything(clients)
+      const isBack = Bun.deepEquals(found, expectedOf(then))
+      if (answered !== undefined) expect(answered).toBe(200)
+      if (answered !== undefined || isBack)
+        expect({ round, found }).toEqual({ round, found: expectedOf(then) })
+      else expect({ round, found }).toEqual({ round, found: expectedOf(now) })
+      // What was acknowledged before is there too, and good.
+      expect(await askSandbox(clients, 'PUT', 'snapshots/snapshot-1')).toBe(200)
+      expect(await everything(clients)).toEqual(expectedOf(then))
+      expect(await askSandbox(clients, 'DELETE', 'snapshots/snapshot-1')).toBe(200)
+      model = then
+    }
+  })
+
   test('comes back with its keys, tokens, authority and ports', async () => {
     const { PODROLE_SANDBOX_TOKEN: token, ...environment } = clients.environment
     expect(token).toBe(first.environment['PODROLE_SANDBOX_TOKEN'] ?? '')
@@ -382,7 +320,14 @@ describe('a sandbox with --state', () => {
     const { out } = await asked('--ready-file', readyFile, '--denied', '-o', 'json')
     const last: unknown = JSON.parse(out.trimEnd().split('\n').at(-1) ?? '')
     expect(last).toMatchObject({ source: 'aws', outcome: 'denied', reason: 'InvalidClientTokenId' })
-    expect((await asked('--ready-file', readyFile)).out).toContain('security token')
+    const all = (await asked('--ready-file', readyFile)).out
+    expect(all).toContain('security token')
+    // What the cluster's users did and why they might, but not what its nodes do all the time.
+    expect(all).toContain('list serviceaccounts default')
+    expect(all).toContain('members of system:masters may do everything')
+    expect(all).not.toContain('nodes/status')
+    const routine = (await asked('--ready-file', readyFile, '--all')).out
+    expect(routine).toContain('patch nodes/status')
     expect(out).not.toContain(clients.environment['AWS_SECRET_ACCESS_KEY'] ?? '')
     expect((await asked()).err).toContain('wanted AWS_ENDPOINT_URL and PODROLE_SANDBOX_TOKEN')
   })

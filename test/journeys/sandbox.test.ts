@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PODS } from '../../src/kube/client.ts'
+import { PODS, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import { loadKubeAccess } from '../../src/kube/kubeconfig.ts'
 import type { Pod } from '../../src/kube/objects.ts'
 import { createKubeClient } from '../../src/kube/transport.ts'
@@ -140,6 +140,48 @@ describe('a sandbox that runs', () => {
     expect(none.err).toContain('"nobody" not found')
     const odd = await run(['sandbox', 'exec', 'nobody', '--', 'true'], environment)
     expect(odd.err).toContain('wanted NAMESPACE/NAME')
+  })
+
+  test('sandbox snapshot takes, lists, restores and deletes', async () => {
+    const snapshot = (...words: string[]): ReturnType<typeof run> =>
+      run(['sandbox', 'snapshot', ...words], environment)
+    const client = createKubeClient(await loadKubeAccess({ environment }))
+    const made = async (): Promise<boolean> =>
+      (await client.list(SERVICE_ACCOUNTS, { namespace: 'default' })).items.some(
+        ({ metadata }) => metadata.name === 'made',
+      )
+    const taken = await snapshot('take', 'base')
+    expect(taken).toMatchObject({ code: 0, err: '' })
+    expect(taken.out).toMatch(/^NAME +TAKEN +RECORDS +CLUSTERS\nbase +\S+Z +\d+ +one\n$/)
+    await client.create(SERVICE_ACCOUNTS, { metadata: { namespace: 'default', name: 'made' } })
+    expect(await made()).toBe(true)
+    expect(JSON.parse((await snapshot('restore', 'base', '-o', 'json')).out)).toMatchObject({
+      id: 'base',
+    })
+    expect(await made()).toBe(false)
+    expect((await snapshot('take')).out).toContain('snapshot-1')
+    const byFile = await run(['sandbox', 'snapshot', 'list', '--ready-file', readyFile])
+    expect(byFile.out.split('\n').map((line) => line.split(' ')[0])).toEqual([
+      'NAME',
+      'base',
+      'snapshot-1',
+      '',
+    ])
+    expect((await snapshot('delete', 'snapshot-1')).code).toBe(0)
+    for (const [words, fault] of [
+      [['restore', 'snapshot-1'], 'there is no snapshot "snapshot-1": wanted one of base'],
+      [['take', 'base'], 'there is a snapshot "base" already'],
+      [['take', 'Base'], 'snapshot id "Base" is not one'],
+    ] as const) {
+      const { code, err } = await snapshot(...words)
+      expect(code).toBe(1)
+      expect(err).toContain(fault)
+    }
+    const stranger = await run(['sandbox', 'snapshot', 'list'], {
+      ...environment,
+      PODROLE_SANDBOX_TOKEN: 'guess',
+    })
+    expect(stranger.err).toContain('wanted the token of the ready file')
   })
 
   test('ends on SIGTERM with 0 and leaves no process behind', async () => {

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { LogLevel } from '../../lib/log.ts'
 import { collect, logLevelOption, networkOption } from '../options.ts'
+import { addSnapshotCommand, READY_FILE_HELP } from './sandbox-snapshot.ts'
 
 /** The options of `podrole sandbox`, as typed. */
 export interface SandboxFlags {
@@ -93,6 +94,7 @@ export function addSandboxCommand(program: Command): void {
     })
   addExecCommand(sandbox)
   addEventsCommand(sandbox)
+  addSnapshotCommand(sandbox)
 }
 
 function addExecCommand(sandbox: Command): void {
@@ -123,9 +125,11 @@ function addEventsCommand(sandbox: Command): void {
     .option('-f, --follow', 'go on with those to come, until Ctrl-C', false)
     .option('--denied', 'what was not allowed, alone', false)
     .option(
-      '--ready-file <file>',
-      'of the sandbox; AWS_ENDPOINT_URL and PODROLE_SANDBOX_TOKEN if not named',
+      '--all',
+      "also what nodes and the sandbox's own parts were allowed, and discovery",
+      false,
     )
+    .option('--ready-file <file>', READY_FILE_HELP)
     .addOption(
       new Option('-o, --output <format>', 'how to print; json is an object a line')
         .choices(['table', 'json'])
@@ -141,6 +145,7 @@ function addEventsCommand(sandbox: Command): void {
 export interface EventsFlags {
   readonly follow: boolean
   readonly denied: boolean
+  readonly all: boolean
   readonly readyFile?: string
   readonly output: 'table' | 'json'
 }

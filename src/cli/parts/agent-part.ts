@@ -17,6 +17,8 @@ export interface AgentPart {
   readonly fullUri: string | undefined
   /** Node → the URL of its agent's credentials. */
   readonly urls: ReadonlyMap<string, string>
+  /** Replaces pods of an earlier start, which a restore brought back with that start's addresses. */
+  restored(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -45,6 +47,13 @@ export async function startAgents(around: AgentSurroundings): Promise<AgentPart>
     around.broker === undefined ? installNodeRole(around.sandbox, cluster) : undefined
   const ends: (() => void)[] = []
   const urls = new Map<string, string>()
+  const pods = new Map<SandboxNode, Pod>()
+  const uids = new Map<SandboxNode, string | undefined>()
+  const replacePod = async (node: SandboxNode, pod: Pod): Promise<void> => {
+    // One of an earlier start has that start's addresses.
+    await removeAgent(around, node, { gracePeriodSeconds: '1' })
+    uids.set(node, (await cluster.client.create<Pod>(PODS, pod)).metadata.uid)
+  }
   for (const node of cluster.nodes) {
     const ports =
       node.isolation.network === 'namespace'
@@ -53,23 +62,30 @@ export async function startAgents(around: AgentSurroundings): Promise<AgentPart>
             port: await sandbox.keepPort(`agent/${node.name}`),
             probePort: await sandbox.keepPort(`agent-probe/${node.name}`),
           }
-    const pod = agentPod(around, node, ports)
+    pods.set(node, agentPod(around, node, ports))
     if (nodeRole !== undefined) ends.push(giveCredentials(around, node, nodeRole))
     if (around.broker !== undefined) await node.addForward(around.broker.port)
-    // One of an earlier start has that start's addresses.
-    await removeAgent(around, node, { gracePeriodSeconds: '1' })
-    await cluster.client.create(PODS, pod)
     urls.set(
       node.name,
       ports === undefined ? LINK_LOCAL_URL : `http://127.0.0.1:${ports.port}/v1/credentials`,
     )
   }
+  for (const [node, pod] of pods) await replacePod(node, pod)
   for (const node of cluster.nodes) await waitUntilRunning(around, node)
   const [first] = cluster.nodes
   const isLoopback = first !== undefined && first.isolation.network === 'loopback'
   return {
     fullUri: isLoopback ? urls.get(first.name) : undefined,
     urls,
+    restored: async () => {
+      for (const [node, pod] of pods) {
+        const there = await findAgent(around, node)
+        // Where none was, none is wanted.
+        if (there === undefined || there.metadata.uid === uids.get(node)) continue
+        await replacePod(node, pod)
+        await waitUntilRunning(around, node)
+      }
+    },
     stop: async () => {
       for (const end of ends.splice(0)) end()
       for (const node of cluster.nodes) await removeAgent(around, node)
@@ -164,13 +180,15 @@ async function removeAgent(
   await client.raw('DELETE', apiPath(PODS, ref), { query }).catch(() => undefined)
   const until = Date.now() + READY_MS
   while (Date.now() < until) {
-    const isThere = await client.get<Pod>(PODS, ref).then(
-      () => true,
-      () => false,
-    )
-    if (!isThere) return
+    if ((await findAgent(around, node)) === undefined) return
     await Bun.sleep(40)
   }
 }
+
+const findAgent = (
+  { cluster, namespace }: AgentSurroundings,
+  node: SandboxNode,
+): Promise<Pod | undefined> =>
+  cluster.client.get<Pod>(PODS, { namespace, name: podName(node) }).catch(() => undefined)
 
 const podName = (node: SandboxNode): string => `${AGENT_NAME}-${node.name}`

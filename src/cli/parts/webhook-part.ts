@@ -1,10 +1,13 @@
 /** podrole's webhook for a cluster of the sandbox, and its configuration in that cluster. */
 import { type AssociationsClient, createAssociationsClient } from '../../aws/associations-client.ts'
-import { createKubeClient } from '../../kube/transport.ts'
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../kube/client.ts'
+import type { KubeObject } from '../../kube/objects.ts'
+import { createKubeClient } from '../../kube/transport.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { SANDBOX_USER_AGENT } from '../../sandbox/aws/decisions.ts'
+import { SANDBOX_PARTS } from '../../sandbox/cluster/users.ts'
 import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
 import { parseWebhookConfig } from '../../webhook/config.ts'
 import { associationIdentities } from '../../webhook/identities.ts'
@@ -16,6 +19,8 @@ import { putObject } from './objects.ts'
 export interface WebhookPart {
   /** Starts it and makes the cluster call it; the URI is what pods ask for credentials. */
   install(fullUri: string | undefined): Promise<void>
+  /** Corrects a configuration of an earlier start, which a restore brought back. */
+  restored(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -34,7 +39,7 @@ export async function startWebhookPart(around: WebhookSurroundings): Promise<Web
   return {
     install: async (fullUri) => {
       const user = `system:serviceaccount:${namespace}:podrole-webhook`
-      const token = cluster.cluster.tokenFor(user, ['podrole:webhook'])
+      const token = cluster.cluster.tokenFor(user, ['podrole:webhook', SANDBOX_PARTS])
       const client = createKubeClient({
         server: cluster.cluster.server,
         ca: cluster.cluster.certificateAuthority,
@@ -61,6 +66,9 @@ export async function startWebhookPart(around: WebhookSurroundings): Promise<Web
       await running.ready()
       await configure(around, running)
     },
+    restored: async () => {
+      if (running !== undefined) await correctAddress(around, running)
+    },
     stop: async () => {
       await running?.stop()
       running = undefined
@@ -79,12 +87,39 @@ async function associationsOf(around: WebhookSurroundings): Promise<Associations
     region,
     credentials: () => Promise.resolve(credentials),
     clock,
+    userAgent: SANDBOX_USER_AGENT,
     ca: broker.endpoint.ca,
   })
 }
 
-/** Of the webhook's own manifests, the one object that a webhook outside the cluster needs. */
+interface Configuration extends KubeObject {
+  readonly webhooks?: readonly { readonly name: string; readonly clientConfig: object }[]
+}
+
 async function configure(around: WebhookSurroundings, running: RunningWebhook): Promise<void> {
+  const configuration = configurationOf(around, running)
+  await putObject(around.cluster.client, MUTATING_WEBHOOK_CONFIGURATIONS, configuration)
+}
+
+/** Whatever else was changed of a configuration stays; one that is not there is not wanted. */
+async function correctAddress(around: WebhookSurroundings, running: RunningWebhook): Promise<void> {
+  const { client } = around.cluster
+  const own = configurationOf(around, running)
+  const ref = { name: own.metadata.name ?? '' }
+  const there = await client
+    .get<Configuration>(MUTATING_WEBHOOK_CONFIGURATIONS, ref)
+    .catch(() => undefined)
+  if (there === undefined) return
+  const webhooks = (there.webhooks ?? []).map((webhook) => ({
+    ...webhook,
+    clientConfig:
+      own.webhooks?.find(({ name }) => name === webhook.name)?.clientConfig ?? webhook.clientConfig,
+  }))
+  await client.replace<Configuration>(MUTATING_WEBHOOK_CONFIGURATIONS, { ...there, webhooks })
+}
+
+/** Of the webhook's own manifests, the one object that a webhook outside the cluster needs. */
+function configurationOf(around: WebhookSurroundings, running: RunningWebhook): Configuration {
   const objects = webhookManifests({
     namespace: around.namespace,
     image: 'podrole',
@@ -95,5 +130,5 @@ async function configure(around: WebhookSurroundings, running: RunningWebhook): 
   if (configuration === undefined) {
     throw new PodroleError('NoWebhookConfiguration', 'the manifests hold no webhook configuration')
   }
-  await putObject(around.cluster.client, MUTATING_WEBHOOK_CONFIGURATIONS, configuration)
+  return configuration
 }

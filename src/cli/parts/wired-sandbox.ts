@@ -8,6 +8,7 @@ import { NAMESPACES } from '../../kube/client.ts'
 import type { LogLevel } from '../../lib/log.ts'
 import { createImageTable, type ImageEntry, type ImageTable } from '../../sandbox/node/images.ts'
 import {
+  type Attachment,
   type RunningCluster,
   type Sandbox,
   type SandboxOptions,
@@ -41,44 +42,36 @@ export interface WiredSandbox {
   readonly stop: () => Promise<void>
 }
 
+/** What runs on one cluster. */
+interface ClusterParts {
+  readonly webhook: WebhookPart
+  readonly agents: AgentPart
+}
+
 /** The namespace of everything that podrole installs. */
 const NAMESPACE = 'podrole-system'
 const ROOT = join(import.meta.dir, '..', '..', '..')
 
 /** Starts a sandbox and attaches the parts to each of its clusters, also to later ones. */
 export async function startWiredSandbox(options: WiredSandboxOptions): Promise<WiredSandbox> {
-  const parts = new Map<string, { webhook: WebhookPart; agents: AgentPart }>()
+  const parts = new Map<string, ClusterParts>()
   const images = imagesOf(options)
   const brokers = new Brokers(ROOT, options.logLevel)
-  const attach = async (
-    cluster: RunningCluster,
-    sandbox: Sandbox,
-  ): Promise<() => Promise<void>> => {
+  const attach = async (cluster: RunningCluster, sandbox: Sandbox): Promise<Attachment> => {
     await ensureObject(cluster.client, NAMESPACES, { metadata: { name: NAMESPACE } })
     const off = cluster.kind === 'eks' ? undefined : await brokers.of(sandbox, cluster.accountId)
     if (off !== undefined) await off.register(cluster)
-    const [agents, webhook] = [
-      await startAgents({
-        cluster,
-        sandbox,
-        broker: off,
-        namespace: NAMESPACE,
-        logLevel: options.logLevel,
-      }),
-      await startWebhookPart({
-        cluster,
-        sandbox,
-        broker: off,
-        namespace: NAMESPACE,
-        clock: options.clock,
-        log: options.log.with({ part: 'webhook', cluster: cluster.name }),
-      }),
-    ]
-    await webhook.install(agents.fullUri)
-    parts.set(cluster.name, { webhook, agents })
-    return async () => {
-      await webhook.stop()
-      await agents.stop()
+    const started = await startParts({ cluster, sandbox, broker: off }, options)
+    parts.set(cluster.name, started)
+    return {
+      restored: async () => {
+        await started.agents.restored()
+        await started.webhook.restored()
+      },
+      stop: async () => {
+        await started.webhook.stop()
+        await started.agents.stop()
+      },
     }
   }
   const sandbox = await startSandbox({ ...options, images, attach }).catch(
@@ -87,7 +80,7 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
       throw error
     },
   )
-  const part = (cluster: string): { webhook: WebhookPart; agents: AgentPart } => {
+  const part = (cluster: string): ClusterParts => {
     const found = parts.get(cluster)
     if (found === undefined) throw new PodroleError('NoSuchCluster', `no cluster ${cluster} runs`)
     return found
@@ -113,6 +106,24 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
       await brokers.stop()
     },
   }
+}
+
+async function startParts(
+  at: {
+    readonly cluster: RunningCluster
+    readonly sandbox: Sandbox
+    readonly broker: BrokerPart | undefined
+  },
+  { clock, log, logLevel }: WiredSandboxOptions,
+): Promise<ClusterParts> {
+  const around = { ...at, namespace: NAMESPACE, logLevel, clock }
+  const agents = await startAgents(around)
+  const webhook = await startWebhookPart({
+    ...around,
+    log: log.with({ part: 'webhook', cluster: at.cluster.name }),
+  })
+  await webhook.install(agents.fullUri)
+  return { webhook, agents }
 }
 
 function imagesOf(options: WiredSandboxOptions): ImageTable {

@@ -139,6 +139,8 @@ export interface Aws {
   }
   /** The associations of an EKS cluster, as its control plane knows them. */
   associationsOf(place: ClusterPlace): AssociationsClient
+  /** The state was brought back to what it was: everybody sees that at once. */
+  restored(): void
   readonly decisions: DecisionLog
   /** Every secret key and session token that was given out. */
   issuedSecrets(): readonly string[]
@@ -199,6 +201,10 @@ export function createAws(options: AwsOptions): Aws {
     setQuota: (setting) => setQuota(tables, setting),
     setServiceControlPolicies: (accountId, policies) =>
       setServiceControlPolicies(tables, accountId, policies),
+    restored: () => {
+      eventual.forget()
+      settleClusters(world)
+    },
     sessionTags: (arn) => findSession(world, arn)?.tags ?? {},
     decisions,
     eksAccess: (place) => ({
@@ -288,6 +294,15 @@ function addCluster(world: World, spec: ClusterSpec, runtime: ClusterRuntime): v
   activate(world, record, runtime)
   admitCreator(world, record, clock.now())
   ensureServiceLinkedRole(world, spec.accountId, 'eks.amazonaws.com')
+}
+
+/** Records of clusters that run say so, whatever they were doing; others have nothing behind them. */
+function settleClusters(world: World): void {
+  for (const [key, runtime] of world.runtimes) {
+    const record = world.tables.clusters.get(key)
+    if (record === undefined) world.runtimes.delete(key)
+    else if (record.status !== 'ACTIVE') activate(world, record, runtime)
+  }
 }
 
 function issueServiceCredentials(world: World, request: ServiceSessionRequest): IssuedCredentials {

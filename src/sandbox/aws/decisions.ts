@@ -1,3 +1,6 @@
+/** Of the sandbox's own parts where they ask all the time. */
+export const SANDBOX_USER_AGENT = 'podrole-sandbox'
+
 /** One decision of the sandbox's AWS. It never holds a credential or a token. */
 export interface DecisionEvent {
   readonly atMs: number
@@ -18,6 +21,8 @@ export interface DecisionEvent {
   readonly text: string
   /** Which statements decided: their Sids or places. */
   readonly statements: readonly unknown[]
+  /** Allowed to the sandbox's own parts, which ask all the time. */
+  readonly isRoutine?: boolean
 }
 
 /** The last decisions, and whoever wants to hear of each. */

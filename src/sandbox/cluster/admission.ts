@@ -1,6 +1,7 @@
+import { describeAccess } from './authorization.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { admitByNodeRestriction } from './node-restriction.ts'
-import { forbidden, notFound } from './faults.ts'
+import { ApiFault, forbidden, notFound } from './faults.ts'
 import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { checkEscalation } from './rbac/escalation.ts'
 import { setPriority } from './pod-priority.ts'
@@ -42,15 +43,42 @@ export async function admit(
   core: ClusterCore,
   admission: Admission,
 ): Promise<ApiObject | undefined> {
-  checkEscalation(core, admission)
+  tellRefusal(core, admission, () => checkEscalation(core, admission))
   checkNamespace(core, admission)
-  admitByNodeRestriction(core, admission)
+  tellRefusal(core, admission, () => admitByNodeRestriction(core, admission))
   if (admission.type === PERSISTENT_VOLUME_CLAIMS) checkResize(core, admission)
   const object = admission.object === undefined ? undefined : structuredClone(admission.object)
   if (object !== undefined) mutateBuiltIn(core, admission, object)
   return dispatchMutatingWebhooks(core, { ...admission, ...(object && { object }) }, (again) =>
     mutateBuiltIn(core, admission, again),
   )
+}
+
+/** Runs a check that decides on rights, and puts what it refuses on record. */
+function tellRefusal(core: ClusterCore, admission: Admission, check: () => void): void {
+  try {
+    check()
+  } catch (thrown) {
+    if (thrown instanceof ApiFault && thrown.status === 403) {
+      const { type, operation, subresource, namespace, context } = admission
+      const resource = {
+        group: type.group,
+        plural: type.plural,
+        name: admittedName(admission),
+        ...(subresource !== undefined && { subresource }),
+        ...(namespace !== undefined && { namespace }),
+      }
+      core.decisions.record({
+        atMs: core.clock.now(),
+        kind: 'authorization',
+        outcome: 'denied',
+        user: context.user.username,
+        subject: describeAccess({ user: context.user, verb: operation.toLowerCase(), resource }),
+        reason: thrown.message,
+      })
+    }
+    throw thrown
+  }
 }
 
 function mutateBuiltIn(core: ClusterCore, admission: Admission, object: ApiObject): void {

@@ -2,7 +2,8 @@ import { faultFields } from '../../lib/log.ts'
 import { type Client, type Handler, jsonResponse } from '../../lib/handler.ts'
 import { isUpgrade } from '../../lib/upgrade.ts'
 import { authenticate } from './authentication.ts'
-import { type AccessAttributes, describeAccess, explainRefusal } from './authorization.ts'
+import type { AccessAttributes } from './authorization.ts'
+import { decideAccess } from './deciding.ts'
 import type { ClusterCore } from './core.ts'
 import { ApiFault, badRequest, forbidden, forbiddenPath, internalError } from './faults.ts'
 import { impersonated } from './impersonation.ts'
@@ -94,17 +95,8 @@ function attributesOf(
 }
 
 function authorize(core: ClusterCore, attributes: AccessAttributes): void {
-  const verdict = core.authorize(attributes)
-  if (verdict.allowed) return
-  const why = explainRefusal(attributes, verdict.reason)
-  core.decisions.record({
-    atMs: core.clock.now(),
-    kind: 'authorization',
-    outcome: 'denied',
-    user: attributes.user.username,
-    subject: describeAccess(attributes),
-    reason: why,
-  })
+  const why = decideAccess(core, attributes)
+  if (why === undefined) return
   const { resource } = attributes
   if (resource === undefined) throw forbiddenPath(why)
   throw forbidden(resource, resource.name ?? '', why)

@@ -1,4 +1,5 @@
 import { formatResource } from './faults.ts'
+import type { PolicyRule } from './rbac/policy-rules.ts'
 import { MASTERS, type UserInfo } from './users.ts'
 
 /** What somebody wants to do: with a resource, or with a path that is none. */
@@ -21,6 +22,8 @@ export interface AccessVerdict {
   readonly allowed: boolean
   /** Why; '' where nothing allowed it. */
   readonly reason: string
+  /** The rule of a role or access policy that allowed it. */
+  readonly rule?: PolicyRule
 }
 
 /** The port that decides: masters, nodes, RBAC and access policies are adapters of it. */

@@ -42,6 +42,12 @@ import { type Decision, DecisionLog } from './decisions.ts'
 import { omit } from './objects.ts'
 import { nodeAuthorizer } from './node-authorization.ts'
 import { ObjectStore } from './object-store.ts'
+import {
+  type ClusterRestore,
+  type Collections,
+  type LiveNodes,
+  planClusterRestore,
+} from './restoring.ts'
 import { createBootstrapRoles } from './rbac/bootstrap.ts'
 import { createRbac } from './rbac/rbac-authorizer.ts'
 import { Registry } from './resource-types.ts'
@@ -100,6 +106,11 @@ export interface SandboxCluster {
   issuedSecrets(): readonly string[]
   /** The last decisions of authentication, authorization and webhooks. */
   decisions(): readonly Decision[]
+  /** How its objects become what they were; of the sandbox's own, whose objects are in the state. */
+  planRestore?(
+    then: Collections,
+    at: { readonly now: Collections; readonly liveNodes: LiveNodes },
+  ): ClusterRestore
   stop(): Promise<void>
 }
 
@@ -217,6 +228,7 @@ export async function prepareCluster(
     issuedSecrets: () => core.issued.list(),
     kubeletSecret: (nodeName) => core.kubeletSecret(nodeName),
     decisions: () => core.decisions.list(),
+    planRestore: (then, at) => planClusterRestore(core, then, at),
     wakeControllers: () => controllers.wake(),
     stop: async () => {
       controllers.stop()

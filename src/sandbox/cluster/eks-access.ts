@@ -114,9 +114,10 @@ export function accessPolicyAuthorizer(access: EksAccess): Authorizer {
     const entry = access.entries.find({ principalArn, uniqueId })
     for (const { name, policyArn, scope } of entry?.policies ?? []) {
       if (scope.type === 'namespace' && !isInScope(attributes, scope.namespaces)) continue
-      if (!(POLICY_RULES.get(name) ?? []).some((rule) => ruleAllows(rule, attributes))) continue
+      const rule = POLICY_RULES.get(name)?.find((one) => ruleAllows(one, attributes))
+      if (rule === undefined) continue
       const says = `${scope.type === 'cluster' ? 'ClusterRoleBinding' : 'RoleBinding'} "${principalArn}+${policyArn}" of ClusterRole "${policyArn}" to User "${principalArn}"`
-      return { allowed: true, reason: `EKS Access Policy: allowed by ${says}` }
+      return { allowed: true, reason: `EKS Access Policy: allowed by ${says}`, rule }
     }
     return REFUSED
   }

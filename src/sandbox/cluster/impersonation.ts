@@ -1,5 +1,6 @@
 import type { ClusterCore } from './core.ts'
-import { type AccessAttributes, explainRefusal } from './authorization.ts'
+import type { AccessAttributes } from './authorization.ts'
+import { decideAccess } from './deciding.ts'
 import { badRequest, forbidden } from './faults.ts'
 import { AUTHENTICATED, type UserInfo } from './users.ts'
 
@@ -28,10 +29,8 @@ export function impersonated(core: ClusterCore, request: Request, caller: UserIn
   if (groups.length + extra.length > VALUES_MAX) throw badRequest('too many impersonation headers')
   const account = SERVICE_ACCOUNT.exec(username)
   const check = (resource: NonNullable<AccessAttributes['resource']>): void => {
-    const attributes = { user: caller, verb: 'impersonate', resource }
-    const verdict = core.authorize(attributes)
-    if (verdict.allowed) return
-    throw forbidden(resource, resource.name ?? '', explainRefusal(attributes, verdict.reason))
+    const why = decideAccess(core, { user: caller, verb: 'impersonate', resource })
+    if (why !== undefined) throw forbidden(resource, resource.name ?? '', why)
   }
   if (account === null) check({ group: '', plural: 'users', name: username })
   else {

@@ -1,4 +1,4 @@
-import type { State, Table } from '../state.ts'
+import type { Change, State, Table } from '../state.ts'
 import { expired, futureVersion } from './faults.ts'
 import type { ApiObject } from './objects.ts'
 import { apiVersionOf, type ResourceType, viewOf } from './resource-types.ts'
@@ -36,6 +36,7 @@ export class ObjectStore {
   readonly #prefix: string
   readonly #collections = new Map<string, Collection>()
   readonly #listeners = new Set<(event: StoreEvent) => void>()
+  readonly #revisions: string
   readonly #meta: Table<number>
   readonly #historyMax: number
   #revision = 1
@@ -49,7 +50,8 @@ export class ObjectStore {
     this.#state = state
     this.#prefix = `cluster/${cluster}`
     this.#historyMax = historyMax
-    this.#meta = state.table<number>(`cluster-revision/${cluster}`)
+    this.#revisions = `cluster-revision/${cluster}`
+    this.#meta = state.table<number>(this.#revisions)
     this.#revision = this.#meta.get('revision') ?? 1
     this.include(types)
     for (const collection of this.#collections.values()) collection.forgotten = this.#revision
@@ -58,7 +60,7 @@ export class ObjectStore {
   /** Takes up types whose objects may be in the tables already. */
   include(types: readonly ResourceType[]): void {
     for (const type of types) {
-      if (this.#collections.has(nameOf(type))) continue
+      if (this.#collections.has(collectionOf(type))) continue
       const collection = this.#collection(type)
       for (const object of collection.rows.values()) {
         this.#revision = Math.max(this.#revision, versionOf(object))
@@ -161,6 +163,22 @@ export class ObjectStore {
     return history.filter((event) => event.revision > revision)
   }
 
+  /** The state's table behind a collection. */
+  tableOf(collection: string): string {
+    return `${this.#prefix}/${collection}`
+  }
+
+  /** What keeps a revision that no object may show. */
+  revisionChange(revision: number): Change {
+    return { table: this.#revisions, key: 'revision', value: revision }
+  }
+
+  /** Takes in what is in the tables already: the history, and the listeners. */
+  tell(event: StoreEvent): void {
+    this.#revision = Math.max(this.#revision, event.revision)
+    this.#record(event)
+  }
+
   /** Calls a listener at each change, until the returned function is called. */
   subscribe(listener: (event: StoreEvent) => void): () => void {
     this.#listeners.add(listener)
@@ -178,11 +196,11 @@ export class ObjectStore {
   }
 
   #collection(type: ResourceType): Collection {
-    const name = nameOf(type)
+    const name = collectionOf(type)
     const known = this.#collections.get(name)
     if (known !== undefined) return known
     const made: Collection = {
-      rows: this.#state.table<ApiObject>(`${this.#prefix}/${name}`),
+      rows: this.#state.table<ApiObject>(this.tableOf(name)),
       history: [],
       forgotten: 0,
     }
@@ -191,7 +209,8 @@ export class ObjectStore {
   }
 }
 
-const nameOf = ({ group, plural }: ResourceType): string =>
+/** What a type's objects are kept under: `pods`, `deployments.apps`. */
+export const collectionOf = ({ group, plural }: Pick<ResourceType, 'group' | 'plural'>): string =>
   group === '' ? plural : `${plural}.${group}`
 
 /** An object's resourceVersion as a number. */

@@ -8,6 +8,8 @@ export interface UserInfo {
 
 export const AUTHENTICATED = 'system:authenticated'
 export const MASTERS = 'system:masters'
+/** The group of what the sandbox itself runs against a cluster; it gives no rights. */
+export const SANDBOX_PARTS = 'podrole:sandbox'
 export const NODE_PREFIX = 'system:node:'
 
 export const ANONYMOUS: UserInfo = {

@@ -133,6 +133,8 @@ export async function startNode(options: NodeOptions): Promise<SandboxNode> {
 class RunningNode {
   readonly #services: NodeServices
   readonly #workers = new Map<string, PodWorker>()
+  /** Pods that are gone and still end here; with the one that came back as the same since. */
+  readonly #leaving = new Map<string, { ended: Promise<void>; next?: Pod }>()
   readonly #stopping = new AbortController()
   readonly #running: (() => Promise<void>)[] = []
   #following: Promise<void> | undefined
@@ -195,7 +197,10 @@ class RunningNode {
   async #stop(): Promise<void> {
     this.#stopping.abort()
     await this.#following
-    await Promise.all([...this.#workers.values()].map((worker) => worker.stop(STOP_GRACE_MS)))
+    await Promise.all([
+      ...[...this.#workers.values()].map((worker) => worker.stop(STOP_GRACE_MS)),
+      ...[...this.#leaving.values()].map(({ ended }) => ended),
+    ])
     for (const end of this.#running.splice(0).reverse()) await end()
     await this.#services.network?.stop()
     rmSync(this.#services.folder, { recursive: true, force: true })
@@ -203,13 +208,19 @@ class RunningNode {
 
   #sync(pods: readonly Pod[]): void {
     const there = new Set(pods.map(({ metadata }) => metadata.uid))
-    for (const uid of this.#workers.keys()) if (!there.has(uid)) this.#drop(uid)
+    const here = [...this.#workers.keys(), ...this.#leaving.keys()]
+    for (const uid of here) if (!there.has(uid)) this.#drop(uid)
     for (const pod of pods) this.#take(pod)
   }
 
   #take(pod: Pod): void {
     const { uid } = pod.metadata
     if (uid === undefined || pod.spec.nodeName !== this.#services.name) return
+    const leaving = this.#leaving.get(uid)
+    if (leaving !== undefined) {
+      leaving.next = pod
+      return
+    }
     const worker = this.#workers.get(uid)
     if (worker !== undefined) return worker.update(pod)
     const phase = pod.status?.phase
@@ -224,9 +235,17 @@ class RunningNode {
   }
 
   #drop(uid: string): void {
+    const again = this.#leaving.get(uid)
+    if (again !== undefined) delete again.next
     const worker = this.#workers.get(uid)
     if (worker === undefined) return
-    void worker.forget().finally(() => this.#workers.delete(uid))
+    this.#workers.delete(uid)
+    const ended = worker.forget().finally(() => {
+      const next = this.#leaving.get(uid)?.next
+      this.#leaving.delete(uid)
+      if (next !== undefined && !this.#stopping.signal.aborted) this.#take(next)
+    })
+    this.#leaving.set(uid, { ended })
   }
 
   /** Each pod an address of the loopback: what listens on 0.0.0.0 is reached there. */

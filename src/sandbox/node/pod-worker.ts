@@ -9,7 +9,7 @@ import { ContainerRunner } from './container-runner.ts'
 import { EventRecorder } from './events.ts'
 import { type NodeServices, timeOf } from './services.ts'
 import { podStatus } from './status.ts'
-import { StatusReport } from './status-report.ts'
+import { markedVersion, StatusReport } from './status-report.ts'
 import { PodVolumes } from './volumes.ts'
 import { sleep } from './waiting.ts'
 
@@ -18,6 +18,8 @@ type RestartPolicy = 'Always' | 'OnFailure' | 'Never'
 const DEFAULT_GRACE_SECONDS = 30
 const HOST_IP = '127.0.0.1'
 const TICK_MS = 500
+/** Whoever changes a pod just then is waited for. */
+const DELETE_ATTEMPTS = 10
 /** Config maps, secrets and labels in volumes are read again this often: ticks. */
 const REFRESH_TICKS = 20
 
@@ -232,21 +234,31 @@ export class PodWorker {
     for (const runner of this.#runners) runner.kill()
   }
 
-  /** The API server drops a pod that its node has ended, as the kubelet tells it to. */
+  /**
+   * The API server drops a pod that its node has ended, as the kubelet tells it to: that pod as it is
+   * seen to be deleted, not one that a restore has put in its place as it was before.
+   */
   async #confirmDeletion(): Promise<void> {
     const { namespace = 'default', name = '', uid } = this.#pod.metadata
-    try {
-      const path = apiPath(PODS, { namespace, name })
-      const body = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        gracePeriodSeconds: 0,
-        ...(uid !== undefined && { preconditions: { uid } }),
+    const { client } = this.#services
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const resourceVersion = await markedVersion(client, this.#pod)
+        const body = {
+          apiVersion: 'v1',
+          kind: 'DeleteOptions',
+          gracePeriodSeconds: 0,
+          preconditions: { uid, resourceVersion },
+        }
+        const path = apiPath(PODS, { namespace, name })
+        await (await client.raw('DELETE', path, { body })).body?.cancel()
+        return
+      } catch (error) {
+        if (codeOf(error) === 'NotFound') return
+        if (codeOf(error) === 'Conflict' && attempt < DELETE_ATTEMPTS) continue
+        this.#log.warn('pod not deleted', faultFields(error))
+        return
       }
-      await (await this.#services.client.raw('DELETE', path, { body })).body?.cancel()
-    } catch (error) {
-      if (['NotFound', 'Conflict'].includes(codeOf(error) ?? '')) return
-      this.#log.warn('pod not deleted', faultFields(error))
     }
   }
 

@@ -1,6 +1,6 @@
 import { type KubeClient, PODS } from '../../kube/client.ts'
 import type { Pod, PodStatus } from '../../kube/objects.ts'
-import { codeOf } from '../../lib/errors.ts'
+import { codeOf, PodroleError } from '../../lib/errors.ts'
 import { faultFields, type Log } from '../../lib/log.ts'
 import { sleep } from './waiting.ts'
 
@@ -58,8 +58,10 @@ export class StatusReport {
         this.#sent = text
         waitMs = 100
       } catch (error) {
-        if (['NotFound', 'Conflict'].includes(codeOf(error) ?? '')) return this.close()
-        this.#log.warn('status of pod not written', faultFields(error))
+        const code = codeOf(error)
+        const isChanged = code === 'Conflict' && pod.metadata.deletionTimestamp !== undefined
+        if (code === 'NotFound' || (code === 'Conflict' && !isChanged)) return this.close()
+        if (!isChanged) this.#log.warn('status of pod not written', faultFields(error))
         this.#isDirty = true
         await sleep(waitMs, signal)
         waitMs = Math.min(5000, waitMs * 2)
@@ -69,14 +71,26 @@ export class StatusReport {
 
   async #write(pod: Pod, status: PodStatus): Promise<void> {
     const { namespace = 'default', name = '', uid } = pod.metadata
+    const resourceVersion = await markedVersion(this.#client, pod)
     // The uid makes it fail for another pod of the same name.
-    await this.#client.mergePatch(
-      PODS,
-      { namespace, name, subresource: 'status' },
-      {
-        ...(uid !== undefined && { metadata: { uid } }),
-        status,
-      },
-    )
+    const metadata = { uid, ...(resourceVersion !== undefined && { resourceVersion }) }
+    const ref = { namespace, name, subresource: 'status' }
+    await this.#client.mergePatch(PODS, ref, { metadata, status })
   }
+}
+
+/**
+ * The resourceVersion of a pod that is being deleted; undefined of another. What is written of its
+ * end with this version is not written to the pod as it was before, which a restore may have put in
+ * its place under the same uid.
+ * @throws PodroleError `NotFound` where it is gone, or is not being deleted any more
+ */
+export async function markedVersion(client: KubeClient, pod: Pod): Promise<string | undefined> {
+  const { namespace = 'default', name = '', uid, deletionTimestamp } = pod.metadata
+  if (deletionTimestamp === undefined) return undefined
+  const { metadata } = await client.get<Pod>(PODS, { namespace, name })
+  if (metadata.uid === uid && metadata.deletionTimestamp !== undefined) {
+    return metadata.resourceVersion
+  }
+  throw new PodroleError('NotFound', `pod ${namespace}/${name} is not being deleted`)
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../lib/clock.ts'
-import { State, Table } from '../../state.ts'
+import { type Change, State, Table } from '../../state.ts'
 import { openTables, type Tables } from '../records.ts'
 import type { NamedOperation } from './operation.ts'
 import { EVENTUAL_SERVICES } from './rules.ts'
@@ -29,6 +29,8 @@ export interface EventualTables {
   readonly seen: Tables
   /** What an operation works on: its own service's records as they are where it writes. */
   tablesFor(operation: NamedOperation): Tables
+  /** What was written until now is seen at once. */
+  forget(): void
 }
 
 /**
@@ -45,7 +47,7 @@ export function createEventualTables(
   const history: History = new Map()
   const lagMs = (table: string): number => lagOf(serviceOf(table))
   let kept = 0
-  state.onChange(({ table, key }) => {
+  const note = ({ table, key }: Change): void => {
     if (!isLagging(table)) return
     const lag = lagMs(table)
     if (lag === 0) {
@@ -65,7 +67,8 @@ export function createEventualTables(
     fresh.push({ writtenAtMs: nowMs, value: state.table(table).get(key) })
     kept += fresh.length - past.length
     records.set(key, fresh)
-  })
+  }
+  state.onChange((changes) => changes.forEach(note))
   const past: Past = { history, lagMs, clock }
   const seen = openTables(new SeenState(state, past, undefined))
   const own = new Map(
@@ -73,6 +76,10 @@ export function createEventualTables(
   )
   return {
     seen,
+    forget: () => {
+      history.clear()
+      kept = 0
+    },
     tablesFor: ({ service, operation }) => (isRead(operation) ? seen : (own.get(service) ?? seen)),
   }
 }

@@ -7,6 +7,7 @@ import {
 import { principalContext } from '../../../iam/principal.ts'
 import type { AccessRequest, Caller, ContextKeys } from '../../../iam/request.ts'
 import type { PrincipalIds } from '../iam/principals.ts'
+import { SANDBOX_USER_AGENT } from '../decisions.ts'
 import type { KeyRecord, RoleRecord, Tables, Tags } from '../records.ts'
 import { nameKey } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
@@ -186,6 +187,7 @@ function recordDecision(
     reason: decision.reason,
     text: decision.text,
     statements: decision.statements,
+    ...(decision.allowed && call.userAgent === SANDBOX_USER_AGENT && { isRoutine: true }),
   })
 }
 

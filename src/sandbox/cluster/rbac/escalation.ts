@@ -1,5 +1,6 @@
 import type { Admission } from '../admission.ts'
 import type { ClusterCore } from '../core.ts'
+import { recordVerdict } from '../deciding.ts'
 import { ApiFault, forbidden } from '../faults.ts'
 import { isRecord, sameJson, stringAt, type ApiObject } from '../objects.ts'
 import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from '../types/rbac.ts'
@@ -84,16 +85,17 @@ function may(
   verb: string,
   ...[name, plural]: [name: string, plural: string]
 ): boolean {
-  return core.authorize({
-    user: context.user,
-    verb,
-    resource: {
-      group: ROLES.group,
-      plural,
-      name,
-      ...(namespace !== undefined && { namespace }),
-    },
-  }).allowed
+  const resource = {
+    group: ROLES.group,
+    plural,
+    name,
+    ...(namespace !== undefined && { namespace }),
+  }
+  const attributes = { user: context.user, verb, resource }
+  const verdict = core.authorize(attributes)
+  // Who may not may still have the rights itself.
+  if (verdict.allowed) recordVerdict(core, attributes, verdict)
+  return verdict.allowed
 }
 
 /** Why a user may not give these rights; undefined where they may. */

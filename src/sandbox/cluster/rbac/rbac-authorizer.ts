@@ -81,8 +81,9 @@ function verdictOf(attributes: AccessAttributes, grants: readonly Grant[]): Acce
   for (const grant of grants) {
     if (grant.fault !== undefined) faults.add(grant.fault)
     if (attributes.resource === undefined && !grant.isClusterWide) continue
-    if (grant.rules.some((rule) => ruleAllows(rule, attributes))) {
-      return { allowed: true, reason: `RBAC: allowed by ${grant.description}` }
+    const rule = grant.rules.find((one) => ruleAllows(one, attributes))
+    if (rule !== undefined) {
+      return { allowed: true, reason: `RBAC: allowed by ${grant.description}`, rule }
     }
   }
   const all = [...faults]
