@@ -47,6 +47,8 @@ function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Record<st
     writeFileSync(file, cluster.kubeconfig(), { mode: 0o600 })
     return file
   })
+  const caFile = join(folder, 'ca.pem')
+  writeFileSync(caFile, `${sandbox.names.authorities()}\n`)
   const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials()
   const environment = {
     AWS_ENDPOINT_URL: sandbox.endpoint,
@@ -57,6 +59,8 @@ function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Record<st
     AWS_EC2_METADATA_DISABLED: 'true',
     KUBECONFIG: files.join(delimiter),
     PODROLE_SANDBOX_TOKEN: sandbox.token.reveal(),
+    PODROLE_RESOLVE: sandbox.names.entries(),
+    PODROLE_CA_FILE: caFile,
   }
   if (readyFile !== undefined) {
     // Whoever waits for it reads it whole.
