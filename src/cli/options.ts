@@ -1,5 +1,5 @@
 /** Options that several commands have, with the same words. */
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { LOG_LEVELS, type LogLevel } from '../lib/log.ts'
 
 export const OUTPUT_FORMATS = ['table', 'json', 'yaml'] as const
@@ -12,6 +12,15 @@ export const outputOption = (): Option =>
   new Option('-o, --output <format>', 'how data is printed')
     .choices(OUTPUT_FORMATS)
     .default('table')
+
+const FAIL_ON = ['error', 'warning', 'never'] as const
+export type FailOn = (typeof FAIL_ON)[number]
+
+/** Of commands that give a verdict: which findings make the exit code 1. */
+export const failOnOption = (): Option =>
+  new Option('--fail-on <level>', 'which findings make the exit code 1')
+    .choices(FAIL_ON)
+    .default('error')
 
 export const logLevelOption = (level: LogLevel = 'info'): Option =>
   new Option('--log-level <level>', 'how much is logged to standard error, as JSON lines')
@@ -28,3 +37,12 @@ export const collect = (value: string, before: readonly string[] = []): readonly
   ...before,
   value,
 ]
+
+/** A port's number, for an option. */
+export function readPort(text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new InvalidArgumentError(`wanted a port from 0 to 65535.`)
+  }
+  return port
+}

@@ -54,6 +54,8 @@ function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Environme
     writeFileSync(file, cluster.kubeconfig(), { mode: 0o600 })
     return file
   })
+  const caFile = join(folder, 'ca.pem')
+  writeFileSync(caFile, `${sandbox.names.authorities()}\n`)
   const accounts = new Map(sandbox.aws.accountIds.map((id) => [id, keysOf(sandbox, id)]))
   const environment = {
     AWS_ENDPOINT_URL: sandbox.endpoint,
@@ -66,6 +68,8 @@ function writeAccess(sandbox: Sandbox, readyFile: string | undefined): Environme
     AWS_EC2_METADATA_DISABLED: 'true',
     KUBECONFIG: files.join(delimiter),
     PODROLE_SANDBOX_TOKEN: sandbox.token.reveal(),
+    PODROLE_RESOLVE: sandbox.names.entries(),
+    PODROLE_CA_FILE: caFile,
   }
   if (readyFile !== undefined) {
     const ready = { ...environment, accounts: Object.fromEntries(accounts) }

@@ -10,10 +10,18 @@ import {
 } from './documents.ts'
 
 const DEFAULT_MAX_AGE_SECONDS = 300
+
+/** A document as it is sent. */
+interface Rendered {
+  readonly body: string
+  readonly etag: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /**
  * Serves an issuer's discovery document and keys under the issuer's path, with a strong ETag
  * (RFC 9110 section 13.1.2), and `/healthz`. `jwks` is asked at every request, so a rotation needs
- * no restart.
+ * no restart; while it gives the same object, the documents are made once.
  * @throws PodroleError `InvalidIssuer`
  */
 export function issuerApp(options: {
@@ -23,31 +31,49 @@ export function issuerApp(options: {
 }): Handler {
   const { issuer } = options
   const base = new URL(issuerBase(issuer)).pathname.replace(/\/$/, '')
-  const maxAge = options.maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS
-  const documents: Readonly<Record<string, () => unknown>> = {
-    [base + DISCOVERY_PATH]: () =>
-      discoveryDocument(issuer, { algorithms: algorithmsOf(options.jwks()) }),
-    [base + JWKS_PATH]: options.jwks,
-  }
+  const render = (value: unknown): Rendered =>
+    rendered(JSON.stringify(value), options.maxAgeSeconds ?? DEFAULT_MAX_AGE_SECONDS)
+  const jwks = onceFor(options.jwks, render)
+  const discovery = onceFor(options.jwks, (keys) =>
+    render(discoveryDocument(issuer, { algorithms: algorithmsOf(keys) })),
+  )
+  const documents = new Map([
+    [base + DISCOVERY_PATH, discovery],
+    [base + JWKS_PATH, jwks],
+  ])
   return (request) => {
     const { pathname } = new URL(request.url)
-    const document = Object.hasOwn(documents, pathname) ? documents[pathname] : undefined
+    const document = documents.get(pathname)
     if (document === undefined && pathname !== '/healthz') return textResponse('Not Found\n', 404)
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response('Method Not Allowed\n', { status: 405, headers: { allow: 'GET, HEAD' } })
     }
     if (document === undefined) return textResponse('ok\n')
-    return documentResponse(request, JSON.stringify(document()), maxAge)
+    return documentResponse(request, document())
   }
 }
 
-function documentResponse(request: Request, body: string, maxAge: number): Response {
+/** What is made of a value, made again when the value is another object. */
+function onceFor<T, R>(read: () => T, make: (value: T) => R): () => R {
+  let last: { readonly value: T; readonly made: R } | undefined
+  return () => {
+    const value = read()
+    if (last === undefined || last.value !== value) last = { value, made: make(value) }
+    return last.made
+  }
+}
+
+function rendered(body: string, maxAge: number): Rendered {
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
   const headers = {
     etag,
     'cache-control': `public, max-age=${maxAge}`,
     'x-content-type-options': 'nosniff',
   }
+  return { body, etag, headers }
+}
+
+function documentResponse(request: Request, { body, etag, headers }: Rendered): Response {
   if (matches(request.headers.get('if-none-match'), etag)) {
     return new Response(null, { status: 304, headers })
   }
@@ -56,4 +82,4 @@ function documentResponse(request: Request, body: string, maxAge: number): Respo
 }
 
 const matches = (header: string | null, etag: string): boolean =>
-  (header ?? '').split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()))
+  header !== null && header.split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()))

@@ -281,5 +281,6 @@ async function drain(server: Bun.Server<SocketSession>, graceMs = 5000): Promise
   await server.stop(true)
 }
 
-const hostInUrl = (hostname: string): string =>
+/** A host as URLs have it: IPv6 addresses in brackets. */
+export const hostInUrl = (hostname: string): string =>
   hostname.includes(':') ? `[${hostname}]` : hostname

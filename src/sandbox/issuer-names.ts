@@ -1,92 +1,25 @@
-import { isIP } from 'node:net'
+import type { IssuerNames, IssuerNameTable, IssuerTarget } from '../issuer/outside/issuer-names.ts'
+import { boundedText } from '../lib/bounded-text.ts'
 import { messageOf, PodroleError } from '../lib/errors.ts'
+import { hostInUrl } from '../lib/serve.ts'
 
-/** Where an issuer's host really is. */
-export interface IssuerTarget {
-  readonly address: string
-  readonly port: number
-  /** PEM texts of the CAs that its certificate may come from. */
-  readonly ca?: string
-}
+/** What the sandbox answers for itself: its issuers, S3's and EKS's own issuer hosts. */
+const BUILT_IN = [
+  '*.issuer.sandbox',
+  ...['s3.*', 'oidc.eks.*'].flatMap((host) => [
+    `${host}.amazonaws.com`,
+    `${host}.amazonaws.com.cn`,
+  ]),
+  'oidc-eks.*.api.aws',
+]
 
-/** Issuer hosts are names without a port; this says where each one is served. */
-export interface IssuerNames {
-  resolve(host: string): IssuerTarget | undefined
-}
-
-/** The table of the sandbox's STS, which the sandbox and the command line fill. */
-export interface IssuerNameTable extends IssuerNames {
-  /** Where `*.issuer.sandbox`, S3's and EKS's own issuer hosts are. */
-  setBuiltIn(target: IssuerTarget): void
-  /**
-   * `HOST=127.0.0.1:PORT`.
-   * @throws PodroleError `InvalidIssuerName`
-   */
-  add(entry: string): void
-  /**
-   * Certificates of that CA are good for every name.
-   * @throws PodroleError `InvalidCertificateAuthority`
-   */
-  trust(caPem: string): void
-}
-
-const HOST = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/
-const BUILT_IN =
-  /^(?:[a-z0-9-]+\.issuer\.sandbox|(?:s3|oidc\.eks)\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|oidc-eks\.[a-z0-9-]+\.api\.aws)$/
-
-export function createIssuerNames(): IssuerNameTable {
-  const entries = new Map<string, { address: string; port: number }>()
-  const trusted: string[] = []
-  let builtIn: IssuerTarget | undefined
-  const withCa = (target: { address: string; port: number }): IssuerTarget => {
-    const ca = [builtIn?.ca, ...trusted].filter((pem) => pem !== undefined).join('\n')
-    return { address: target.address, port: target.port, ...(ca !== '' && { ca }) }
-  }
-  return {
-    resolve: (host) => {
-      const name = host.toLowerCase()
-      const entry = entries.get(name)
-      if (entry !== undefined) return withCa(entry)
-      return builtIn !== undefined && BUILT_IN.test(name) ? withCa(builtIn) : undefined
-    },
-    setBuiltIn: (target) => {
-      builtIn = target
-    },
-    add: (entry) => {
-      const { host, address, port } = parseEntry(entry)
-      entries.set(host, { address, port })
-    },
-    trust: (caPem) => {
-      if (!caPem.includes('-----BEGIN CERTIFICATE-----')) {
-        throw new PodroleError(
-          'InvalidCertificateAuthority',
-          'the certificate authority to trust holds no CERTIFICATE block: wanted PEM text',
-        )
-      }
-      trusted.push(caPem.trim())
-    },
-  }
-}
-
-function parseEntry(entry: string): { host: string; address: string; port: number } {
-  const [, host = '', target = ''] = /^([^=]*)=(.*)$/s.exec(entry) ?? []
-  const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(target) ?? []
-  const address = bracketed ?? plain ?? ''
-  const port = Number(portText)
-  const name = host.toLowerCase()
-  if (
-    !HOST.test(name) ||
-    isIP(name) !== 0 ||
-    isIP(address) === 0 ||
-    !(port >= 1 && port < 65_536)
-  ) {
-    throw new PodroleError(
-      'InvalidIssuerName',
-      `issuer name ${JSON.stringify(entry.slice(0, 300))} is not one: wanted HOST=ADDRESS:PORT`,
-      { hint: 'for example idp.example.com=127.0.0.1:8443; an issuer host has no port of its own' },
-    )
-  }
-  return { host: name, address, port }
+/** Says where the sandbox's own hosts are. */
+export function addBuiltInNames(
+  names: IssuerNameTable,
+  target: { readonly port: number; readonly ca: string },
+): void {
+  for (const host of BUILT_IN) names.add(`${host}=127.0.0.1:${target.port}`)
+  names.trust(target.ca)
 }
 
 const MAX_BYTES = 1 << 20
@@ -129,7 +62,8 @@ export async function fetchIssuerDocument(
       await response.body?.cancel()
       throw invalidDocument(url, `it answered with HTTP ${response.status}`)
     }
-    const text = await readBounded(url, response)
+    const text = await boundedText(response.body, MAX_BYTES)
+    if (text === undefined) throw invalidDocument(url, 'it is longer than 1 MB')
     return { text, json: parseJson(url, text) }
   } catch (error) {
     if (error instanceof PodroleError) throw error
@@ -155,19 +89,7 @@ function parseIssuerUrl(url: string): URL {
 }
 
 function urlAt(target: IssuerTarget, parsed: URL): string {
-  const host = target.address.includes(':') ? `[${target.address}]` : target.address
-  return `https://${host}:${target.port}${parsed.pathname}${parsed.search}`
-}
-
-async function readBounded(url: string, response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > MAX_BYTES) throw invalidDocument(url, 'it is longer than 1 MB')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  return `https://${hostInUrl(target.address)}:${target.port}${parsed.pathname}${parsed.search}`
 }
 
 function parseJson(url: string, text: string): unknown {

@@ -19,7 +19,8 @@ import type { ServiceControlSetting } from './aws/identity/organization.ts'
 import type { QuotaSetting } from './aws/quotas/quotas.ts'
 import type { ClusterOptions, SandboxCluster, ServedCluster } from './cluster/cluster.ts'
 import { awsEvent, createEventLog, type EventLog } from './events.ts'
-import { createIssuerNames, type IssuerNameTable } from './issuer-names.ts'
+import { createIssuerNames, type IssuerNameTable } from '../issuer/outside/issuer-names.ts'
+import { addBuiltInNames } from './issuer-names.ts'
 import { openJournal } from './journal.ts'
 import {
   FOLDER_PREFIX,
@@ -254,6 +255,6 @@ async function serveNames(
     log,
     certificate: await authority.issue({ names: [...hosts, '*.issuer.sandbox', '127.0.0.1'] }),
   })
-  names.setBuiltIn({ address: '127.0.0.1', port: front.port, ca: authority.cert })
+  addBuiltInNames(names, { port: front.port, ca: authority.cert })
   return () => front.stop(500)
 }

@@ -1,6 +1,16 @@
 import { type Command, Option } from 'commander'
+import type { LogLevel } from '../../lib/log.ts'
 import { KEY_KINDS, type KeyKind } from '../../issuer/key-kinds.ts'
-import { collect, OUTPUT_FORMATS, type OutputFormat } from '../options.ts'
+import {
+  collect,
+  type FailOn,
+  failOnOption,
+  logLevelOption,
+  OUTPUT_FORMATS,
+  type OutputFormat,
+  outputOption,
+  readPort,
+} from '../options.ts'
 import { addIssuerProviderCommand } from './issuer-provider.ts'
 
 /** Where public keys come from. */
@@ -24,6 +34,42 @@ export interface DocumentFlags extends KeySourceFlags {
   readonly jwks: readonly string[]
   readonly jwksUri?: string
   readonly output: OutputFormat
+}
+
+export interface PublishFlags extends KeySourceFlags {
+  readonly legacyEmptyKid: boolean
+  readonly to: string
+  readonly issuerUrl?: string
+  readonly region?: string
+  readonly createBucket: boolean
+  readonly acl: boolean
+  readonly bucketOnly: boolean
+  readonly keepPublished: boolean
+  readonly dropKey: readonly string[]
+  readonly maxAge: string
+  readonly check: boolean
+  readonly wait?: string
+  readonly output: OutputFormat | 'env'
+}
+
+export interface CheckFlags extends KeySourceFlags {
+  readonly issuer: string
+  readonly jwks: readonly string[]
+  readonly wait: string
+  readonly failOn: FailOn
+  readonly output: OutputFormat
+}
+
+export interface ServeFlags {
+  readonly issuer: string
+  readonly keys: string
+  readonly cert: string
+  readonly key: string
+  readonly hostname: string
+  readonly port: number
+  readonly maxAge: string
+  readonly readyFile?: string
+  readonly logLevel: LogLevel
 }
 
 /** The options of every command that reads an issuer's public keys. */
@@ -75,6 +121,9 @@ export function addIssuerCommand(program: Command): void {
       await printKeys(files, flags)
     })
   addDocumentCommand(issuer)
+  addPublishCommand(issuer)
+  addCheckCommand(issuer)
+  addServeCommand(issuer)
   addIssuerProviderCommand(issuer)
 }
 
@@ -92,5 +141,94 @@ function addDocumentCommand(issuer: Command): void {
     .action(async (files: string[], flags: DocumentFlags) => {
       const { printDocument } = await import('../issuer-document.ts')
       await printDocument(files, flags)
+    })
+}
+
+const PUBLISH_EXAMPLES = `
+Examples:
+  podrole issuer publish sa.pub --to s3://my-issuer/c1 --create-bucket
+  eval "$(podrole issuer publish --secret eksa-system/c1-sa --to s3://my-issuer/c1 -o env)"
+  podrole issuer publish keys.json --to s3://private --issuer-url https://idp.example.com`
+
+function addPublishCommand(issuer: Command): void {
+  withKeySources(issuer.command('publish'))
+    .description("publish an issuer's documents, and read them back from outside as STS does")
+    .requiredOption('--to <place>', 's3://BUCKET[/PREFIX], or a folder that a web server serves')
+    .option(
+      '--issuer-url <url>',
+      'the issuer, where it is not S3 itself: the URL of a CDN or server',
+    )
+    .option('--region <region>', "the bucket's; AWS_REGION or the profile's if not given")
+    .option('--create-bucket', 'make the bucket where it is missing, see that it is open', false)
+    .option('--acl', 'open the documents by ACLs in place of a bucket policy', false)
+    .option(
+      '--bucket-only',
+      'make the bucket ready and tell the issuer; the keys come later',
+      false,
+    )
+    .option('--keep-published', 'keys that are published already stay', false)
+    .option(
+      '--drop-key <kid>',
+      'a published key that is in use no more may go (repeatable)',
+      collect,
+      [],
+    )
+    .addOption(legacyOption())
+    .option('--max-age <duration>', 'how long others may keep the documents', '300s')
+    .option('--no-check', 'do not read them back')
+    .option(
+      '--wait <duration>',
+      'until they are seen from outside; 60s if not given, and --max-age more behind --issuer-url',
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'how the result is printed; env is for eval')
+        .choices([...OUTPUT_FORMATS, 'env'])
+        .default('table'),
+    )
+    .addHelpText('after', PUBLISH_EXAMPLES)
+    .action(async (files: string[], flags: PublishFlags) => {
+      const { runPublish } = await import('../issuer-publish.ts')
+      process.exitCode = await runPublish(files, flags)
+    })
+}
+
+function addCheckCommand(issuer: Command): void {
+  withKeySources(issuer.command('check'))
+    .description('tell what is wrong with an issuer as STS sees it from outside')
+    .requiredOption('--issuer <url>', "of the tokens' iss")
+    .option('--jwks <file>', 'keys that must be there, as a file that is an argument', collect, [])
+    .option('--wait <duration>', 'how long to look again for what may still come', '0s')
+    .addOption(failOnOption())
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  podrole issuer check --issuer https://s3.eu-central-1.amazonaws.com/my-issuer sa.pub',
+    )
+    .action(async (files: string[], flags: CheckFlags) => {
+      const { checkIssuer } = await import('../issuer-check.ts')
+      process.exitCode = await checkIssuer(files, flags)
+    })
+}
+
+function addServeCommand(issuer: Command): void {
+  issuer
+    .command('serve')
+    .description("serve an issuer's documents over HTTPS")
+    .requiredOption('--issuer <url>', "of the tokens' iss; its path is where they are served")
+    .requiredOption('--keys <file>', 'public keys in PEM, a JWKS, or a folder of such files')
+    .requiredOption('--cert <file>', 'serving certificate with its chain, leaf first')
+    .requiredOption('--key <file>', 'its key')
+    .option('--hostname <address>', 'where it listens', '0.0.0.0')
+    .option('--port <port>', 'where it listens; 0 takes a free one', readPort, 8443)
+    .option('--max-age <duration>', 'how long others may keep the documents', '300s')
+    .option('--ready-file <file>', 'written (JSON: url, port) when it answers')
+    .addOption(logLevelOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  podrole issuer serve --issuer https://idp.example.com/c1 --keys /keys --cert tls.crt --key tls.key',
+    )
+    .action(async (flags: ServeFlags) => {
+      const { runIssuer } = await import('../issuer-serve.ts')
+      process.exitCode = await runIssuer(flags)
     })
 }

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { LogLevel } from '../../lib/log.ts'
-import { collect, logLevelOption, networkOption } from '../options.ts'
+import { collect, logLevelOption, networkOption, readPort } from '../options.ts'
 import { addSnapshotCommand, READY_FILE_HELP } from './sandbox-snapshot.ts'
 
 /** The options of `podrole sandbox`, as typed. */
@@ -154,14 +154,6 @@ export interface ExecFlags {
   readonly container?: string
   readonly kubeconfig?: string
   readonly context?: string
-}
-
-function readPort(text: string): number {
-  const port = Number(text)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new InvalidArgumentError(`wanted a port from 0 to 65535.`)
-  }
-  return port
 }
 
 function readCount(text: string): number {

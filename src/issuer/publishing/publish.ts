@@ -6,16 +6,29 @@ import type { DocumentPath, DocumentStore } from './store.ts'
 /** How often it starts again when somebody else publishes at the same time. */
 const MAX_ATTEMPTS = 8
 
+export interface Preparing {
+  /**
+   * Is awaited when it is decided what is published, before anything is written: makes the place
+   * ready. `isFirst` says that nothing is published there yet.
+   */
+  readonly prepare?: (isFirst: boolean) => Promise<void>
+}
+
 /**
  * Publishes: two reads, then the writes of the plan, none where nothing changed. Somebody else who
  * publishes meanwhile is noticed, and what they published is read and kept or refused as ever.
  * It may be killed at any point: the next one goes on from what is there.
  * @throws PodroleError what `planPublish` and the store throw; `DocumentChanged` after eight attempts
  */
-export async function publish(store: DocumentStore, wanted: Publication): Promise<PublishPlan> {
+export async function publish(
+  store: DocumentStore,
+  wanted: Publication,
+  { prepare }: Preparing = {},
+): Promise<PublishPlan> {
   for (let attempt = 1; ; attempt += 1) {
     const published = await readPublished(store)
     const plan = planPublish(wanted, published)
+    if (attempt === 1) await prepare?.(Object.values(published).every((one) => one === undefined))
     try {
       await write(store, plan, published)
       return plan

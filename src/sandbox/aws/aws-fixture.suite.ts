@@ -13,7 +13,8 @@ import { ManualClock } from '../../lib/clock.ts'
 import { createLog } from '../../lib/log.ts'
 import { Secret } from '../../lib/secret.ts'
 import { serveHttp, serveTls } from '../../lib/serve.ts'
-import { createIssuerNames, type IssuerNameTable } from '../issuer-names.ts'
+import { createIssuerNames, type IssuerNameTable } from '../../issuer/outside/issuer-names.ts'
+import { addBuiltInNames } from '../issuer-names.ts'
 import { State } from '../state.ts'
 import { type Aws, AWS_MAX_BODY_BYTES, createAws } from './aws.ts'
 import { recordWire } from './wire-record.suite.ts'
@@ -115,7 +116,7 @@ export async function startAwsFixture(): Promise<AwsFixture> {
     handler: aws.secureHandler,
     certificate: await authority.issue({ names: hosts }),
   })
-  names.setBuiltIn({ address: '127.0.0.1', port: tls.port, ca: authority.cert })
+  addBuiltInNames(names, { port: tls.port, ca: authority.cert })
   const eksKey = await generateSigningKey()
   const key = await generateSigningKey()
   aws.addCluster(

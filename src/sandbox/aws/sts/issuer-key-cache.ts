@@ -1,6 +1,6 @@
 import type { Clock } from '../../../lib/clock.ts'
 import type { KeySet } from '../../../token/jwks.ts'
-import type { IssuerNames } from '../../issuer-names.ts'
+import type { IssuerNames } from '../../../issuer/outside/issuer-names.ts'
 import { fetchIssuerKeys } from './issuer-keys.ts'
 
 const MAX_ISSUERS = 1000

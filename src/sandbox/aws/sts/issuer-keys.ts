@@ -1,6 +1,7 @@
 import { createKeySet, type KeySet, parseJwks } from '../../../token/jwks.ts'
 import { PodroleError } from '../../../lib/errors.ts'
-import { fetchIssuerDocument, type IssuerNames } from '../../issuer-names.ts'
+import type { IssuerNames } from '../../../issuer/outside/issuer-names.ts'
+import { fetchIssuerDocument } from '../../issuer-names.ts'
 import { isRecord } from '../wire/xml.ts'
 
 const TIMEOUT_MS = 5000

@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
-import { faultFields, type Log } from '../lib/log.ts'
-import type { ServingCertificate } from '../lib/serve.ts'
+import { codeOf, messageOf, PodroleError } from './errors.ts'
+import { follow } from './following.ts'
+import type { Log } from './log.ts'
+import type { ServingCertificate } from './serve.ts'
 
 export interface CertificateFiles {
   /** Paths of PEM files. */
@@ -43,47 +43,18 @@ export async function readCertificateFiles(files: CertificateFiles): Promise<Ser
   )
 }
 
-/**
- * Follows the files by reading them (a Secret's mount changes by a rename that brings no event
- * for its files). A pair that is half written is tried again.
- */
+/** Follows the files. A pair that is half written is tried again. */
 export function followCertificateFiles(options: FollowCertificateOptions): {
   stop(): Promise<void>
 } {
-  const stopped = new AbortController()
-  let { current } = options
-  let lastFault = ''
-  const look = async (): Promise<void> => {
-    try {
-      const next = await readCertificateFiles(options.files)
-      lastFault = ''
-      if (next.cert === current.cert && next.key === current.key) return
-      options.onChange(next)
-      current = next
-      const { validTo } = new X509Certificate(next.cert)
-      options.log.info('serving certificate replaced', { notAfter: validTo })
-    } catch (error) {
-      const fields = faultFields(error)
-      const fault = JSON.stringify(fields)
-      if (fault !== lastFault) options.log.warn('serving certificate not replaced', fields)
-      lastFault = fault
-    }
-  }
-  const run = async (): Promise<void> => {
-    while (!stopped.signal.aborted) {
-      await sleep(options.pollMs ?? 10_000, undefined, { signal: stopped.signal }).catch(
-        () => undefined,
-      )
-      if (!stopped.signal.aborted) await look()
-    }
-  }
-  const running = run()
-  return {
-    stop: async () => {
-      stopped.abort()
-      await running
-    },
-  }
+  const { files, ...following } = options
+  return follow({
+    ...following,
+    what: 'serving certificate',
+    read: () => readCertificateFiles(files),
+    isSame: (a, b) => a.cert === b.cert && a.key === b.key,
+    fieldsOf: ({ cert }) => ({ notAfter: new X509Certificate(cert).validTo }),
+  })
 }
 
 async function readPem(path: string): Promise<string> {
