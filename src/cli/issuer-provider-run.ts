@@ -2,7 +2,7 @@
 import { openAccount } from '../aws/account.ts'
 import { parseTags } from '../iam/tags.ts'
 import { STS_AUDIENCE } from '../iam/trust-document.ts'
-import { readOutsideView } from '../issuer/outside-view.ts'
+import { readOutsideNames } from '../issuer/outside-names.ts'
 import {
   deleteProvider,
   ensureProvider,
@@ -29,7 +29,7 @@ type Outcome<T> = { readonly account: string } & (
 )
 
 export async function createProviders(flags: ProviderCreateFlags): Promise<number> {
-  const view = readOutsideView(process.env)
+  const names = readOutsideNames(process.env)
   const given = {
     issuer: flags.issuer,
     clientIds: [...new Set(flags.clientId ?? [STS_AUDIENCE])],
@@ -39,7 +39,7 @@ export async function createProviders(flags: ProviderCreateFlags): Promise<numbe
   checkDesiredProvider(given)
   const advice =
     flags.thumbprint === undefined
-      ? await adviseThumbprints(view, flags.issuer)
+      ? await adviseThumbprints(names, flags.issuer)
       : { thumbprints: given.thumbprints, reason: 'thumbprints as given' }
   const desired = { ...given, thumbprints: advice.thumbprints }
   process.stderr.write(`podrole: ${advice.reason}\n`)
@@ -66,11 +66,11 @@ export async function createProviders(flags: ProviderCreateFlags): Promise<numbe
 const readThumbprint = (text: string): string => text.replaceAll(':', '').toLowerCase()
 
 export async function showProviders(flags: ProviderStatusFlags): Promise<number> {
-  const view = readOutsideView(process.env)
+  const names = readOutsideNames(process.env)
   const { issuer } = flags
   if (issuer !== undefined) checkProviderIssuer(issuer)
   const outcomes = await inAccounts(flags, (port) =>
-    providerStatus(port, { view, ...(issuer !== undefined && { issuer }) }),
+    providerStatus(port, { names, ...(issuer !== undefined && { issuer }) }),
   )
   printData(flags.output, outcomes, {
     columns: ['account', 'issuer', 'client ids', 'trusted by', 'left over'],
