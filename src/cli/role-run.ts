@@ -1,8 +1,10 @@
 /** `podrole role create`. */
 import { readFileSync } from 'node:fs'
 import { openAccount } from '../aws/account.ts'
+import type { QuotaReading } from '../aws/iam-quotas.ts'
 import { roleArn } from '../iam/arn.ts'
 import { isServiceAccountPattern, type ServiceAccountName } from '../iam/service-account-name.ts'
+import type { TrustRoom } from '../iam/trust-size.ts'
 import { loadKubeAccess } from '../kube/kubeconfig.ts'
 import { createKubeClient } from '../kube/transport.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -50,8 +52,11 @@ export async function createRole(flags: RoleCreateFlags): Promise<void> {
   const annotated = (await finish?.(made.arn)) ?? []
   const nothing = made.done.length === 0 && annotated.length === 0
   if (nothing) tell(`role ${request.name} is there as asked for: nothing was done`)
-  else if (!flags.annotate) tell(nextStep(resolved, made.arn))
-  const { arn, done, plan, priorFile } = made
+  else {
+    tell(`trust policy: ${describeRoom(made)}`)
+    if (!flags.annotate) tell(nextStep(resolved, made.arn))
+  }
+  const { arn, done, plan, priorFile, quota, room } = made
   if (flags.output === 'table') process.stdout.write(`${arn}\n`)
   else {
     const value = {
@@ -59,6 +64,8 @@ export async function createRole(flags: RoleCreateFlags): Promise<void> {
       done: [...done, ...annotated],
       remarks: plan.remarks,
       trustPolicy: plan.trustPolicy,
+      room,
+      quota,
       ...(priorFile !== undefined && { priorFile }),
     }
     printData(flags.output, value, { columns: [], rows: [] })
@@ -66,6 +73,13 @@ export async function createRole(flags: RoleCreateFlags): Promise<void> {
 }
 
 const tell = (line: string): void => void process.stderr.write(`podrole: ${line}\n`)
+
+/** What a trust policy takes of its quota, in words. */
+export const describeRoom = (size: {
+  readonly room: TrustRoom
+  readonly quota: QuotaReading
+}): string =>
+  `${size.room.characters} of ${size.quota.text} characters; ${size.room.moreServiceAccounts} more service account(s) of this length fit`
 
 /** As `openAccount` takes it. */
 export const accessOf = (flags: {

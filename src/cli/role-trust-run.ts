@@ -1,7 +1,7 @@
 /** `podrole role trust show|add|remove`. */
 import { openAccount, type AwsAccount } from '../aws/account.ts'
 import type { QuotaReading } from '../aws/iam-quotas.ts'
-import { parseArn, tryParseArn } from '../iam/arn.ts'
+import { tryParseArn } from '../iam/arn.ts'
 import { parseJsonDocument } from '../iam/json-document.ts'
 import { formatJsonDocument } from '../iam/json-text.ts'
 import { findTrustFaults, type TrustFinding } from '../iam/trust-findings.ts'
@@ -15,7 +15,7 @@ import { grantOf, readServiceAccounts, readTarget } from '../manage/roles/trust-
 import type { TrustChangeFlags, TrustShowFlags } from './commands/role.ts'
 import { formatTable, printData } from './output.ts'
 import { resolveTarget } from './parts/trust-target.ts'
-import { accessOf, readText } from './role-run.ts'
+import { accessOf, describeRoom, readText } from './role-run.ts'
 
 interface ShownTrust {
   /** Undefined for a file. */
@@ -77,11 +77,11 @@ const pretty = (policy: string): string => formatJsonDocument(parseJsonDocument(
 
 /** @throws PodroleError `WrongAccount`: the ARN of a role elsewhere */
 function roleName(role: string, account: Pick<AwsAccount, 'accountId' | 'partition'>): string {
-  if (tryParseArn(role) === undefined) return role
-  const { accountId, partition, resource } = parseArn(role)
-  const [, name] = /^role\/(?:.*\/)?([^/]+)$/.exec(resource) ?? []
-  if (name !== undefined && accountId === account.accountId && partition === account.partition)
-    return name
+  const arn = tryParseArn(role)
+  if (arn === undefined) return role
+  const [, name] = /^role\/(?:.*\/)?([^/]+)$/.exec(arn.resource) ?? []
+  const isHere = arn.accountId === account.accountId && arn.partition === account.partition
+  if (name !== undefined && isHere) return name
   throw new PodroleError(
     'WrongAccount',
     `${role} is no role of account ${account.accountId} in partition ${account.partition}, whose credentials these are`,
@@ -111,10 +111,10 @@ export async function changeRoleTrust(
 }
 
 function describeChange(changed: TrustChange, isDryRun: boolean): string {
-  const { after, before, priorFile, quota, remarks, role, room } = changed
+  const { after, before, priorFile, remarks, role } = changed
   const lines = remarks.map(({ text }) => `${text}\n`)
   if (after === before) return [...lines, `role ${role}: nothing to do\n`].join('')
-  const size = `${room.characters} of ${quota.text} characters; ${room.moreServiceAccounts} more service account(s) of this length fit\n`
+  const size = `${describeRoom(changed)}\n`
   const done =
     priorFile === undefined
       ? `role ${role}: ${isDryRun ? 'nothing was written (--dry-run)' : 'nothing was written'}\n`

@@ -1,4 +1,6 @@
+import type { QuotaReading } from '../../aws/iam-quotas.ts'
 import { EMPTY_TRUST } from '../../iam/trust-edit.ts'
+import type { TrustRoom } from '../../iam/trust-size.ts'
 import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
 import { askUntil, IAM_PATIENCE, type Patience, retryWhile } from '../../lib/waiting.ts'
 import type { KeepPriorTrust } from './prior-trust.ts'
@@ -17,6 +19,9 @@ export interface EnsuredRole {
   /** What was done, one sentence each; none where everything was there. */
   readonly done: readonly string[]
   readonly plan: RolePlan
+  /** What the trust policy takes of its quota when all is done. */
+  readonly room: TrustRoom
+  readonly quota: QuotaReading
   /** Where the trust policy as it was is kept, where one was changed. */
   readonly priorFile?: string
 }
@@ -45,15 +50,16 @@ export async function ensureRole(
     requireProvider(port, desired.grant, options.patience),
   ])
   const plan = planRole(desired, found, options)
-  checkTrustSize({
+  const room = checkTrustSize({
     role: name,
     before: found?.trustPolicy ?? EMPTY_TRUST,
     after: plan.trustPolicy,
     grant: desired.grant,
     quota,
   })
+  const size = { room, quota }
   try {
-    return await actOn(port, { plan, found }, options)
+    return { ...(await actOn(port, { plan, found }, options)), ...size }
   } catch (error) {
     if (found !== undefined || codeOf(error) !== 'EntityAlreadyExists') throw error
     // Somebody else made it just now, or IAM showed an older state.
@@ -63,7 +69,8 @@ export async function ensureRole(
       options.patience ?? IAM_PATIENCE,
     )
     if (there === undefined) throw error
-    return actOn(port, { plan: planRole(desired, there, options), found: there }, options)
+    const again = { plan: planRole(desired, there, options), found: there }
+    return { ...(await actOn(port, again, options)), ...size }
   }
 }
 
@@ -71,7 +78,7 @@ async function actOn(
   port: RolePort,
   what: { readonly plan: RolePlan; readonly found: ObservedRole | undefined },
   options: RoleOptions,
-): Promise<EnsuredRole> {
+): Promise<Omit<EnsuredRole, 'room' | 'quota'>> {
   const { found, plan } = what
   const done: string[] = []
   let arn = found?.arn ?? ''

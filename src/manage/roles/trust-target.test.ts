@@ -60,6 +60,13 @@ describe('readTarget', () => {
   })
 })
 
+test('an issuer or a cluster that is none is refused before any call', () => {
+  const issuer = thrownBy(() => readTarget(wishes({ issuer: 'https://a.example:8443' })))
+  expect(codeOf(issuer)).toBe('InvalidIssuerUrl')
+  const fleet = { fleet: true, issuer: URL, clusters: ['prod-*', 'a:b'] }
+  expect(codeOf(thrownBy(() => readTarget(wishes(fleet))))).toBe('InvalidClusterName')
+})
+
 describe('readServiceAccounts', () => {
   test('names, and patterns where they are asked for', () => {
     expect(readServiceAccounts(['a/b', 'c/d'], 'equals')).toEqual([

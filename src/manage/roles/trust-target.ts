@@ -1,10 +1,11 @@
+import { issuerHostPath } from '../../iam/arn.ts'
 import {
   formatServiceAccountName,
   isServiceAccountPattern,
   parseServiceAccountPattern,
   type ServiceAccountName,
 } from '../../iam/service-account-name.ts'
-import type { TrustGrant } from '../../iam/trust-grant.ts'
+import { checkClusterPattern, type TrustGrant } from '../../iam/trust-grant.ts'
 import { PodroleError } from '../../lib/errors.ts'
 
 /** By which way service accounts are to get a role, as typed. */
@@ -37,10 +38,12 @@ export type TrustTarget =
 
 /**
  * Reads which way is asked for; one and only one.
- * @throws PodroleError `InvalidTarget`
+ * @throws PodroleError `InvalidTarget`, `InvalidIssuerUrl`, `InvalidClusterName`
  */
 export function readTarget(wishes: TargetWishes): TargetRequest {
   const { broker, cluster, clusters, fleet, issuer, method } = wishes
+  if (issuer !== undefined) issuerHostPath(issuer)
+  clusters.forEach(checkClusterPattern)
   if (method !== undefined && cluster === undefined) {
     throw wrongTarget('--method goes with --cluster alone')
   }
