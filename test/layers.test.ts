@@ -15,6 +15,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   webhook: ['lib', 'iam', 'kube', 'associations'],
   agent: ['lib', 'token', 'aws', 'kube'],
   broker: ['lib', 'iam', 'token', 'kube', 'aws', 'associations', 'issuer'],
+  manage: ['lib', 'iam', 'kube', 'aws', 'associations', 'issuer'],
   sandbox: ['lib', 'iam', 'token', 'kube', 'aws', 'associations', 'issuer', 'broker'],
   cli: ['*'],
 }

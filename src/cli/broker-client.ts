@@ -26,7 +26,7 @@ export async function createKey(
 ): Promise<void> {
   const scope =
     flags.cluster === undefined ? { kind: 'admin' } : { kind: 'agent', clusterName: flags.cluster }
-  const made = await callEks(await endpointOf(flags), 'POST', '/podrole/v1/keys', {
+  const made = await callEks(await brokerEndpoint(flags), 'POST', '/podrole/v1/keys', {
     scope,
     ...(flags.description !== undefined && { description: flags.description }),
   })
@@ -37,7 +37,7 @@ export async function createKey(
 }
 
 export async function listKeys(flags: BrokerAccessFlags): Promise<void> {
-  const answer = await callEks(await endpointOf(flags), 'GET', '/podrole/v1/keys')
+  const answer = await callEks(await brokerEndpoint(flags), 'GET', '/podrole/v1/keys')
   const keys = answer['keys'] as KeyRow[]
   printData(flags.output, keys, {
     columns: ['access key id', 'scope', 'description', 'created'],
@@ -51,13 +51,13 @@ export async function listKeys(flags: BrokerAccessFlags): Promise<void> {
 }
 
 export async function revokeKey(id: string, flags: BrokerAccessFlags): Promise<void> {
-  await callEks(await endpointOf(flags), 'DELETE', `/podrole/v1/keys/${encodeURIComponent(id)}`)
+  await callEks(await brokerEndpoint(flags), 'DELETE', `/podrole/v1/keys/${encodeURIComponent(id)}`)
   process.stdout.write(`broker key ${id} revoked\n`)
 }
 
 export async function registerCluster(name: string, flags: RegisterFlags): Promise<void> {
   const text = flags.jwks === '-' ? await Bun.stdin.text() : readFileSync(flags.jwks, 'utf8')
-  const cluster = await callEks(await endpointOf(flags), 'PUT', pathOf(name), {
+  const cluster = await callEks(await brokerEndpoint(flags), 'PUT', pathOf(name), {
     issuer: flags.issuer,
     jwks: parseKeys(text, flags.jwks),
     ...(flags.audience !== undefined && { audiences: flags.audience }),
@@ -67,18 +67,18 @@ export async function registerCluster(name: string, flags: RegisterFlags): Promi
 }
 
 export async function listClusters(flags: BrokerAccessFlags): Promise<void> {
-  const answer = await callEks(await endpointOf(flags), 'GET', '/podrole/v1/clusters')
+  const answer = await callEks(await brokerEndpoint(flags), 'GET', '/podrole/v1/clusters')
   const clusters = answer['clusters'] as ClusterRow[]
   printClusters(flags, clusters, clusters)
 }
 
 export async function getCluster(name: string, flags: BrokerAccessFlags): Promise<void> {
-  const cluster = await callEks(await endpointOf(flags), 'GET', pathOf(name))
+  const cluster = await callEks(await brokerEndpoint(flags), 'GET', pathOf(name))
   printClusters(flags, cluster, [cluster as unknown as ClusterRow])
 }
 
 export async function removeCluster(name: string, flags: BrokerAccessFlags): Promise<void> {
-  await callEks(await endpointOf(flags), 'DELETE', pathOf(name))
+  await callEks(await brokerEndpoint(flags), 'DELETE', pathOf(name))
   process.stdout.write(`cluster ${name} removed\n`)
 }
 
@@ -98,7 +98,10 @@ function printClusters(
   })
 }
 
-async function endpointOf(flags: BrokerAccessFlags): Promise<EksEndpoint> {
+/** Where a broker is, with the key that is to be used there. */
+export async function brokerEndpoint(
+  flags: Omit<BrokerAccessFlags, 'output'>,
+): Promise<EksEndpoint> {
   return {
     url: flags.broker.replace(/\/$/, ''),
     region: flags.region,

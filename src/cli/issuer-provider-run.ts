@@ -2,7 +2,7 @@
 import { openAccount } from '../aws/account.ts'
 import { parseTags } from '../iam/tags.ts'
 import { STS_AUDIENCE } from '../iam/trust-document.ts'
-import { readOutsideView } from '../issuer/outside-view.ts'
+import { readOutsideNames } from '../issuer/outside-names.ts'
 import {
   deleteProvider,
   ensureProvider,
@@ -29,7 +29,7 @@ type Outcome<T> = { readonly account: string } & (
 )
 
 export async function createProviders(flags: ProviderCreateFlags): Promise<number> {
-  const view = readOutsideView(process.env)
+  const names = readOutsideNames(process.env)
   const given = {
     issuer: flags.issuer,
     clientIds: [...new Set(flags.clientId ?? [STS_AUDIENCE])],
@@ -39,7 +39,7 @@ export async function createProviders(flags: ProviderCreateFlags): Promise<numbe
   checkDesiredProvider(given)
   const advice =
     flags.thumbprint === undefined
-      ? await adviseThumbprints(view, flags.issuer)
+      ? await adviseThumbprints(names, flags.issuer)
       : { thumbprints: given.thumbprints, reason: 'thumbprints as given' }
   const desired = { ...given, thumbprints: advice.thumbprints }
   process.stderr.write(`podrole: ${advice.reason}\n`)
@@ -51,7 +51,7 @@ export async function createProviders(flags: ProviderCreateFlags): Promise<numbe
     columns: ['account', 'provider', 'done'],
     rows: outcomes.map((outcome) =>
       'fault' in outcome
-        ? [outcome.account, 'FAILED', outcome.fault]
+        ? failedRow(outcome)
         : [
             outcome.account,
             outcome.result.arn,
@@ -66,17 +66,17 @@ export async function createProviders(flags: ProviderCreateFlags): Promise<numbe
 const readThumbprint = (text: string): string => text.replaceAll(':', '').toLowerCase()
 
 export async function showProviders(flags: ProviderStatusFlags): Promise<number> {
-  const view = readOutsideView(process.env)
+  const names = readOutsideNames(process.env)
   const { issuer } = flags
   if (issuer !== undefined) checkProviderIssuer(issuer)
   const outcomes = await inAccounts(flags, (port) =>
-    providerStatus(port, { view, ...(issuer !== undefined && { issuer }) }),
+    providerStatus(port, { names, ...(issuer !== undefined && { issuer }) }),
   )
   printData(flags.output, outcomes, {
     columns: ['account', 'issuer', 'client ids', 'trusted by', 'left over'],
     rows: outcomes.flatMap((outcome) =>
       'fault' in outcome
-        ? [[outcome.account, 'FAILED', outcome.fault]]
+        ? [failedRow(outcome)]
         : outcome.result.providers.map((provider) => [
             outcome.account,
             provider.issuer,
@@ -87,7 +87,12 @@ export async function showProviders(flags: ProviderStatusFlags): Promise<number>
     ),
   })
   for (const outcome of outcomes) {
-    if ('result' in outcome) printRoom(outcome.account, outcome.result.room.text)
+    if ('fault' in outcome) continue
+    const { providers, room } = outcome.result
+    if (issuer !== undefined && providers.length === 0) {
+      process.stderr.write(`podrole: account ${outcome.account} has no provider for ${issuer}\n`)
+    }
+    printRoom(outcome.account, room.text)
   }
   return exitCodeOf(outcomes)
 }
@@ -103,7 +108,7 @@ export async function deleteProviders(flags: ProviderDeleteFlags): Promise<numbe
   printData(flags.output, outcomes, {
     columns: ['account', 'provider', 'done'],
     rows: outcomes.map((outcome) => {
-      if ('fault' in outcome) return [outcome.account, 'FAILED', outcome.fault]
+      if ('fault' in outcome) return failedRow(outcome)
       const { arn, existed, trustedBy } = outcome.result
       const lost = trustedBy.length === 0 ? '' : `; these roles trusted it: ${trustedBy.join(', ')}`
       return [outcome.account, arn, existed ? `deleted${lost}` : 'nothing: there was none']
@@ -138,6 +143,16 @@ async function inAccounts<T>(
   }
   return outcomes
 }
+
+const failedRow = (outcome: {
+  readonly account: string
+  readonly fault: string
+  readonly hint?: string
+}): readonly string[] => [
+  outcome.account,
+  'FAILED',
+  outcome.hint === undefined ? outcome.fault : `${outcome.fault} (${outcome.hint})`,
+]
 
 const exitCodeOf = (outcomes: readonly Outcome<unknown>[]): number =>
   outcomes.some((outcome) => 'fault' in outcome) ? 1 : 0

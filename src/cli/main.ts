@@ -5,6 +5,7 @@ import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
+import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addVersionCommand } from './commands/version.ts'
 import { addWebhookCommand } from './commands/webhook.ts'
@@ -20,6 +21,7 @@ export function buildProgram(): Command {
   addDemoCommand(program)
   addSandboxCommand(program)
   addIssuerCommand(program)
+  addRoleCommand(program)
   addWebhookCommand(program)
   addAgentCommand(program)
   addBrokerCommand(program)

@@ -19,13 +19,28 @@ const MAX_SUBDOMAIN = 253
  * @throws PodroleError `InvalidServiceAccountName`.
  */
 export function parseServiceAccountName(text: string): ServiceAccountName {
+  const serviceAccount = splitServiceAccount(text)
+  checkServiceAccountName(serviceAccount)
+  return serviceAccount
+}
+
+/**
+ * Reads `NAMESPACE/NAME`, both of which may hold `*`; see `checkServiceAccountPattern`.
+ * @throws PodroleError `InvalidServiceAccountName`.
+ */
+export function parseServiceAccountPattern(text: string): ServiceAccountName {
+  const serviceAccount = splitServiceAccount(text)
+  if (isServiceAccountPattern(serviceAccount)) checkServiceAccountPattern(serviceAccount)
+  else checkServiceAccountName(serviceAccount)
+  return serviceAccount
+}
+
+function splitServiceAccount(text: string): ServiceAccountName {
   const [namespace, name, ...rest] = text.split('/', 3)
   if (namespace === undefined || name === undefined || rest.length > 0) {
     throw invalid(text, 'it must be written NAMESPACE/NAME')
   }
-  const serviceAccount = { namespace, name }
-  checkServiceAccountName(serviceAccount)
-  return serviceAccount
+  return { namespace, name }
 }
 
 /** `NAMESPACE/NAME`. */

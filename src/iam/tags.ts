@@ -9,6 +9,10 @@ export const OWNER_TAG: Tags = { 'podrole.dev/managed-by': 'podrole' }
 const MAX_TAGS = 50
 const TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 
+/** Whether the tags say that podrole made the resource. */
+export const isOwned = (tags: Tags): boolean =>
+  Object.entries(OWNER_TAG).every(([key, value]) => tags[key] === value)
+
 /**
  * Reads tags written `KEY=VALUE` by IAM's rules; the key ends at the first `=`.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html

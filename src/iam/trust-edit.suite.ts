@@ -85,7 +85,7 @@ export const FOREIGN: readonly unknown[] = [
     },
   },
   {
-    Sid: 'PodroleIrsa1',
+    Sid: 'PodroleIrsa0123abcd',
     Effect: 'Allow',
     Principal: { Federated: PROVIDER_A },
     Action: 'sts:AssumeRoleWithWebIdentity',

@@ -137,6 +137,12 @@ describe('adding', () => {
     expect(edit.subjects).toEqual(['barred/app'])
   })
 
+  test('a subject that is longer than STS models is said', () => {
+    const name = `shop/${'n'.repeat(240)}`
+    expect(codesOf(addTrust(EMPTY_TRUST, irsa(ISSUER_A, name)))).toEqual(['long-subject'])
+    expect(codesOf(addTrust(EMPTY_TRUST, podIdentity(name)))).toEqual([])
+  })
+
   test("a user's own conditions and actions in podrole's statement stay", () => {
     const [own] = statementsOf(addTrust(EMPTY_TRUST, irsa(ISSUER_A, 'shop/orders')).after)
     const extra = { StringEqualsIfExists: { 'aws:SourceVpce': 'vpce-1' } }
@@ -179,6 +185,8 @@ describe('adding', () => {
         Condition: { StringEquals: equals, StringLike: { [`${HOST_A}:SUB`]: 'system:*' } },
       },
       { ...own, Sid: 'PodroleIrsa-1' },
+      { ...own, Sid: 'PodroleIrsaOfOurs' },
+      { ...own, Condition: { StringEquals: equals, stringequals: {} } },
     ]
     for (const statement of broken) {
       const { after, subjects } = addTrust(policyOf(statement), irsa(ISSUER_A, 'shop/stock'))

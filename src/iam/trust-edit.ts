@@ -23,6 +23,7 @@ export interface TrustRemark {
     | 'denied-by-statement'
     | 'not-trusted'
     | 'still-trusted'
+    | 'long-subject'
   /** `payments/worker`, or `payments/worker of cluster edge`. */
   readonly subject: string
   /** Names of statements: a Sid, or `#1`. */
@@ -105,6 +106,7 @@ function addStatement(policy: TrustText, granted: GrantedStatement): Step {
     else if (allowedBy.length > 0) remarks.push(trustedByOther(allowedBy, entry))
     else missing.push(entry)
     if (deniedBy.length > 0) remarks.push(denied(deniedBy, entry))
+    if (isLongSubject(granted, entry)) remarks.push(longSubject(entry))
   }
   if (missing.length === 0) return { policy, remarks, subjects: [] }
   const subjects = missing.map(({ label }) => label)
@@ -165,6 +167,19 @@ const lastStatement = ({ statements }: TrustText): PodroleError =>
     `Cannot remove statement ${statements.map(statementName).join(', ')}: it is the last of the trust policy, and IAM takes no trust policy without a statement`,
     { hint: 'Delete the role instead, or trust somebody else first.' },
   )
+
+/** What STS models as the length of a subject; what it does beyond is not documented. */
+const MAX_SUBJECT = 255
+
+const isLongSubject = ({ caller }: GrantedStatement, { value }: GrantedEntry): boolean =>
+  caller.kind === 'web-identity' && value.length > MAX_SUBJECT
+
+const longSubject = ({ label, value }: GrantedEntry): TrustRemark => ({
+  code: 'long-subject',
+  subject: label,
+  statements: [],
+  text: `the subject of ${label} has ${value.length} characters, more than the ${MAX_SUBJECT} that STS models: it may refuse its tokens`,
+})
 
 const alreadyTrusted = (
   { statements }: TrustText,

@@ -152,10 +152,7 @@ function irsaStatement(grant: IrsaGrant): GrantedStatement {
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html */
 function fleetStatement(grant: FleetGrant): GrantedStatement {
   checkNotEmpty(grant.clusters, 'cluster')
-  for (const cluster of grant.clusters) {
-    if (cluster.includes('*')) checkCluster(cluster, CLUSTER_PATTERN)
-    else checkClusterName(cluster)
-  }
+  for (const cluster of grant.clusters) checkClusterPattern(cluster)
   const common = issuerStatement(grant)
   return {
     ...common,
@@ -279,6 +276,11 @@ const CLUSTER_PATTERN = /^[0-9A-Za-z*][0-9A-Za-z_*-]{0,99}$/
 /** @throws PodroleError `InvalidClusterName`, also for a pattern. */
 export function checkClusterName(cluster: string): void {
   checkCluster(cluster, CLUSTER_NAME)
+}
+
+/** @throws PodroleError `InvalidClusterName`, for what is neither a name nor a pattern with `*`. */
+export function checkClusterPattern(cluster: string): void {
+  checkCluster(cluster, cluster.includes('*') ? CLUSTER_PATTERN : CLUSTER_NAME)
 }
 
 function checkCluster(cluster: string, rule: RegExp): void {

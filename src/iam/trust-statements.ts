@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { PodroleError } from '../lib/errors.ts'
-import { parseJsonDocument } from './json-document.ts'
+import { duplicateKeyOf, parseJsonDocument } from './json-document.ts'
 import type { JsonMember, JsonNode } from './json-document.ts'
 import { formatJsonDocument } from './json-text.ts'
 import type { GrantedStatement } from './trust-grant.ts'
@@ -84,10 +84,11 @@ function readOwnStatement(
 ): Omit<OwnStatement, 'at'> | undefined {
   const sid = textOf(memberOf(statement, 'Sid')) ?? ''
   const isSid =
-    sid.startsWith(granted.sidPrefix) && /^[0-9a-z]*$/.test(sid.slice(granted.sidPrefix.length))
+    sid.startsWith(granted.sidPrefix) && SID_TAIL.test(sid.slice(granted.sidPrefix.length))
   if (!isSid || textOf(memberOf(statement, 'Effect')) !== 'Allow') return undefined
   if (!hasPrincipal(statement, granted) || !hasActions(statement, granted)) return undefined
   const condition = memberOf(statement, 'Condition')
+  if (hasTwins(statement) || hasTwins(condition)) return undefined
   if (!hasFixedConditions(condition, granted)) return undefined
   const lists = LIST_OPERATORS.flatMap((operator) =>
     membersOf(memberOf(condition, operator, true), granted.listKey, true).map(({ value }) => ({
@@ -102,6 +103,10 @@ function readOwnStatement(
   if (operator === 'StringEquals' && values.some(isWild)) return undefined
   return { operator, values }
 }
+
+/** Which of two members of one name counts is nobody's to say. */
+const hasTwins = (node: JsonNode | undefined): boolean =>
+  node?.kind === 'object' && duplicateKeyOf(node.members, (key) => key.toLowerCase()) !== undefined
 
 function hasPrincipal(statement: JsonNode, { principal }: GrantedStatement): boolean {
   const found = memberOf(statement, 'Principal')
@@ -192,6 +197,8 @@ export function newSid(statements: readonly JsonNode[], granted: GrantedStatemen
 }
 
 const SID_HASH_DIGITS = 8
+/** What `newSid` writes behind a prefix; a document with one statement has the prefix alone. */
+const SID_TAIL = /^(?:[0-9a-f]{8}(?:n\d+)?)?$/
 
 /** Whether StringLike reads the value as more than itself. */
 export const isWild = (value: string): boolean => /[*?]|\$\{/.test(value)

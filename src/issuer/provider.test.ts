@@ -14,7 +14,7 @@ import {
   trustOf,
 } from '../sandbox/aws/aws-fixture.suite.ts'
 import { nameKey, type RoleRecord } from '../sandbox/aws/records.ts'
-import type { OutsideView } from './outside-view.ts'
+import type { OutsideNames } from './outside-names.ts'
 import {
   deleteProvider,
   ensureProvider,
@@ -28,7 +28,7 @@ import { checkDesiredProvider, type DesiredProvider, planProvider } from './prov
 let fixture: AwsFixture
 let home: ProviderPort
 let away: ProviderPort
-let view: OutsideView
+let names: OutsideNames
 
 const portOf = async (credentials: AwsFixture['admin']): Promise<ProviderPort> => {
   const { clock, endpoint } = fixture
@@ -40,9 +40,8 @@ beforeAll(async () => {
   fixture = await startAwsFixture()
   home = await portOf(fixture.admin)
   away = await portOf(fixture.otherAdmin)
-  view = {
-    placeOf: (host) => fixture.names.resolve(host) ?? { address: '127.0.0.1', port: 1 },
-    ca: fixture.names.resolve('green.issuer.sandbox')?.ca ?? '',
+  names = {
+    resolve: (host) => fixture.names.resolve(host) ?? { address: '127.0.0.1', port: 1 },
   }
 })
 afterAll(() => fixture.stop())
@@ -160,13 +159,13 @@ describe('providerStatus and deleteProvider', () => {
       roles.set(nameKey(ACCOUNT, roleName), { ...one, roleName, arn: `${one.arn}-${at}` })
     }
     await ensureProvider(home, desired({ issuer: 'https://nobody.issuer.sandbox' }))
-    const { providers, room } = await providerStatus(home, { view })
+    const { providers, room } = await providerStatus(home, { names })
     expect(room.used).toBe(2)
     expect(providers.map(({ issuer, orphan, trustedBy }) => [issuer, trustedBy, orphan])).toEqual([
       [ISSUER, ['zz-0', 'zz-1'], []],
       ['https://nobody.issuer.sandbox', [], ['no role trusts it', 'its issuer does not answer']],
     ])
-    const single = await providerStatus(home, { view, issuer: ISSUER })
+    const single = await providerStatus(home, { names, issuer: ISSUER })
     expect(single.providers.map(({ arn }) => arn)).toEqual([ARN])
     const refused = await deleteProvider(home, ISSUER, { isForced: false }).catch(
       (error: unknown) => error,

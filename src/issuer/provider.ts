@@ -4,7 +4,7 @@ import { memberOf, textOf, textsOf } from '../iam/trust-statements.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { mapLimited } from '../lib/map-limited.ts'
 import { askUntil, IAM_PATIENCE, type Patience } from '../lib/waiting.ts'
-import type { OutsideView } from './outside-view.ts'
+import type { OutsideNames } from './outside-names.ts'
 import {
   describeProviderStep,
   type DesiredProvider,
@@ -166,9 +166,9 @@ const MAX_AT_ONCE = 5
  */
 export async function providerStatus(
   port: ProviderPort,
-  options: { readonly view: OutsideView; readonly issuer?: string },
+  options: { readonly names: OutsideNames; readonly issuer?: string },
 ): Promise<{ readonly room: ProviderRoom; readonly providers: readonly ProviderStatus[] }> {
-  const { issuer, view } = options
+  const { issuer, names } = options
   const only = issuer === undefined ? undefined : oidcProviderArn({ ...port, issuer })
   const [arns, quota, trusts] = await Promise.all([
     port.list(),
@@ -179,7 +179,7 @@ export async function providerStatus(
   const providers = await mapLimited(asked, MAX_AT_ONCE, async (arn) => {
     const provider = await port.get(arn)
     if (provider === undefined) return []
-    const fault = await faultOfIssuer(view, provider.issuer, provider.thumbprints)
+    const fault = await faultOfIssuer(names, provider.issuer, provider.thumbprints)
     const trustedBy = trusts.get(arn) ?? []
     const orphan = [
       ...(trustedBy.length === 0 ? ['no role trusts it'] : []),

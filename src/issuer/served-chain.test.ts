@@ -5,7 +5,7 @@ import { codeOf } from '../lib/errors.ts'
 import { jsonResponse } from '../lib/handler.ts'
 import { serveTls, type TlsListening } from '../lib/serve.ts'
 import { discoveryDocument, DISCOVERY_PATH } from './documents.ts'
-import { type OutsideView, readOutsideView } from './outside-view.ts'
+import { type OutsideNames, readOutsideNames } from './outside-names.ts'
 import { readServedChain } from './served-chain.ts'
 import { adviseThumbprints, faultOfIssuer } from './thumbprints.ts'
 
@@ -18,12 +18,12 @@ const ports = new Map<string, number>()
 const sha1 = (pem: string): string =>
   new X509Certificate(pem).fingerprint.replaceAll(':', '').toLowerCase()
 
-const view = (ca?: string): OutsideView => ({
-  placeOf: (host) => {
-    const port = ports.get(host)
-    return { address: '127.0.0.1', port: port ?? 1 }
-  },
-  ...(ca !== undefined && { ca }),
+const names = (ca?: string): OutsideNames => ({
+  resolve: (host) => ({
+    address: '127.0.0.1',
+    port: ports.get(host) ?? 1,
+    ...(ca !== undefined && { ca }),
+  }),
 })
 
 async function serve(
@@ -63,12 +63,12 @@ afterAll(async () => {
 describe('certificates that a host serves', () => {
   test('the last of a chain that nobody knows', async () => {
     await serve('issuer.example.com', (leaf) => `${leaf}\n${authority.cert}`)
-    expect(await readServedChain(view(), 'issuer.example.com')).toEqual({
+    expect(await readServedChain(names(), 'issuer.example.com')).toEqual({
       isPublic: false,
       fault: 'SELF_SIGNED_CERT_IN_CHAIN',
       lastThumbprint: sha1(authority.cert),
     })
-    expect(await readServedChain(view(authority.cert), 'issuer.example.com')).toEqual({
+    expect(await readServedChain(names(authority.cert), 'issuer.example.com')).toEqual({
       isPublic: true,
       lastThumbprint: sha1(authority.cert),
     })
@@ -76,22 +76,22 @@ describe('certificates that a host serves', () => {
 
   test('the leaf where nothing else is sent', async () => {
     const leaf = await serve('leaf.example.com', (one) => one)
-    const chain = await readServedChain(view(), 'leaf.example.com')
+    const chain = await readServedChain(names(), 'leaf.example.com')
     expect(chain).toMatchObject({ isPublic: false, lastThumbprint: sha1(leaf) })
   })
 
   test('nobody there', async () => {
-    const refused = await readServedChain(view(), 'nobody.example.com').catch(codeOf)
+    const refused = await readServedChain(names(), 'nobody.example.com').catch(codeOf)
     expect(refused).toBe('IssuerUnreachable')
   })
 })
 
 describe('thumbprints', () => {
   test('none where a public authority vouches, else the last certificate', async () => {
-    const known = await adviseThumbprints(view(authority.cert), ISSUER)
+    const known = await adviseThumbprints(names(authority.cert), ISSUER)
     expect(known.thumbprints).toEqual([])
     expect(known.reason).toContain('public authority')
-    const unknown = await adviseThumbprints(view(), ISSUER)
+    const unknown = await adviseThumbprints(names(), ISSUER)
     expect(unknown.thumbprints).toEqual([sha1(authority.cert)])
     expect(unknown.reason).toContain('SELF_SIGNED_CERT_IN_CHAIN')
   })
@@ -103,17 +103,17 @@ describe('thumbprints', () => {
       (one) => `${one}\n${authority.cert}`,
       'https://keys.example.com/keys.json',
     )
-    const advice = await adviseThumbprints(view(), 'https://two.example.com/one')
+    const advice = await adviseThumbprints(names(), 'https://two.example.com/one')
     expect(advice.thumbprints).toEqual([sha1(authority.cert), sha1(leaf)])
   })
 
   test('none for a certificate that is wrong in another way, or a host that is away', async () => {
     const { port } = servers[0] ?? {}
     if (port !== undefined) ports.set('wrong.example.com', port)
-    const wrong = await adviseThumbprints(view(authority.cert), 'https://wrong.example.com/one')
+    const wrong = await adviseThumbprints(names(authority.cert), 'https://wrong.example.com/one')
     expect(wrong.thumbprints).toEqual([])
     expect(wrong.reason).toContain('would not help')
-    const away = await adviseThumbprints(view(), 'https://nobody.example.com/one')
+    const away = await adviseThumbprints(names(), 'https://nobody.example.com/one')
     expect(away.thumbprints).toEqual([])
     expect(away.reason).toContain('cannot be reached')
   })
@@ -121,21 +121,21 @@ describe('thumbprints', () => {
 
 describe('whether an issuer answers', () => {
   test('over a public certificate, over a pinned one, and over no other', async () => {
-    expect(await faultOfIssuer(view(authority.cert), ISSUER, [])).toBeUndefined()
-    expect(await faultOfIssuer(view(), ISSUER, [sha1(authority.cert)])).toBeUndefined()
-    expect(await faultOfIssuer(view(), ISSUER, [])).toContain('cannot be read')
-    expect(await faultOfIssuer(view(), ISSUER, ['0'.repeat(40)])).toContain('cannot be read')
+    expect(await faultOfIssuer(names(authority.cert), ISSUER, [])).toBeUndefined()
+    expect(await faultOfIssuer(names(), ISSUER, [sha1(authority.cert)])).toBeUndefined()
+    expect(await faultOfIssuer(names(), ISSUER, [])).toContain('cannot be read')
+    expect(await faultOfIssuer(names(), ISSUER, ['0'.repeat(40)])).toContain('cannot be read')
   })
 
   test('with the document of that issuer alone', async () => {
     const other = 'https://leaf.example.com/one/two'
-    expect(await faultOfIssuer(view(authority.cert), other, [])).toContain('HTTP 404')
+    expect(await faultOfIssuer(names(authority.cert), other, [])).toContain('HTTP 404')
     ports.set('alias.example.com', ports.get('leaf.example.com') ?? 0)
     const { cert, key } = await authority.issue({
       names: ['leaf.example.com', 'alias.example.com'],
     })
     servers[1]?.reload({ cert, key })
-    const alias = await faultOfIssuer(view(authority.cert), 'https://alias.example.com/one', [])
+    const alias = await faultOfIssuer(names(authority.cert), 'https://alias.example.com/one', [])
     expect(alias).toBe('its document names issuer "https://leaf.example.com/one"')
   })
 })
@@ -145,18 +145,18 @@ describe('PODROLE_RESOLVE and PODROLE_CA_FILE', () => {
 
   test('name places, one label at a time', () => {
     const PODROLE_RESOLVE = 'a.example.com=127.0.0.1:1,*.issuer.sandbox=[::1]:2'
-    const view = readOutsideView({ ...sandbox, PODROLE_RESOLVE })
-    expect(view.placeOf('A.example.com')).toEqual({ address: '127.0.0.1', port: 1 })
-    expect(view.placeOf('b.issuer.sandbox')).toEqual({ address: '::1', port: 2 })
-    expect(view.placeOf('c.b.issuer.sandbox')).toBeUndefined()
-    expect(readOutsideView({}).placeOf('a.example.com')).toBeUndefined()
+    const names = readOutsideNames({ ...sandbox, PODROLE_RESOLVE })
+    expect(names.resolve('A.example.com')).toEqual({ address: '127.0.0.1', port: 1 })
+    expect(names.resolve('b.issuer.sandbox')).toEqual({ address: '::1', port: 2 })
+    expect(names.resolve('c.b.issuer.sandbox')).toBeUndefined()
+    expect(readOutsideNames({}).resolve('a.example.com')).toBeUndefined()
   })
 
   test.each([
-    [{ PODROLE_RESOLVE: 'a=127.0.0.1:1' }, 'UnsafeOutsideView'],
+    [{ PODROLE_RESOLVE: 'a=127.0.0.1:1' }, 'ResolveRefused'],
     [
       { PODROLE_CA_FILE: '/x', AWS_ENDPOINT_URL: 'https://localhost.example.com' },
-      'UnsafeOutsideView',
+      'ResolveRefused',
     ],
     [{ ...sandbox, PODROLE_RESOLVE: 'a=b:1' }, 'InvalidIssuerName'],
     [{ ...sandbox, PODROLE_RESOLVE: 'a=127.0.0.1:99999' }, 'InvalidIssuerName'],
@@ -164,7 +164,7 @@ describe('PODROLE_RESOLVE and PODROLE_CA_FILE', () => {
   ])('%o is refused: %s', (environment, code) => {
     let thrown: unknown
     try {
-      readOutsideView(environment)
+      readOutsideNames(environment)
     } catch (error) {
       thrown = error
     }

@@ -1,6 +1,6 @@
 import { connect, rootCertificates, type DetailedPeerCertificate } from 'node:tls'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
-import type { OutsideView } from './outside-view.ts'
+import type { OutsideNames } from './outside-names.ts'
 
 /** The certificates that a host serves. */
 export interface ServedChain {
@@ -8,7 +8,10 @@ export interface ServedChain {
   readonly isPublic: boolean
   /** Why not: OpenSSL's code, such as `SELF_SIGNED_CERT_IN_CHAIN`. */
   readonly fault?: string
-  /** SHA-1 of the last one that is sent, 40 hexadecimal digits, as IAM wants a thumbprint. */
+  /**
+   * SHA-1 of the last one, 40 hexadecimal digits, as IAM wants a thumbprint: the last that is sent,
+   * or the authority's own where that is public.
+   */
   readonly lastThumbprint: string
 }
 
@@ -21,14 +24,14 @@ const TIMEOUT_MS = 5000
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
  * @throws PodroleError `IssuerUnreachable`
  */
-export async function readServedChain(view: OutsideView, host: string): Promise<ServedChain> {
-  const place = view.placeOf(host) ?? { address: host, port: HTTPS }
+export async function readServedChain(names: OutsideNames, host: string): Promise<ServedChain> {
+  const { address, ca, port } = names.resolve(host) ?? { address: host, port: HTTPS }
   const { promise, resolve, reject } = Promise.withResolvers<ServedChain>()
   const socket = connect({
-    host: place.address,
-    port: place.port,
+    host: address,
+    port,
     servername: host,
-    ca: view.ca ?? [...rootCertificates],
+    ca: ca ?? [...rootCertificates],
     rejectUnauthorized: false,
   })
   const timer = setTimeout(() => {

@@ -1,6 +1,7 @@
 import { messageOf } from '../lib/errors.ts'
 import { DISCOVERY_PATH } from './documents.ts'
-import { fetchOutside, type OutsideView } from './outside-view.ts'
+import { fetchOutside } from './outside-fetch.ts'
+import type { OutsideNames } from './outside-names.ts'
 import { readServedChain } from './served-chain.ts'
 
 /** Which thumbprints a provider needs, and why. */
@@ -21,15 +22,15 @@ const UNKNOWN_AUTHORITY =
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
  */
 export async function adviseThumbprints(
-  view: OutsideView,
+  names: OutsideNames,
   issuer: string,
 ): Promise<ThumbprintAdvice> {
   const host = new URL(issuer).hostname
   try {
-    const first = await adviseFor(view, host)
-    const other = await keysHost(view, issuer, first.thumbprints.length === 0)
+    const first = await adviseFor(names, host)
+    const other = await keysHost(names, issuer, first.thumbprints.length === 0)
     if (other === undefined || other === host) return first
-    const second = await adviseFor(view, other)
+    const second = await adviseFor(names, other)
     return {
       thumbprints: [...new Set([...first.thumbprints, ...second.thumbprints])],
       reason: `${first.reason}; ${second.reason}`,
@@ -42,8 +43,8 @@ export async function adviseThumbprints(
   }
 }
 
-async function adviseFor(view: OutsideView, host: string): Promise<ThumbprintAdvice> {
-  const { fault, isPublic, lastThumbprint } = await readServedChain(view, host)
+async function adviseFor(names: OutsideNames, host: string): Promise<ThumbprintAdvice> {
+  const { fault, isPublic, lastThumbprint } = await readServedChain(names, host)
   if (isPublic) {
     return {
       thumbprints: [],
@@ -64,12 +65,12 @@ async function adviseFor(view: OutsideView, host: string): Promise<ThumbprintAdv
 
 /** The host of `jwks_uri`; undefined where the document cannot be read: STS will say so. */
 async function keysHost(
-  view: OutsideView,
+  names: OutsideNames,
   issuer: string,
   isVerified: boolean,
 ): Promise<string | undefined> {
   try {
-    const document = await fetchOutside(view, issuer + DISCOVERY_PATH, { isVerified })
+    const document = await fetchOutside(names, issuer + DISCOVERY_PATH, { isVerified })
     const uri = textMember(document, 'jwks_uri')
     return uri !== undefined && URL.canParse(uri) ? new URL(uri).hostname : undefined
   } catch {
@@ -82,31 +83,31 @@ async function keysHost(
  * public or has one of the thumbprints; undefined where it can, else why not.
  */
 export async function faultOfIssuer(
-  view: OutsideView,
+  names: OutsideNames,
   issuer: string,
   thumbprints: readonly string[],
 ): Promise<string | undefined> {
   const read = async (isVerified: boolean): Promise<string | undefined> => {
-    const document = await fetchOutside(view, issuer + DISCOVERY_PATH, { isVerified })
+    const document = await fetchOutside(names, issuer + DISCOVERY_PATH, { isVerified })
     const named = textMember(document, 'issuer')
     return named === issuer ? undefined : `its document names issuer ${JSON.stringify(named)}`
   }
   try {
     return await read(true)
   } catch (error) {
-    return (await isPinned(view, issuer, thumbprints))
+    return (await isPinned(names, issuer, thumbprints))
       ? read(false).catch(messageOf)
       : messageOf(error)
   }
 }
 
 async function isPinned(
-  view: OutsideView,
+  names: OutsideNames,
   issuer: string,
   thumbprints: readonly string[],
 ): Promise<boolean> {
   try {
-    const { isPublic, lastThumbprint } = await readServedChain(view, new URL(issuer).hostname)
+    const { isPublic, lastThumbprint } = await readServedChain(names, new URL(issuer).hostname)
     return !isPublic && thumbprints.includes(lastThumbprint)
   } catch {
     return false

@@ -28,3 +28,22 @@ export async function askUntil<T>(
     delay = Math.min(patience.maxDelayMs, delay * 2)
   }
 }
+
+/** Does something again, with delays that double, as long as it throws what is `transient`. */
+export async function retryWhile<T>(
+  act: () => Promise<T>,
+  isTransient: (thrown: unknown) => boolean,
+  patience: Patience,
+): Promise<T> {
+  const outcome = await askUntil(
+    () =>
+      act().then(
+        (value) => ({ value }),
+        (thrown: unknown) => ({ thrown }),
+      ),
+    (one) => !('thrown' in one) || !isTransient(one.thrown),
+    patience,
+  )
+  if ('thrown' in outcome) throw outcome.thrown
+  return outcome.value
+}

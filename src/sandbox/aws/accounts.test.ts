@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { systemClock } from '../../lib/clock.ts'
 import { createLog } from '../../lib/log.ts'
-import { createIssuerNames } from '../issuer-names.ts'
+import { createIssuerNames } from '../../issuer/outside/issuer-names.ts'
 import { State } from '../state.ts'
 import { type Aws, createAws } from './aws.ts'
 

@@ -1,0 +1,78 @@
+/** Where a trust policy's issuer or cluster comes from: EKS, a broker, or as it was typed. */
+import type { AwsAccount } from '../../aws/account.ts'
+import { describeEksCluster } from '../../aws/eks-cluster.ts'
+import { PodroleError } from '../../lib/errors.ts'
+import type { TargetRequest, TrustTarget } from '../../manage/roles/trust-target.ts'
+import { brokerEndpoint } from '../broker-client.ts'
+import type { TrustFlags } from '../commands/role.ts'
+import { callEks } from './associations.ts'
+
+/** @throws ServiceFault; PodroleError `NoClusterIssuer`, `NoFleetIssuer`, `NoBrokerKey` */
+export async function resolveTarget(
+  request: TargetRequest,
+  account: AwsAccount,
+  flags: TrustFlags,
+): Promise<TrustTarget> {
+  switch (request.kind) {
+    case 'issuer':
+      return { way: 'irsa', issuer: request.issuer }
+    case 'cluster':
+      return clusterTarget(request, account)
+    case 'fleet':
+      if (request.issuer !== undefined) {
+        return { way: 'fleet', issuer: request.issuer, clusters: request.clusters }
+      }
+      return brokerTarget(request.clusters, account, flags)
+    default:
+      return request satisfies never
+  }
+}
+
+async function clusterTarget(
+  request: Extract<TargetRequest, { kind: 'cluster' }>,
+  account: AwsAccount,
+): Promise<TrustTarget> {
+  // So that trust in a cluster can be taken back when the cluster is gone.
+  if (request.method === 'pod-identity' && request.name.startsWith('arn:')) {
+    return { way: 'pod-identity', clusterArn: request.name }
+  }
+  const { arn, issuer } = await describeEksCluster(account, request.name)
+  if (request.method === 'pod-identity') return { way: 'pod-identity', clusterArn: arn }
+  if (issuer !== undefined) return { way: 'irsa', issuer }
+  throw new PodroleError('NoClusterIssuer', `cluster ${request.name} has no issuer yet`, {
+    hint: 'It has one as soon as it is ACTIVE.',
+  })
+}
+
+/** A broker tells its fleet issuer with each of its clusters. */
+async function brokerTarget(
+  clusters: readonly string[],
+  account: AwsAccount,
+  flags: TrustFlags,
+): Promise<TrustTarget> {
+  const { broker = '', caFile, keyFile } = flags
+  if (keyFile === undefined) {
+    throw new PodroleError('NoBrokerKey', 'the broker is to be asked, and no key for it is given', {
+      hint: 'Name one with --key-file or PODROLE_BROKER_KEY_FILE.',
+    })
+  }
+  const endpoint = await brokerEndpoint({
+    broker,
+    keyFile,
+    region: account.region,
+    ...(caFile !== undefined && { caFile }),
+  })
+  const answer = await callEks(endpoint, 'GET', '/podrole/v1/clusters')
+  const known = answer['clusters'] as { name: string; oidcProviderUrl: string }[]
+  const [first] = known
+  if (first === undefined) {
+    throw new PodroleError('NoFleetIssuer', `broker ${broker} has no cluster yet`, {
+      hint: "Register one ('podrole cluster register'), or name the fleet issuer with --issuer and clusters with --clusters.",
+    })
+  }
+  return {
+    way: 'fleet',
+    issuer: first.oidcProviderUrl,
+    clusters: clusters.length > 0 ? clusters : known.map(({ name }) => name),
+  }
+}
