@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type CertificateAuthority, createCertificateAuthority } from '../src/lib/certificates.ts'
 import type { Handler } from '../src/lib/handler.ts'
 import { createLog } from '../src/lib/log.ts'
-import { serveHttp, serveTls } from '../src/lib/serve.ts'
+import { type Listening, serveHttp, serveTls, type ServingCertificate } from '../src/lib/serve.ts'
 import type { LoadJob, LoadResult } from './load.ts'
 
 /** One line of the report. */
@@ -33,6 +33,15 @@ export interface Cost {
   readonly cpuUs: number
   /** Microseconds from request to answer with one connection; servers alone. */
   readonly p50Us?: number
+}
+
+/** What something asked of what is behind it. */
+export interface Counted {
+  readonly name: string
+  readonly reads: number
+  readonly writes: number
+  /** Milliseconds, once. */
+  readonly ms: number
 }
 
 export interface Bench {
@@ -94,6 +103,8 @@ export async function compareServers(
     readonly requests: readonly PlainRequest[]
     /** Held against the first answer: what is measured must be the work that is meant. */
     readonly expected: string
+    /** The floor is `Bun.serve` by itself, over TLS, which no certificate can be changed of. */
+    readonly floorIsBare?: boolean
   },
 ): Promise<Comparison> {
   const { url, requests } = measure
@@ -110,15 +121,35 @@ export async function compareServers(
   }
   const options = { hostname: '127.0.0.1', port: 0, handler, maxBodyBytes: 9 << 20 }
   const certificate = await bench.authority.issue({ names: ['127.0.0.1'] })
-  const floor = tls ? await serveTls({ ...options, certificate }) : serveHttp(options)
+  const floor = measure.floorIsBare
+    ? serveBare(handler, certificate)
+    : tls
+      ? await serveTls({ ...options, certificate })
+      : serveHttp(options)
   const costs = await takeTurns(
     bench,
     () => loadServer(bench, { ...job, port }),
     () => loadServer(bench, { ...job, port: floor.port }),
   )
   await floor.stop(0)
-  const floorDoes = `fixed bytes, same ${tls ? 'serveTls' : 'serveHttp'}`
+  const same = `same ${tls ? 'serveTls' : 'serveHttp'}`
+  const floorDoes = `fixed bytes, ${measure.floorIsBare ? 'bare Bun.serve over TLS' : same}`
   return { name: measure.name, floorDoes, ...compare(costs) }
+}
+
+function serveBare(
+  handler: Handler,
+  { cert, key }: ServingCertificate,
+): Pick<Listening, 'port' | 'stop'> {
+  const server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    development: false,
+    tls: { cert, key },
+    error: () => new Response(null, { status: 500 }),
+    fetch: (request) => handler(request, { address: '', port: 0 }),
+  })
+  return { port: server.port ?? 0, stop: () => server.stop(true) }
 }
 
 /** Many connections for the rate and the CPU time, one for the time to the answer. */

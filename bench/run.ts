@@ -10,14 +10,18 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measurePolicies, measureTokens } from './functions.ts'
-import { type Bench, type Comparison, type Ratio, startBench } from './measure.ts'
+import { measureIssuer } from './issuer.ts'
+import { type Bench, type Comparison, type Counted, type Ratio, startBench } from './measure.ts'
 import { measureMemory, type Memory } from './memory.ts'
 import { measureAgent, measureBroker, measureSandbox, measureWebhook } from './servers.ts'
 
-const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<(Comparison | Memory)[]>>> = {
+type Result = Comparison | Counted | Memory
+
+const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = {
   webhook: measureWebhook,
   agent: measureAgent,
   broker: measureBroker,
+  issuer: measureIssuer,
   tokens: measureTokens,
   policies: measurePolicies,
   sandbox: measureSandbox,
@@ -41,7 +45,7 @@ if (unknown.length > 0 || !(rounds >= 1 && rounds <= 100) || !(seconds > 0 && se
 }
 
 const bench = await startBench({ rounds, seconds })
-const found: (Comparison | Memory)[] = []
+const found: Result[] = []
 try {
   for (const [name, measure] of Object.entries(MEASURES)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue
@@ -52,10 +56,11 @@ try {
   await bench.stop()
 }
 const comparisons = found.filter((one) => 'ratio' in one)
+const counted = found.filter((one) => 'writes' in one)
 const memory = found.filter((one) => 'idleMb' in one)
 const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, bun: Bun.version }
 if (values.json)
-  console.log(JSON.stringify({ machine, rounds, seconds, comparisons, memory }, null, 2))
+  console.log(JSON.stringify({ machine, rounds, seconds, comparisons, counted, memory }, null, 2))
 else printTables()
 
 function printTables(): void {
@@ -75,6 +80,17 @@ function printTables(): void {
         own.p50Us === undefined
           ? ''
           : `${microseconds(own.p50Us)} to ${microseconds(floor.p50Us ?? Number.NaN)}`,
+      ]),
+    )
+  }
+  if (counted.length > 0) {
+    printTable(
+      ['counted', 'reads', 'writes', 'time'],
+      counted.map(({ name, reads, writes, ms }) => [
+        name,
+        count(reads),
+        count(writes),
+        `${ms.toFixed(0)} ms`,
       ]),
     )
   }

@@ -2,7 +2,7 @@
 import { openAccount } from '../aws/account.ts'
 import { parseTags } from '../iam/tags.ts'
 import { STS_AUDIENCE } from '../iam/trust-document.ts'
-import { readOutsideNames } from '../issuer/outside-names.ts'
+import { readOutsideNames } from '../issuer/outside/issuer-names.ts'
 import {
   deleteProvider,
   ensureProvider,

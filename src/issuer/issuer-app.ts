@@ -15,7 +15,9 @@ const DEFAULT_MAX_AGE_SECONDS = 300
 interface Rendered {
   readonly body: string
   readonly etag: string
-  readonly headers: Readonly<Record<string, string>>
+  /** Of the document, and of the answer that it has not changed; made once, which is cheaper. */
+  readonly headers: Headers
+  readonly unchangedHeaders: Headers
 }
 
 /**
@@ -65,20 +67,23 @@ function onceFor<T, R>(read: () => T, make: (value: T) => R): () => R {
 
 function rendered(body: string, maxAge: number): Rendered {
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
-  const headers = {
+  const unchangedHeaders = new Headers({
     etag,
     'cache-control': `public, max-age=${maxAge}`,
     'x-content-type-options': 'nosniff',
-  }
-  return { body, etag, headers }
+  })
+  const headers = new Headers(unchangedHeaders)
+  headers.set('content-type', 'application/json')
+  return { body, etag, headers, unchangedHeaders }
 }
 
-function documentResponse(request: Request, { body, etag, headers }: Rendered): Response {
+function documentResponse(request: Request, document: Rendered): Response {
+  const { body, etag, headers, unchangedHeaders } = document
   if (matches(request.headers.get('if-none-match'), etag)) {
-    return new Response(null, { status: 304, headers })
+    return new Response(null, { status: 304, headers: unchangedHeaders })
   }
   // The server sends no body for HEAD but keeps its length.
-  return new Response(body, { headers: { ...headers, 'content-type': 'application/json' } })
+  return new Response(body, { headers })
 }
 
 const matches = (header: string | null, etag: string): boolean =>

@@ -74,43 +74,45 @@ export function faultOfIssuerUrl(text: string): IssuerUrlFault | undefined {
       'STS reads an issuer over TLS alone',
     )
   }
-  return faultOfParts(text, { quoted, authority, path }) ?? faultOfSpelling(text, quoted)
+  const wrong = UNWANTED.find(({ isIn }) => isIn(text, authority, path))
+  if (wrong !== undefined) {
+    return fault(wrong.code, `issuer ${quoted} ${wrong.has}: wanted none`, wrong.hint)
+  }
+  return faultOfSpelling(text, quoted)
 }
 
-function faultOfParts(
-  text: string,
-  { quoted, authority, path }: Readonly<Record<'quoted' | 'authority' | 'path', string>>,
-): IssuerUrlFault | undefined {
-  if (/:\d*$/.test(authority)) {
-    return fault(
-      'IssuerWithPort',
-      `issuer ${quoted} has a port: wanted none`,
-      "IAM's providers and condition keys have no port: serve the issuer on 443",
-    )
-  }
-  if (text.includes('?')) {
-    return fault(
-      'IssuerWithQuery',
-      `issuer ${quoted} has a query: wanted none`,
-      'IAM takes no query: tell issuers apart by their paths',
-    )
-  }
-  if (text.includes('#')) {
-    return fault(
-      'IssuerWithFragment',
-      `issuer ${quoted} has a fragment: wanted none`,
-      'a fragment is never sent to a server: tell issuers apart by their paths',
-    )
-  }
-  if (path.endsWith('/')) {
-    return fault(
-      'IssuerWithTrailingSlash',
-      `issuer ${quoted} ends with a slash: wanted none`,
-      'STS compares iss byte for byte, and the slash is soon forgotten in one place: leave it out',
-    )
-  }
-  return undefined
-}
+/** What a URL may have and an issuer may not. */
+const UNWANTED: readonly {
+  readonly code: IssuerUrlFaultCode
+  readonly isIn: (text: string, authority: string, path: string) => boolean
+  readonly has: string
+  readonly hint: string
+}[] = [
+  {
+    code: 'IssuerWithPort',
+    isIn: (_text, authority) => /:\d*$/.test(authority),
+    has: 'has a port',
+    hint: "IAM's providers and condition keys have no port: serve the issuer on 443",
+  },
+  {
+    code: 'IssuerWithQuery',
+    isIn: (text) => text.includes('?'),
+    has: 'has a query',
+    hint: 'IAM takes no query: tell issuers apart by their paths',
+  },
+  {
+    code: 'IssuerWithFragment',
+    isIn: (text) => text.includes('#'),
+    has: 'has a fragment',
+    hint: 'a fragment is never sent to a server: tell issuers apart by their paths',
+  },
+  {
+    code: 'IssuerWithTrailingSlash',
+    isIn: (_text, _authority, path) => path.endsWith('/'),
+    has: 'ends with a slash',
+    hint: 'STS compares iss byte for byte, and the slash is soon forgotten in one place: leave it out',
+  },
+]
 
 function faultOfSpelling(text: string, quoted: string): IssuerUrlFault | undefined {
   if (text.length > MAX_LENGTH) {

@@ -12,8 +12,8 @@ export function mergeKeys(
 ): readonly PublicSigningKey[] {
   const merged = new Map<string, PublicSigningKey>()
   for (const key of sources.flat()) {
-    const { n, crv, x, y } = key.publicJwk
-    const name = JSON.stringify([key.kid, n, crv, x, y])
+    const { n, e, crv, x, y } = key.publicJwk
+    const name = JSON.stringify([key.kid, n, e, crv, x, y])
     if (!merged.has(name)) merged.set(name, key)
   }
   const keys = [...merged.values()]

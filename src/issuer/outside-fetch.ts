@@ -1,6 +1,6 @@
 import { boundedText } from '../lib/bounded-text.ts'
 import { messageOf, PodroleError } from '../lib/errors.ts'
-import type { IssuerPlace, OutsideNames } from './outside-names.ts'
+import type { IssuerNames, IssuerTarget } from './outside/issuer-names.ts'
 
 const TIMEOUT_MS = 5000
 const MAX_BYTES = 1 << 20
@@ -11,7 +11,7 @@ const MAX_BYTES = 1 << 20
  * @throws PodroleError `IssuerUnreachable`, `InvalidIssuerDocument`
  */
 export async function fetchOutside(
-  names: OutsideNames,
+  names: IssuerNames,
   url: string,
   options: { readonly isVerified: boolean },
 ): Promise<unknown> {
@@ -33,7 +33,7 @@ export async function fetchOutside(
 
 async function sendOutside(
   target: URL,
-  options: { readonly isVerified: boolean; readonly place: IssuerPlace | undefined },
+  options: { readonly isVerified: boolean; readonly place: IssuerTarget | undefined },
 ): Promise<Response> {
   const { place, isVerified } = options
   const at = new URL(target)

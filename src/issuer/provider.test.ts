@@ -14,7 +14,7 @@ import {
   trustOf,
 } from '../sandbox/aws/aws-fixture.suite.ts'
 import { nameKey, type RoleRecord } from '../sandbox/aws/records.ts'
-import type { OutsideNames } from './outside-names.ts'
+import type { IssuerNames } from './outside/issuer-names.ts'
 import {
   deleteProvider,
   ensureProvider,
@@ -28,7 +28,7 @@ import { checkDesiredProvider, type DesiredProvider, planProvider } from './prov
 let fixture: AwsFixture
 let home: ProviderPort
 let away: ProviderPort
-let names: OutsideNames
+let names: IssuerNames
 
 const portOf = async (credentials: AwsFixture['admin']): Promise<ProviderPort> => {
   const { clock, endpoint } = fixture

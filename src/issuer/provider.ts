@@ -4,7 +4,7 @@ import { memberOf, textOf, textsOf } from '../iam/trust-statements.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { mapLimited } from '../lib/map-limited.ts'
 import { askUntil, IAM_PATIENCE, type Patience } from '../lib/waiting.ts'
-import type { OutsideNames } from './outside-names.ts'
+import type { IssuerNames } from './outside/issuer-names.ts'
 import {
   describeProviderStep,
   type DesiredProvider,
@@ -166,7 +166,7 @@ const MAX_AT_ONCE = 5
  */
 export async function providerStatus(
   port: ProviderPort,
-  options: { readonly names: OutsideNames; readonly issuer?: string },
+  options: { readonly names: IssuerNames; readonly issuer?: string },
 ): Promise<{ readonly room: ProviderRoom; readonly providers: readonly ProviderStatus[] }> {
   const { issuer, names } = options
   const only = issuer === undefined ? undefined : oidcProviderArn({ ...port, issuer })

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { messageOf, PodroleError } from '../lib/errors.ts'
 import { mergeKeys, publishedJwks, withLegacyEmptyKid } from './key-lists.ts'
 import { kidOf, kidOfJwk, type PublicSigningKey } from './keys.ts'
 import { readPublicKeys } from './public-keys.ts'
 import { readJwksKeys } from './jwks-keys.ts'
 import badKeys from './testdata/bad-keys.json'
 import kidCases from './testdata/kids.json'
+import { refusalOf } from './refusal.suite.ts'
 
 const SCALE = Number(process.env['PODROLE_TEST_SCALE'] ?? 1)
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -17,16 +18,6 @@ const other = generateKeyPairSync('ec', { namedCurve: 'P-521' })
 const spki = (key: KeyObject): string => key.export({ format: 'pem', type: 'spki' })
 const read = (text: string): readonly PublicSigningKey[] => readPublicKeys(text, 'it')
 const kids = (keys: readonly PublicSigningKey[]): string[] => keys.map(({ kid }) => kid)
-
-function refusalOf(read: () => unknown): { code: string | undefined; message: string } {
-  try {
-    read()
-  } catch (error) {
-    expect(error).toBeInstanceOf(PodroleError)
-    return { code: codeOf(error), message: messageOf(error) }
-  }
-  throw new Error('it was not refused')
-}
 
 describe('public keys that are read', () => {
   test.each(kidCases)('$name, with the kid that openssl gives', ({ publicKey, kid }) => {

@@ -5,7 +5,7 @@ import { codeOf } from '../lib/errors.ts'
 import { jsonResponse } from '../lib/handler.ts'
 import { serveTls, type TlsListening } from '../lib/serve.ts'
 import { discoveryDocument, DISCOVERY_PATH } from './documents.ts'
-import { type OutsideNames, readOutsideNames } from './outside-names.ts'
+import { type IssuerNames, readOutsideNames } from './outside/issuer-names.ts'
 import { readServedChain } from './served-chain.ts'
 import { adviseThumbprints, faultOfIssuer } from './thumbprints.ts'
 
@@ -18,7 +18,7 @@ const ports = new Map<string, number>()
 const sha1 = (pem: string): string =>
   new X509Certificate(pem).fingerprint.replaceAll(':', '').toLowerCase()
 
-const names = (ca?: string): OutsideNames => ({
+const names = (ca?: string): IssuerNames => ({
   resolve: (host) => ({
     address: '127.0.0.1',
     port: ports.get(host) ?? 1,

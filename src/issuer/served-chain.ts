@@ -1,6 +1,6 @@
 import { connect, rootCertificates, type DetailedPeerCertificate } from 'node:tls'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
-import type { OutsideNames } from './outside-names.ts'
+import type { IssuerNames } from './outside/issuer-names.ts'
 
 /** The certificates that a host serves. */
 export interface ServedChain {
@@ -24,7 +24,7 @@ const TIMEOUT_MS = 5000
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
  * @throws PodroleError `IssuerUnreachable`
  */
-export async function readServedChain(names: OutsideNames, host: string): Promise<ServedChain> {
+export async function readServedChain(names: IssuerNames, host: string): Promise<ServedChain> {
   const { address, ca, port } = names.resolve(host) ?? { address: host, port: HTTPS }
   const { promise, resolve, reject } = Promise.withResolvers<ServedChain>()
   const socket = connect({

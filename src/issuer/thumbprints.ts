@@ -1,7 +1,7 @@
 import { messageOf } from '../lib/errors.ts'
 import { DISCOVERY_PATH } from './documents.ts'
 import { fetchOutside } from './outside-fetch.ts'
-import type { OutsideNames } from './outside-names.ts'
+import type { IssuerNames } from './outside/issuer-names.ts'
 import { readServedChain } from './served-chain.ts'
 
 /** Which thumbprints a provider needs, and why. */
@@ -22,7 +22,7 @@ const UNKNOWN_AUTHORITY =
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
  */
 export async function adviseThumbprints(
-  names: OutsideNames,
+  names: IssuerNames,
   issuer: string,
 ): Promise<ThumbprintAdvice> {
   const host = new URL(issuer).hostname
@@ -43,7 +43,7 @@ export async function adviseThumbprints(
   }
 }
 
-async function adviseFor(names: OutsideNames, host: string): Promise<ThumbprintAdvice> {
+async function adviseFor(names: IssuerNames, host: string): Promise<ThumbprintAdvice> {
   const { fault, isPublic, lastThumbprint } = await readServedChain(names, host)
   if (isPublic) {
     return {
@@ -65,7 +65,7 @@ async function adviseFor(names: OutsideNames, host: string): Promise<ThumbprintA
 
 /** The host of `jwks_uri`; undefined where the document cannot be read: STS will say so. */
 async function keysHost(
-  names: OutsideNames,
+  names: IssuerNames,
   issuer: string,
   isVerified: boolean,
 ): Promise<string | undefined> {
@@ -83,7 +83,7 @@ async function keysHost(
  * public or has one of the thumbprints; undefined where it can, else why not.
  */
 export async function faultOfIssuer(
-  names: OutsideNames,
+  names: IssuerNames,
   issuer: string,
   thumbprints: readonly string[],
 ): Promise<string | undefined> {
@@ -102,7 +102,7 @@ export async function faultOfIssuer(
 }
 
 async function isPinned(
-  names: OutsideNames,
+  names: IssuerNames,
   issuer: string,
   thumbprints: readonly string[],
 ): Promise<boolean> {

@@ -151,8 +151,7 @@ function chainOf(leaf: PeerCertificate): Uint8Array[] {
 }
 
 /** Codes of a certificate that was not taken; the document is then read all the same. */
-const DISTRUST =
-  /CERT|SIGNATURE|ISSUER|CHAIN|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|ALTNAME|INVALID_CA|PURPOSE/
+const DISTRUST = /CERT|SIGNATURE|SELF_SIGNED|UNABLE_TO|HOSTNAME|INVALID_CA|INVALID_PURPOSE/
 
 async function gatherDocument(url: string, looking: Looking): Promise<DocumentFacts> {
   const trusting = await timedAsk(url, { ...looking, verify: true })

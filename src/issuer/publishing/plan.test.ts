@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
-import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
+import { codeOf } from '../../lib/errors.ts'
 import { algorithmsOf, DISCOVERY_PATH, discoveryDocument, JWKS_PATH } from '../documents.ts'
 import { publishedJwks, withLegacyEmptyKid } from '../key-lists.ts'
 import { generateSigningKey, type PublicSigningKey, withKid } from '../keys.ts'
 import { planPublish, type Publication, type Published, type PublishPlan } from './plan.ts'
 import type { DocumentPath, StoredDocument } from './store.ts'
+import { refusalOf } from '../refusal.suite.ts'
 
 const SCALE = Number(process.env['PODROLE_TEST_SCALE'] ?? 1)
 const ISSUER = 'https://s3.eu-central-1.amazonaws.com/bucket/c1'
@@ -74,16 +75,6 @@ function expectComplete(published: Published): void {
   }
   const jwks = JSON.parse(published[JWKS_PATH]?.text ?? '{"keys":[]}') as never
   expect(algorithmsOf(jwks)).toEqual(expect.arrayContaining(names))
-}
-
-function refusalOf(plan: () => unknown): { code: string | undefined; message: string } {
-  try {
-    plan()
-  } catch (error) {
-    expect(error).toBeInstanceOf(PodroleError)
-    return { code: codeOf(error), message: messageOf(error) }
-  }
-  throw new Error('it was not refused')
 }
 
 describe('the order of writes', () => {
