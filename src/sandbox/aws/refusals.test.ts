@@ -91,8 +91,15 @@ const INPUTS: Readonly<Record<string, object>> = {
     SigningAlgorithm: 'ECDSA_SHA_256',
     AliasName: 'alias/x',
     Policy: '{}',
+    Description: 'x',
+    TagKeys: ['x'],
   },
-  servicequotas: { ServiceCode: 'eks', QuotaCode: 'L-1194D53C', DesiredValue: 200 },
+  servicequotas: {
+    ServiceCode: 'eks',
+    QuotaCode: 'L-1194D53C',
+    DesiredValue: 200,
+    RequestId: '0123456789abcdef0123456789abcdef',
+  },
   cloudtrail: {},
 }
 
