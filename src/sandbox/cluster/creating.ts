@@ -33,9 +33,14 @@ export async function createObject(
   if (namespace !== undefined) object.metadata.namespace = namespace
   fillSystemFields(core, type, object)
   type.prepareCreate?.(object, () => core.store.list(type))
-  const causes = [...validateMetadata(type, object), ...(type.validate?.(object) ?? [])]
+  const causes = [
+    ...validateMetadata(type, object),
+    ...(type.validate?.(object) ?? []),
+    ...(type.validateCreate?.(object) ?? []),
+  ]
   const name = object.metadata.name ?? ''
   if (causes.length > 0) throw invalid(type, name, causes)
+  for (const text of type.warningsOnCreate?.(object) ?? []) operation.warn(text)
   if (core.store.get(type, namespace, name) !== undefined) throw alreadyExists(type, name)
   return operation.dryRun ? object : core.store.put(type, object)
 }

@@ -111,7 +111,8 @@ export function invalid(
   causes: readonly Cause[],
 ): ApiFault {
   const kind = type.group === '' ? type.kind : `${type.kind}.${type.group}`
-  const faults = causes.map(({ field, message }) => `${field}: ${message}`)
+  // A fault that is found twice is said once, but stays two causes.
+  const faults = [...new Set(causes.map(({ field, message }) => `${field}: ${message}`))]
   return new ApiFault({
     reason: 'Invalid',
     code: 422,

@@ -5,6 +5,7 @@ const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-
 const DNS_1035 = /^[a-z](?:[-a-z0-9]*[a-z0-9])?$/
 const QUALIFIED = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 const LABEL_VALUE = /^(?:(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/
+const CONFIG_KEY = /^[-._a-zA-Z0-9]+$/
 const ANNOTATION_BYTES_MAX = 256 * 1024
 
 const LABEL_SAYS =
@@ -17,6 +18,9 @@ const QUALIFIED_SAYS =
   "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 const LABEL_VALUE_SAYS =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+
+const CONFIG_KEY_SAYS =
+  "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 
 /** What is wrong with a name, in apimachinery's words; empty when nothing is. */
 export type NameRule = (name: string) => string[]
@@ -38,34 +42,44 @@ export const checkPathSegmentName: NameRule = (name) =>
     ? [`may not be '${name}'`]
     : ['/', '%'].filter((sign) => name.includes(sign)).map((sign) => `may not contain '${sign}'`)
 
-function checkName(name: string, max: number, form: RegExp, says: string): string[] {
-  const faults = name.length > max ? [`must be no more than ${max} characters`] : []
-  return form.test(name) ? faults : [...faults, says]
-}
+const checkName = (name: string, max: number, form: RegExp, says: string): string[] => [
+  ...checkLength(name, max),
+  ...checkForm(name, form, says),
+]
 
-/** A label's or annotation's key: an optional DNS prefix, a slash, and a name. */
+const checkLength = (name: string, max: number, unit = 'characters'): string[] =>
+  name.length > max ? [`must be no more than ${max} ${unit}`] : []
+
+const checkForm = (name: string, form: RegExp, says: string): string[] =>
+  form.test(name) ? [] : [says]
+
+/** A label's or annotation's key: an optional DNS prefix, a slash, and a name; lengths in bytes. */
 export function checkQualifiedName(key: string): string[] {
   const parts = key.split('/')
   if (parts.length > 2) {
     return [
-      `a qualified name ${QUALIFIED_SAYS.replace('name part ', '')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `a valid label key ${QUALIFIED_SAYS.replace('name part ', '')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ]
   }
   const faults: string[] = []
   const [prefix, name = ''] = parts.length === 2 ? parts : [undefined, key]
   if (prefix === '') faults.push('prefix part must be non-empty')
   else if (prefix !== undefined) {
-    faults.push(...checkSubdomainName(prefix).map((fault) => `prefix part ${fault}`))
+    const says = [
+      ...checkLength(prefix, 253, 'bytes'),
+      ...checkForm(prefix, SUBDOMAIN, SUBDOMAIN_SAYS),
+    ]
+    faults.push(...says.map((fault) => `prefix part ${fault}`))
   }
   if (name === '') faults.push('name part must be non-empty')
-  else if (name.length > 63) faults.push('name part must be no more than 63 characters')
+  else if (name.length > 63) faults.push('name part must be no more than 63 bytes')
   if (!QUALIFIED.test(name)) faults.push(QUALIFIED_SAYS)
   return faults
 }
 
 /** A label's value. */
 export function checkLabelValue(value: string): string[] {
-  return checkName(value, 63, LABEL_VALUE, LABEL_VALUE_SAYS)
+  return [...checkLength(value, 63, 'bytes'), ...checkForm(value, LABEL_VALUE, LABEL_VALUE_SAYS)]
 }
 
 /** Faults of a map of labels at a field. */
@@ -104,13 +118,9 @@ export function checkEnvName(name: string): string[] {
 
 /** A key of a config map or secret. */
 export function checkConfigKey(key: string): string[] {
-  if (key.length > 253) return ['must be no more than 253 characters']
-  if (key === '.' || key.startsWith('..')) return [`must not be '${key}'`]
-  return /^[-._a-zA-Z0-9]+$/.test(key)
-    ? []
-    : [
-        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
-      ]
+  const faults = checkName(key, 253, CONFIG_KEY, CONFIG_KEY_SAYS)
+  if (key === '.' || key === '..') return [...faults, `must not be '${key}'`]
+  return key.startsWith('..') ? [...faults, "must not start with '..'"] : faults
 }
 
 const SUFFIX_SIGNS = 'bcdfghjklmnpqrstvwxz2456789'

@@ -135,6 +135,7 @@ const SCALARS = {
   quantity: { type: 'string', format: 'quantity' },
   'int-or-string': { type: 'string', format: 'int-or-string' },
   time: { type: 'string', format: 'date-time' },
+  'micro-time': { type: 'string', format: 'date-time' },
   bytes: { type: 'string', format: 'byte' },
   any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
 } as const

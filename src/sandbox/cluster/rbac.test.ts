@@ -381,7 +381,7 @@ describe('reviews', () => {
     const kind = 'localsubjectaccessreviews'
     expect((await review(kind, spec, undefined, path)).body.status.allowed).toBe(true)
     const other = { ...spec, resourceAttributes: { ...pods, namespace: 'kube-public' } }
-    expect((await review(kind, other, undefined, path)).status).toBe(400)
+    expect((await review(kind, other, undefined, path)).status).toBe(422)
     const bad = { user: 'x', nonResourceAttributes: { path: '/x', verb: 'get' } }
     expect((await review(kind, bad, undefined, path)).status).toBe(422)
   })

@@ -11,6 +11,7 @@ import {
   forbidden,
   invalid,
   methodNotAllowed,
+  notAcceptable,
   notFound,
   resourceNotFound,
 } from './faults.ts'
@@ -95,6 +96,7 @@ export async function answerResource(
   const asked = { request, query, type, path, operation, negotiated }
   if (type.custom?.warning !== undefined) operation.warn(type.custom.warning)
   if (type.isVirtual === true) {
+    if (negotiated.shape !== 'object') throw notAcceptable(REVIEW_MEDIA_TYPES)
     const scope = { type, ...(path.namespace !== undefined && { namespace: path.namespace }) }
     const review = await answerReview(core, scope, await requireBody(request), operation)
     return encodedResponse(review, 201, negotiated)
@@ -108,9 +110,17 @@ export async function answerResource(
   return path.subresource === 'scale' ? answerScale(core, named) : answerObject(core, verb, named)
 }
 
+/** Answers to questions are no objects that a table could show. */
+const REVIEW_MEDIA_TYPES = [
+  'application/json',
+  'application/yaml',
+  'application/vnd.kubernetes.protobuf',
+]
+
 function checkServed(type: ResourceType, path: ResourcePath, verb: string): void {
   const hasNamespace = path.namespace !== undefined
   if (!type.namespaced && hasNamespace) throw resourceNotFound()
+  if (type.isVirtual === true && path.name !== undefined) throw resourceNotFound()
   if (path.subresource !== undefined) {
     const found = type.subresources.find(({ name }) => name === path.subresource)
     if (found === undefined && type.custom !== undefined) throw notFound(type, path.name ?? '')

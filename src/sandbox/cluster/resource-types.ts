@@ -96,11 +96,15 @@ export interface ResourceType extends GroupResource {
   /** Carries over what the server allocated and a client may leave out. In place. */
   prepareUpdate?(object: ApiObject, old: ApiObject): void
   validate?(object: ApiObject): Cause[]
+  /** Besides `validate`, for an object that is made. */
+  validateCreate?(object: ApiObject): Cause[]
   validateUpdate?(object: ApiObject, old: ApiObject): Cause[]
   /** In place of `validate`, for a change through the status subresource. */
   validateStatus?(object: ApiObject): Cause[]
   /** Fields besides metadata.name and metadata.namespace. */
   selectableFields?(object: ApiObject): SelectableFields
+  /** Said with the answer to a create that is fine. */
+  warningsOnCreate?(object: ApiObject): string[]
   readonly columns?: readonly Column[]
   readonly custom?: CustomBehaviour
 }

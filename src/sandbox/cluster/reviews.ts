@@ -20,27 +20,29 @@ import { nodeOf, userInfoObject, type UserInfo } from './users.ts'
  */
 export async function answerReview(
   core: ClusterCore,
-  { type, namespace }: { readonly type: ResourceType; readonly namespace?: string },
+  target: { readonly type: ResourceType; readonly namespace?: string },
   body: JsonRecord,
   operation: Operation,
 ): Promise<JsonRecord> {
+  const { type, namespace } = target
   const review = decodeResource(type, body, operation)
   const spec = recordAt(review, 'spec')
+  const hasSpec = type !== SELF_SUBJECT_REVIEWS
   const answer = (status: JsonRecord): JsonRecord => ({
     kind: type.kind,
     apiVersion: apiVersionOf(type),
-    metadata: { creationTimestamp: formatTime(core.clock.now()) },
-    ...(type !== SELF_SUBJECT_REVIEWS && { spec }),
+    metadata: {
+      creationTimestamp: formatTime(core.clock.now()),
+      ...(namespace !== undefined && { namespace }),
+    },
+    ...(hasSpec && { spec: type === SELF_SUBJECT_RULES_REVIEWS ? {} : spec }),
     status,
   })
   if (type === SELF_SUBJECT_REVIEWS) return answer({ userInfo: userInfoObject(operation.user) })
   if (type === TOKEN_REVIEWS) return answer(await reviewToken(core, spec))
   if (type === SELF_SUBJECT_RULES_REVIEWS) return answer(reviewRules(core, spec, operation.user))
-  if (type === LOCAL_SUBJECT_ACCESS_REVIEWS) checkLocal(type, spec, namespace ?? '')
-  if (type === SELF_SUBJECT_ACCESS_REVIEWS) {
-    return answer(reviewAccess(core, type, spec, operation.user))
-  }
-  return answer(reviewAccess(core, type, spec, subjectOf(spec)))
+  const user = type === SELF_SUBJECT_ACCESS_REVIEWS ? operation.user : subjectOf(spec)
+  return answer(reviewAccess(core, target, review, user))
 }
 
 async function reviewToken(core: ClusterCore, spec: JsonRecord): Promise<JsonRecord> {
@@ -70,16 +72,67 @@ function subjectOf(spec: JsonRecord): UserInfo {
   }
 }
 
-function checkLocal(type: ResourceType, spec: JsonRecord, namespace: string): void {
-  const asked = recordAt(spec, 'resourceAttributes')
-  const path = spec['nonResourceAttributes']
-  if (path !== undefined) {
-    const says = 'disallowed on this kind of request'
-    throw invalid(type, '', [fieldFault.invalid('spec.nonResourceAttributes', path, says)])
+/** Faults of the metadata of an access review, which has none but a local one's namespace. */
+function validateReviewMetadata(type: ResourceType, metadata: JsonRecord): Cause[] {
+  const isLocal = type === LOCAL_SUBJECT_ACCESS_REVIEWS
+  const ignored = isLocal ? ['namespace', 'managedFields'] : ['managedFields']
+  const fields = Object.keys(metadata).filter((field) => !ignored.includes(field))
+  if (fields.length === 0) return []
+  const says = `must be empty${isLocal ? ' except for namespace' : ''}`
+  return [fieldFault.invalid('metadata', metadata, says)]
+}
+
+function validateLocal(spec: JsonRecord, namespace: string): Cause[] {
+  const { resourceAttributes: asked, nonResourceAttributes: path } = spec
+  const about = stringAt(asked, 'namespace')
+  return [
+    ...(isRecord(asked) && about !== namespace
+      ? [
+          fieldFault.invalid(
+            'spec.resourceAttributes.namespace',
+            about,
+            'must match metadata.namespace',
+          ),
+        ]
+      : []),
+    ...(isRecord(path)
+      ? [
+          fieldFault.invalid(
+            'spec.nonResourceAttributes',
+            shownPath(path),
+            'disallowed on this kind of request',
+          ),
+        ]
+      : []),
+  ]
+}
+
+/** The attributes as kube-apiserver shows them in a fault: by Go's names. */
+const shownPath = (path: JsonRecord): JsonRecord => ({
+  Path: stringAt(path, 'path'),
+  Verb: stringAt(path, 'verb'),
+})
+
+function validateAccess(spec: JsonRecord): Cause[] {
+  const { resourceAttributes: resource, nonResourceAttributes: path } = spec
+  if (isRecord(resource) && isRecord(path)) {
+    return [
+      fieldFault.invalid(
+        'spec.nonResourceAttributes',
+        shownPath(path),
+        'cannot be specified in combination with resourceAttributes',
+      ),
+    ]
   }
-  if (stringAt(asked, 'namespace') !== namespace) {
-    throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`)
-  }
+  return isRecord(resource) || isRecord(path)
+    ? []
+    : [
+        fieldFault.invalid(
+          'spec.resourceAttributes',
+          null,
+          'exactly one of nonResourceAttributes or resourceAttributes must be specified',
+        ),
+      ]
 }
 
 function reviewRules(core: ClusterCore, spec: JsonRecord, user: UserInfo): JsonRecord {
@@ -104,35 +157,47 @@ function reviewRules(core: ClusterCore, spec: JsonRecord, user: UserInfo): JsonR
   }
 }
 
+/** @throws ApiFault Invalid, which names no kind: kube-apiserver's does not either */
 function reviewAccess(
   core: ClusterCore,
-  type: ResourceType,
-  spec: JsonRecord,
+  { type, namespace }: { readonly type: ResourceType; readonly namespace?: string },
+  review: JsonRecord,
   user: UserInfo,
 ): JsonRecord {
-  const resource = spec['resourceAttributes']
-  const path = spec['nonResourceAttributes']
-  const causes: Cause[] = []
-  if (isRecord(resource) === isRecord(path)) {
-    causes.push(
-      fieldFault.invalid(
-        'spec.resourceAttributes',
-        null,
-        'exactly one of nonResourceAttributes or resourceAttributes must be specified',
-      ),
-    )
-  }
+  const spec = recordAt(review, 'spec')
+  const causes = validateAccess(spec)
   if (user.username === '' && user.groups.length === 0) {
-    causes.push(
-      fieldFault.invalid('spec.user', '', 'at least one of user or group must be specified'),
-    )
+    const says = 'at least one of user or group must be specified'
+    causes.push(fieldFault.invalid('spec.user', '', says))
   }
-  if (causes.length > 0) throw invalid(type, '', causes)
+  causes.push(...validateSelectors(spec['resourceAttributes']))
+  causes.push(...validateReviewMetadata(type, recordAt(review, 'metadata')))
+  if (type === LOCAL_SUBJECT_ACCESS_REVIEWS) causes.push(...validateLocal(spec, namespace ?? ''))
+  if (causes.length > 0) throw invalid({ group: type.group, kind: '' }, '', causes)
+  const { resourceAttributes: resource, nonResourceAttributes: path } = spec
   const verdict = core.authorize(isRecord(path) ? pathAccess(path, user) : access(resource, user))
   return {
     allowed: verdict.allowed,
     ...(verdict.reason !== '' && { reason: verdict.reason }),
   }
+}
+
+/** Faults of the selectors that narrow what is asked; they change no answer here. */
+function validateSelectors(resource: unknown): Cause[] {
+  return ['fieldSelector', 'labelSelector'].flatMap((field) => {
+    const selector = isRecord(resource) ? resource[field] : undefined
+    if (!isRecord(selector)) return []
+    const at = `spec.resourceAttributes.${field}`
+    const raw = stringAt(selector, 'rawSelector')
+    const count = listAt(selector, 'requirements').length
+    if (raw !== '' && count > 0) {
+      const says = 'may not specified at the same time as requirements'
+      return [fieldFault.invalid(`${at}.rawSelector`, raw, says)]
+    }
+    if (raw !== '' || count > 0) return []
+    const says = `when ${at} is specified, requirements or rawSelector is required`
+    return [fieldFault.required(`${at}.requirements`, says)]
+  })
 }
 
 const pathAccess = (path: JsonRecord, user: UserInfo): AccessAttributes => ({

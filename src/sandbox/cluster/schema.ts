@@ -1,3 +1,4 @@
+import { readGoTime } from './go-time.ts'
 import { isRecord, setOwn, type JsonRecord } from './objects.ts'
 import { canonicalQuantity } from './quantities.ts'
 
@@ -8,6 +9,7 @@ type ScalarKind =
   | 'quantity'
   | 'int-or-string'
   | 'time'
+  | 'micro-time'
   | 'bytes'
   | 'any'
 
@@ -43,6 +45,8 @@ export const keptBool: Schema = { kind: 'boolean', keepsEmpty: true }
 export const quantity: Schema = { kind: 'quantity' }
 export const intOrString: Schema = { kind: 'int-or-string' }
 export const time: Schema = { kind: 'time' }
+/** A time with six decimals of a second. */
+export const microTime: Schema = { kind: 'micro-time' }
 export const bytes: Schema = { kind: 'bytes' }
 export const any: Schema = { kind: 'any' }
 export const part = (read: PartReader): Schema => ({ kind: 'any', read })
@@ -69,7 +73,6 @@ export interface DecodeReport {
   readonly unknownFields: string[]
 }
 
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 const UNKNOWN_FIELDS_MAX = 50
 
@@ -154,14 +157,12 @@ function decodeScalar(kind: ScalarKind, raw: unknown, path: string): unknown {
       }
       return canonical
     }
-    case 'time': {
-      if (typeof raw !== 'string') throw mismatch(raw, path, 'Time')
-      if (!TIME.test(raw) || Number.isNaN(Date.parse(raw))) {
-        throw new DecodeFault(
-          `parsing time ${JSON.stringify(raw)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(raw)}`,
-        )
-      }
-      return raw
+    case 'time':
+    case 'micro-time': {
+      if (typeof raw !== 'string') throw mismatch(raw, path, kind === 'time' ? 'Time' : 'MicroTime')
+      const read = readGoTime(raw, kind === 'time' ? 'seconds' : 'micros')
+      if ('fault' in read) throw new DecodeFault(read.fault)
+      return read.text
     }
     case 'bytes':
       if (typeof raw !== 'string') throw mismatch(raw, path, '[]uint8')

@@ -143,7 +143,10 @@ function prepare(target: Target, wanted: ApiObject, stored: ApiObject): ApiObjec
   }
   delete own['selfLink']
   delete own['managedFields']
-  if (subresource === 'status') return statusOf(type, next, stored)
+  if (subresource === 'status') {
+    type.defaults?.(next)
+    return statusOf(type, next, stored)
+  }
   if (hasStatus(type)) {
     if (stored['status'] === undefined) delete next['status']
     else next['status'] = stored['status']

@@ -2,7 +2,7 @@ import { messageOf } from '../../lib/errors.ts'
 import type { ClusterCore } from './core.ts'
 import { isRecord, listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { SERVICES } from './types/core.ts'
-import { ENDPOINT_SLICES } from './types/others.ts'
+import { ENDPOINT_SLICES } from './types/endpoint-slices.ts'
 
 /** A webhook that could not be asked, or answered what is no answer: failurePolicy decides. */
 export class WebhookCallFault extends Error {}

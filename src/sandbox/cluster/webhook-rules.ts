@@ -3,7 +3,7 @@ import type { ClusterCore } from './core.ts'
 import { isRecord, listAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import { labelSelectorOf } from './selectors.ts'
 import { NAMESPACES } from './types/core.ts'
-import { MUTATING_WEBHOOK_CONFIGURATIONS } from './types/others.ts'
+import { MUTATING_WEBHOOK_CONFIGURATIONS } from './types/webhook-configurations.ts'
 
 /** One webhook of a configuration. */
 export interface WebhookEntry {

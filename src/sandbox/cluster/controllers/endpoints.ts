@@ -12,7 +12,7 @@ import {
 import type { ResourceType } from '../resource-types.ts'
 import { NODES, SERVICES } from '../types/core.ts'
 import { ENDPOINTS } from '../types/endpoints.ts'
-import { ENDPOINT_SLICES } from '../types/others.ts'
+import { ENDPOINT_SLICES } from '../types/endpoint-slices.ts'
 import { asPod, isPodReady, PODS } from '../types/pods.ts'
 import { updateObject } from '../updating.ts'
 import { isOwnedBy, OPERATION, ownerKeys, ownerReferenceOf, ownKey } from './owned-pods.ts'

@@ -1,7 +1,7 @@
 import { type ClusterCore, systemOperation } from '../core.ts'
 import { createObject } from '../creating.ts'
 import { formatTime, stringAt, type ApiObject } from '../objects.ts'
-import { EVENTS } from '../types/core.ts'
+import { EVENTS } from '../types/events.ts'
 import { systemUser } from '../users.ts'
 
 /** What happened to an object. */

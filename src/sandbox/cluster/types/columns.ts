@@ -42,3 +42,12 @@ export function column(
 ): Column {
   return { name, type: options.type ?? 'string', priority: options.isWide === true ? 1 : 0, cell }
 }
+
+const SHOWN_MAX = 3
+
+/** Items as kubectl shows a few of many: `a,b,c + 2 more...`. */
+export function formatSome(items: readonly string[], empty = '<unset>'): string {
+  const rest = items.length - SHOWN_MAX
+  const shown = items.slice(0, SHOWN_MAX).join(',')
+  return rest > 0 ? `${shown} + ${rest} more...` : shown || empty
+}

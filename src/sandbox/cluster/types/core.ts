@@ -1,10 +1,5 @@
 import { fieldFault, type Cause } from '../faults.ts'
-import {
-  checkConfigKey,
-  checkLabelName,
-  checkPathSegmentName,
-  checkSubdomainName,
-} from '../names.ts'
+import { checkConfigKey, checkLabelName, checkSubdomainName } from '../names.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import {
@@ -25,7 +20,7 @@ import {
   str,
   time,
 } from '../schema.ts'
-import { ageSince, AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
+import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { NODE_COLUMNS, SERVICE_COLUMNS } from './kubectl-columns.ts'
 import { checkImmutable, CONDITION, NAME_REFERENCE, OBJECT_REFERENCE } from './metadata.ts'
 
@@ -411,65 +406,4 @@ function validateService(object: ApiObject): Cause[] {
     names.add(name)
   }
   return faults
-}
-
-export const EVENTS: ResourceType = {
-  ...CORE,
-  kind: 'Event',
-  plural: 'events',
-  singular: 'event',
-  shortNames: ['ev'],
-  namespaced: true,
-  schema: obj({
-    involvedObject: OBJECT_REFERENCE,
-    reason: str,
-    message: str,
-    source: obj({ component: str, host: str }),
-    firstTimestamp: time,
-    lastTimestamp: time,
-    count: int,
-    type: str,
-    eventTime: time,
-    series: obj({ count: int, lastObservedTime: time }),
-    action: str,
-    related: OBJECT_REFERENCE,
-    reportingComponent: keptStr,
-    reportingInstance: keptStr,
-  }),
-  nameRule: checkPathSegmentName,
-  validate: (object) => {
-    const about = stringAt(object['involvedObject'], 'namespace')
-    const own = object.metadata.namespace ?? ''
-    return about === own || (about === '' && own === 'default')
-      ? []
-      : [fieldFault.invalid('involvedObject.namespace', about, 'does not match event.namespace')]
-  },
-  selectableFields: (object) => {
-    const about = recordAt(object, 'involvedObject')
-    return {
-      'involvedObject.kind': stringAt(about, 'kind'),
-      'involvedObject.namespace': stringAt(about, 'namespace'),
-      'involvedObject.name': stringAt(about, 'name'),
-      'involvedObject.uid': stringAt(about, 'uid'),
-      'involvedObject.apiVersion': stringAt(about, 'apiVersion'),
-      'involvedObject.resourceVersion': stringAt(about, 'resourceVersion'),
-      'involvedObject.fieldPath': stringAt(about, 'fieldPath'),
-      reason: stringAt(object, 'reason'),
-      reportingComponent: stringAt(object, 'reportingComponent'),
-      source: stringAt(object['source'], 'component'),
-      type: stringAt(object, 'type'),
-    }
-  },
-  columns: [
-    column('Last Seen', (object, nowMs) =>
-      ageSince(object['lastTimestamp'] ?? object.metadata.creationTimestamp, nowMs),
-    ),
-    column('Type', (object) => stringAt(object, 'type')),
-    column('Reason', (object) => stringAt(object, 'reason')),
-    column('Object', (object) => {
-      const about = recordAt(object, 'involvedObject')
-      return `${stringAt(about, 'kind').toLowerCase()}/${stringAt(about, 'name')}`
-    }),
-    column('Message', (object) => stringAt(object, 'message')),
-  ],
 }

@@ -2,14 +2,12 @@ import { checkSubdomainName } from '../names.ts'
 import { listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import { int, keptStr, list, obj, str } from '../schema.ts'
-import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
+import { AGE_COLUMN, column, formatSome, NAME_COLUMN } from './columns.ts'
 import { OBJECT_REFERENCE } from './metadata.ts'
 
 const ADDRESSES = list(
   obj({ ip: str, hostname: str, nodeName: keptStr, targetRef: OBJECT_REFERENCE }),
 )
-
-const SHOWN_MAX = 3
 
 function shownAddresses(object: ApiObject): string {
   const all = listAt(object, 'subsets').flatMap((subset) =>
@@ -19,10 +17,7 @@ function shownAddresses(object: ApiObject): string {
       ),
     ),
   )
-  const rest = all.length - SHOWN_MAX
-  const shown = all.slice(0, SHOWN_MAX).join(',')
-  if (all.length === 0) return '<none>'
-  return rest > 0 ? `${shown} + ${rest} more...` : shown
+  return formatSome(all, '<none>')
 }
 
 export const ENDPOINTS: ResourceType = {

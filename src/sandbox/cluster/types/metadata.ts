@@ -1,11 +1,12 @@
 import { fieldFault, type Cause } from '../faults.ts'
 import {
   checkLabelName,
+  checkPathSegmentName,
   checkQualifiedName,
   validateAnnotations,
   validateLabels,
 } from '../names.ts'
-import { sameJson, type ApiObject } from '../objects.ts'
+import { sameJson, stringAt, type ApiObject } from '../objects.ts'
 import type { ResourceType } from '../resource-types.ts'
 import {
   any,
@@ -174,4 +175,14 @@ export function validateMetadataUpdate(object: ApiObject, old: ApiObject): Cause
 /** One fault if a field has changed. */
 export function checkImmutable(value: unknown, old: unknown, field: string): Cause[] {
   return sameJson(value, old) ? [] : [fieldFault.invalid(field, value, 'field is immutable')]
+}
+
+/** Faults of the kind and name of a reference, each a segment of a path. */
+export function validateNames(reference: Readonly<Record<string, unknown>>, at: string): Cause[] {
+  return ['kind', 'name'].flatMap((field) => {
+    const value = stringAt(reference, field)
+    return value === ''
+      ? [fieldFault.required(`${at}.${field}`)]
+      : checkPathSegmentName(value).map((says) => fieldFault.invalid(`${at}.${field}`, value, says))
+  })
 }

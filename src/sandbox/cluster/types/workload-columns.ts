@@ -1,4 +1,4 @@
-import { listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
+import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from '../objects.ts'
 import type { Column } from '../resource-types.ts'
 import { column } from './columns.ts'
 import { textOf } from './workloads.ts'
@@ -10,8 +10,8 @@ function namesOf(object: ApiObject, field: 'name' | 'image'): string {
     .join(',')
 }
 
-function selectorOf(object: ApiObject): string {
-  const selector = recordAt(recordAt(object, 'spec'), 'selector')
+/** A label selector as text: `app=a,tier in (x,y)`; `<none>` where it is empty. */
+export function formatLabelSelector(selector: JsonRecord): string {
   const labels = Object.entries(recordAt(selector, 'matchLabels'))
   const expressions = listAt(selector, 'matchExpressions').map((one) => {
     const [key, operator] = [stringAt(one, 'key'), stringAt(one, 'operator')]
@@ -33,5 +33,9 @@ export const CONTAINER_COLUMNS: readonly Column[] = [
 /** What `-o wide` adds to a workload with a selector. */
 export const WORKLOAD_COLUMNS: readonly Column[] = [
   ...CONTAINER_COLUMNS,
-  column('Selector', selectorOf, { isWide: true }),
+  column(
+    'Selector',
+    (object) => formatLabelSelector(recordAt(recordAt(object, 'spec'), 'selector')),
+    { isWide: true },
+  ),
 ]

@@ -1,33 +1,11 @@
-import { isIP } from 'node:net'
 import { fieldFault, type Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
-import {
-  isRecord,
-  listAt,
-  recordAt,
-  setDefault,
-  stringAt,
-  type ApiObject,
-  type JsonRecord,
-} from '../objects.ts'
+import { isRecord, listAt, setDefault, stringAt, type JsonRecord } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import {
-  any,
-  bytes,
-  int,
-  keptBool,
-  keptInt,
-  keptStr,
-  list,
-  map,
-  mergeList,
-  obj,
-  str,
-  time,
-} from '../schema.ts'
+import { bytes, keptInt, keptStr, list, mergeList, obj, str } from '../schema.ts'
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
-import { checkImmutable, LABEL_SELECTOR, OBJECT_REFERENCE } from './metadata.ts'
+import { LABEL_SELECTOR } from './metadata.ts'
 
 const RULE = obj({
   operations: list(str),
@@ -215,111 +193,4 @@ function validateClient(webhook: JsonRecord, path: string): Cause[] {
     faults.push(fieldFault.invalid(`${here}.service.path`, path1, "must start with a '/'"))
   }
   return faults
-}
-
-export const LEASES: ResourceType = {
-  group: 'coordination.k8s.io',
-  version: 'v1',
-  kind: 'Lease',
-  plural: 'leases',
-  singular: 'lease',
-  shortNames: [],
-  namespaced: true,
-  verbs: OBJECT_VERBS,
-  subresources: [],
-  schema: obj({
-    spec: obj({
-      holderIdentity: keptStr,
-      leaseDurationSeconds: keptInt,
-      acquireTime: time,
-      renewTime: time,
-      leaseTransitions: keptInt,
-      strategy: keptStr,
-      preferredHolder: keptStr,
-    }),
-  }),
-  nameRule: checkSubdomainName,
-  needsVersion: true,
-  validate: (object) => {
-    const spec = recordAt(object, 'spec')
-    const [seconds, changes] = [spec['leaseDurationSeconds'], spec['leaseTransitions']]
-    return [
-      ...(typeof seconds === 'number' && seconds <= 0
-        ? [fieldFault.invalid('spec.leaseDurationSeconds', seconds, 'must be greater than 0')]
-        : []),
-      ...(typeof changes === 'number' && changes < 0
-        ? [
-            fieldFault.invalid(
-              'spec.leaseTransitions',
-              changes,
-              'must be greater than or equal to 0',
-            ),
-          ]
-        : []),
-    ]
-  },
-  columns: [
-    NAME_COLUMN,
-    column('Holder', (object: ApiObject) => stringAt(object['spec'], 'holderIdentity')),
-    AGE_COLUMN,
-  ],
-}
-
-function validateAddresses(type: string, addresses: readonly unknown[], at: string): Cause[] {
-  if (addresses.length === 0) {
-    return [fieldFault.required(at, 'must contain at least 1 address')]
-  }
-  const version = { IPv4: 4, IPv6: 6 }[type]
-  if (version === undefined) return []
-  return addresses.flatMap((address, index) =>
-    isIP(String(address)) === version
-      ? []
-      : [fieldFault.invalid(`${at}[${index}]`, address, `must be a valid ${type} address`)],
-  )
-}
-
-export const ENDPOINT_SLICES: ResourceType = {
-  group: 'discovery.k8s.io',
-  version: 'v1',
-  kind: 'EndpointSlice',
-  plural: 'endpointslices',
-  singular: 'endpointslice',
-  shortNames: [],
-  namespaced: true,
-  verbs: OBJECT_VERBS,
-  subresources: [],
-  hasGeneration: true,
-  schema: obj({
-    addressType: str,
-    endpoints: list(
-      obj({
-        addresses: list(str),
-        conditions: obj({ ready: keptBool, serving: keptBool, terminating: keptBool }),
-        hostname: keptStr,
-        targetRef: OBJECT_REFERENCE,
-        deprecatedTopology: map(str),
-        nodeName: keptStr,
-        zone: keptStr,
-        hints: any,
-      }),
-    ),
-    ports: list(obj({ name: keptStr, protocol: keptStr, port: int, appProtocol: keptStr })),
-  }),
-  nameRule: checkSubdomainName,
-  validate: (object) => {
-    const type = stringAt(object, 'addressType')
-    const types = ['FQDN', 'IPv4', 'IPv6']
-    if (type === '') return [fieldFault.required('addressType')]
-    if (!types.includes(type)) return [fieldFault.notSupported('addressType', type, types)]
-    return listAt(object, 'endpoints').flatMap((endpoint, index) =>
-      validateAddresses(type, listAt(endpoint, 'addresses'), `endpoints[${index}].addresses`),
-    )
-  },
-  validateUpdate: (object, old) =>
-    checkImmutable(object['addressType'], old['addressType'], 'addressType'),
-  columns: [
-    NAME_COLUMN,
-    column('AddressType', (object) => stringAt(object, 'addressType')),
-    AGE_COLUMN,
-  ],
 }
