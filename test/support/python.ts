@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { homedir, tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 
 /** Where the programs are, or what is missing and how to get it (for `lacks`). */
 export type PythonFound =
@@ -44,6 +44,18 @@ export async function findPython(): Promise<PythonFound> {
     }
   }
   return { bin }
+}
+
+/** What a program sees: none of the machine's AWS, proxy, CA or pip settings. */
+export function pythonEnvironment(bin: string | undefined, home: string): Record<string, string> {
+  return {
+    PATH: [bin, process.env['PATH']].filter(Boolean).join(delimiter),
+    HOME: home,
+    TMPDIR: process.env['TMPDIR'] ?? tmpdir(),
+    LANG: 'C.UTF-8',
+    PYTHONDONTWRITEBYTECODE: '1',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
 }
 
 /** One process makes the environment, others wait; a lock that old was left by a killed one. */
