@@ -1,4 +1,4 @@
-/** Every resource of the sandbox's AWS by boto3. */
+/** Every resource of the sandbox's AWS by boto3, and by the AWS CLI. */
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,7 @@ const PYTHON = ['python', '-W', 'error', '-m']
 const { missing } = python
 
 testResources({ name: 'boto3', command: [...PYTHON, 'resources_boto3'], environment, missing })
+testResources({ name: 'the AWS CLI', command: [...PYTHON, 'resources_cli'], environment, missing })
 
 test.skipIf(lacks("the watch over answers and botocore's models", missing))(
   "answers that do not keep to botocore's models are seen",
