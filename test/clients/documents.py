@@ -1,4 +1,4 @@
-"""Policy documents of the programs that make IAM's resources."""
+"""Documents of the programs that make AWS's resources."""
 
 import json
 
@@ -20,3 +20,10 @@ def trust(principal, *actions, **more):
 
 PODS_TRUST = trust("pods.eks.amazonaws.com", "sts:AssumeRole", "sts:TagSession")
 EC2_TRUST = trust("ec2.amazonaws.com")
+# What of S3's public access is blocked: other than what new buckets have.
+ACCESS_BLOCK = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": False,
+    "BlockPublicPolicy": False,
+    "RestrictPublicBuckets": True,
+}

@@ -64,20 +64,20 @@ class KubernetesApi:
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
         )
 
-    def create_idle_pod(self, namespace, name, service_account):
-        """A pod that waits for a node that is not there: what its token is bound to."""
+    def create_pod(self, namespace, name, **spec):
         return self.create(
             f"/api/v1/namespaces/{namespace}/pods",
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {"name": name},
-                "spec": {
-                    "serviceAccountName": service_account,
-                    "nodeSelector": {"no": "node"},
-                    "containers": [{"name": "main", "image": "busybox"}],
-                },
-            },
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec},
+        )
+
+    def create_idle_pod(self, namespace, name, service_account):
+        """A pod that waits for a node that is not there: what its token is bound to."""
+        return self.create_pod(
+            namespace,
+            name,
+            serviceAccountName=service_account,
+            nodeSelector={"no": "node"},
+            containers=[{"name": "main", "image": "busybox"}],
         )
 
     def create_token(self, namespace, name, audience, seconds=3600, pod=None):

@@ -1,6 +1,7 @@
 """What a program did to the sandbox's resources, one line a verb."""
 
 import sys
+import time
 
 from checks import Checks
 
@@ -35,3 +36,13 @@ def close(*ledgers):
     done = sum(ledger.done for ledger in ledgers)
     held = sum(ledger.passed for ledger in ledgers)
     print(f"{done} things done, {held} checks held", flush=True)
+
+
+def wait_for(read, wanted, seconds=20):
+    """What `read` gives once it is what is wanted, or as it is when the time is up."""
+    end = time.monotonic() + seconds
+    found = read()
+    while found != wanted and time.monotonic() < end:
+        time.sleep(0.1)
+        found = read()
+    return found

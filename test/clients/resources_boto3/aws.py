@@ -1,7 +1,6 @@
 """boto3's clients of the sandbox, and what watches them."""
 
 import logging
-import time
 
 import boto3
 import boto3.compat
@@ -64,13 +63,3 @@ def paged(client, operation, key, size=1, **arguments):
         found.extend(page[key])
         sizes.append(len(page[key]))
     return found, sizes
-
-
-def wait_for(read, wanted, seconds=20):
-    """What `read` gives once it is what is wanted, or as it is when the time is up."""
-    end = time.monotonic() + seconds
-    found = read()
-    while found != wanted and time.monotonic() < end:
-        time.sleep(0.1)
-        found = read()
-    return found

@@ -2,7 +2,9 @@
 
 from functools import partial
 
-from .aws import paged, wait_for
+from ledger import wait_for
+
+from .aws import paged
 from .eks_clusters import status_of
 
 

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from documents import policy, statement
+from documents import ACCESS_BLOCK, policy, statement
 
 BUCKET = "resources-boto3"
 
@@ -101,19 +101,13 @@ def ownership(ledger, s3):
 
 def public_access(ledger, s3):
     did = partial(ledger.did, "s3", "public-access-block")
-    block = {
-        "BlockPublicAcls": True,
-        "IgnorePublicAcls": False,
-        "BlockPublicPolicy": False,
-        "RestrictPublicBuckets": True,
-    }
 
     def read():
         return s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
 
     ledger.equal("a new bucket blocks all", set(read().values()), {True})
-    s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=block)
-    ledger.equal("what is blocked", read(), block)
+    s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=ACCESS_BLOCK)
+    ledger.equal("what is blocked", read(), ACCESS_BLOCK)
     did("create", "read")
     s3.delete_public_access_block(Bucket=BUCKET)
     ledger.refused("nothing is", "NoSuchPublicAccessBlockConfiguration", read, 404)

@@ -6,7 +6,6 @@ import math
 import os
 import re
 import subprocess
-import time
 from collections import Counter
 
 # All warnings are errors but one of the CLI's own: it leaves the file of --body open.
@@ -115,13 +114,3 @@ class Cli:
 def event_of(call):
     """`iam list-users` is ListUsers."""
     return "".join(word.capitalize() for word in call.split()[1].split("-"))
-
-
-def wait_for(read, wanted, seconds=20):
-    """What `read` gives once it is what is wanted, or as it is when the time is up."""
-    end = time.monotonic() + seconds
-    found = read()
-    while found != wanted and time.monotonic() < end:
-        time.sleep(0.2)
-        found = read()
-    return found

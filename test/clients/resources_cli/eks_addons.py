@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from .cli import wait_for
+from ledger import wait_for
+
 from .eks_clusters import GONE
 
 

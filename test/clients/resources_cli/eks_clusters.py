@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .cli import wait_for
+from ledger import wait_for
 
 GONE = "ResourceNotFoundException"
 

@@ -1,9 +1,11 @@
-"""IAM's roles: their trust policies, tags and boundaries."""
+"""IAM's roles and their trust policies."""
 
 import json
 from functools import partial
 
 from documents import EC2_TRUST, PODS_TRUST
+
+from .iam_entities import tags_and_boundary
 
 
 def check(ledger, aws, account, boundary):
@@ -17,12 +19,15 @@ def check(ledger, aws, account, boundary):
     # The other lane makes roles at the same time.
     ledger.check("roles", {"build", "holder"} <= set(names), names)
     did("list")
-    parts(ledger, aws, boundary)
+    tags_and_boundary(ledger, aws, "role", "build", boundary)
+    aws("iam update-assume-role-policy", **build, policy_document=PODS_TRUST)
     aws("iam update-role", **build, description="builds", max_session_duration="7200")
     read = aws("iam get-role", **build)["Role"]
     found = (read["Description"], read["MaxSessionDuration"])
     ledger.equal("a role that was changed", found, ("builds", 7200))
     did("update")
+    ledger.equal("another trust", read["AssumeRolePolicyDocument"], json.loads(PODS_TRUST))
+    ledger.did("iam", "role-trust-policy", "read", "update")
     ledger.check("without a boundary", "PermissionsBoundary" not in read, read)
     ledger.did("iam", "role-boundary", "delete")
     ledger.equal("the role", (read["RoleId"], read["Arn"]), (made["RoleId"], made["Arn"]))
@@ -30,24 +35,3 @@ def check(ledger, aws, account, boundary):
     aws("iam delete-role", **build)
     aws.refused("NoSuchEntity", "iam get-role", **build)
     did("delete")
-
-
-def parts(ledger, aws, boundary):
-    did = partial(ledger.did, "iam")
-    build = {"role_name": "build"}
-    wanted = [{"Key": "team", "Value": "a"}, {"Key": "zone", "Value": "b"}]
-    aws("iam tag-role", **build, tags=wanted)
-    found = aws.paged("iam role-tags", "Tags", "iam list-role-tags", **build)
-    ledger.equal("tags", found, wanted)
-    did("role-tags", "create", "list")
-    aws("iam untag-role", **build, tag_keys=["zone"])
-    aws("iam put-role-permissions-boundary", **build, permissions_boundary=boundary)
-    aws("iam update-assume-role-policy", **build, policy_document=PODS_TRUST)
-    read = aws("iam get-role", **build)["Role"]
-    ledger.equal("one tag is left", read["Tags"], wanted[:1])
-    did("role-tags", "delete")
-    ledger.equal("a boundary", read["PermissionsBoundary"]["PermissionsBoundaryArn"], boundary)
-    did("role-boundary", "create", "read")
-    ledger.equal("another trust", read["AssumeRolePolicyDocument"], json.loads(PODS_TRUST))
-    did("role-trust-policy", "read", "update")
-    aws("iam delete-role-permissions-boundary", **build)

@@ -1,6 +1,8 @@
-"""IAM's users: their tags, boundaries and access keys."""
+"""IAM's users and their access keys."""
 
 from functools import partial
+
+from .iam_entities import tags_and_boundary
 
 
 def check(ledger, aws, account, boundary):
@@ -12,7 +14,7 @@ def check(ledger, aws, account, boundary):
     names = [one["UserName"] for one in aws.paged("iam user", "Users", "iam list-users")]
     ledger.equal("users", names, ["admin", "dev"])
     did("list")
-    tags_and_boundary(ledger, aws, boundary)
+    tags_and_boundary(ledger, aws, "user", "dev", boundary)
     access_keys(ledger, aws)
     aws("iam update-user", **dev, new_user_name="lead", new_path="/leads/")
     read = aws("iam get-user", user_name="lead")["User"]
@@ -24,24 +26,6 @@ def check(ledger, aws, account, boundary):
     aws("iam delete-user", user_name="lead")
     aws.refused("NoSuchEntity", "iam get-user", user_name="lead")
     did("delete")
-
-
-def tags_and_boundary(ledger, aws, boundary):
-    did = partial(ledger.did, "iam")
-    dev = {"user_name": "dev"}
-    wanted = [{"Key": "team", "Value": "a"}, {"Key": "zone", "Value": "b"}]
-    aws("iam tag-user", **dev, tags=wanted)
-    found = aws.paged("iam user-tags", "Tags", "iam list-user-tags", **dev)
-    ledger.equal("tags", found, wanted)
-    did("user-tags", "create", "list")
-    aws("iam untag-user", **dev, tag_keys=["zone"])
-    aws("iam put-user-permissions-boundary", **dev, permissions_boundary=boundary)
-    read = aws("iam get-user", **dev)["User"]
-    ledger.equal("one tag is left", read["Tags"], wanted[:1])
-    did("user-tags", "delete")
-    ledger.equal("a boundary", read["PermissionsBoundary"]["PermissionsBoundaryArn"], boundary)
-    did("user-boundary", "create", "read")
-    aws("iam delete-user-permissions-boundary", **dev)
 
 
 def access_keys(ledger, aws):

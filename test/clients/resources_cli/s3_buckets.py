@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from documents import policy, statement
+from documents import ACCESS_BLOCK, policy, statement
 
 BUCKET = "resources-cli"
 OF = {"bucket": BUCKET}
@@ -60,15 +60,9 @@ def ownership(ledger, aws):
 
 def public_access(ledger, aws):
     did = partial(ledger.did, "s3", "public-access-block")
-    block = {
-        "BlockPublicAcls": True,
-        "IgnorePublicAcls": False,
-        "BlockPublicPolicy": False,
-        "RestrictPublicBuckets": True,
-    }
-    aws("s3api put-public-access-block", **OF, public_access_block_configuration=block)
+    aws("s3api put-public-access-block", **OF, public_access_block_configuration=ACCESS_BLOCK)
     read = aws("s3api get-public-access-block", **OF)["PublicAccessBlockConfiguration"]
-    ledger.equal("what is blocked", read, block)
+    ledger.equal("what is blocked", read, ACCESS_BLOCK)
     did("create", "read")
     aws("s3api delete-public-access-block", **OF)
     code = "NoSuchPublicAccessBlockConfiguration"
