@@ -5,8 +5,9 @@
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
-import { findPython } from '../support/python.ts'
+import { join } from 'node:path'
+import { findPython, pythonEnvironment } from '../support/python.ts'
+import { runCommand } from '../support/run-command.ts'
 import { lacks } from '../support/tools.ts'
 
 const ROOT = join(import.meta.dir, '..', '..')
@@ -16,34 +17,13 @@ const home = mkdtempSync(join(tmpdir(), 'podrole-clients-'))
 
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
-/** What a program sees: none of the machine's AWS, proxy, CA or pip settings. */
-function environment(): Record<string, string> {
-  return {
-    PATH: [python.bin, process.env['PATH']].filter(Boolean).join(delimiter),
-    HOME: home,
-    TMPDIR: process.env['TMPDIR'] ?? tmpdir(),
-    LANG: 'C.UTF-8',
-    PYTHONDONTWRITEBYTECODE: '1',
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
+const run = async (command: readonly string[]): Promise<{ exitCode: number; output: string }> => {
+  const env = pythonEnvironment(python.bin, home)
+  const { exitCode, stdout, stderr } = await runCommand(command, { cwd: home, env })
+  return { exitCode, output: `${stdout}\n${stderr}` }
 }
 
-interface Outcome {
-  readonly exitCode: number
-  readonly output: string
-}
-
-async function run(command: readonly string[]): Promise<Outcome> {
-  const child = Bun.spawn([...command], {
-    cwd: home,
-    env: environment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
-  return { exitCode: await child.exited, output: `${out}\n${err}` }
-}
-
-const runInSandbox = (script: string): Promise<Outcome> =>
+const runInSandbox = (script: string): ReturnType<typeof run> =>
   run([join(ROOT, 'bin', 'podrole'), 'sandbox', '--', 'python', join(import.meta.dir, script)])
 
 test.skipIf(isSkipped).each([
@@ -51,9 +31,6 @@ test.skipIf(isSkipped).each([
   ['wrong_tokens.py', 40],
   ['bad_signatures.py', 53],
   ['pod_identity.py', 10],
-  ['iam_resources.py', 137],
-  ['eks_records.py', 24],
-  ['other_services.py', 18],
 ])(
   '%s',
   async (script, atLeast) => {

@@ -64,14 +64,31 @@ class KubernetesApi:
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
         )
 
-    def create_token(self, namespace, name, audience, seconds=3600):
+    def create_pod(self, namespace, name, **spec):
+        return self.create(
+            f"/api/v1/namespaces/{namespace}/pods",
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec},
+        )
+
+    def create_idle_pod(self, namespace, name, service_account):
+        """A pod that waits for a node that is not there: what its token is bound to."""
+        return self.create_pod(
+            namespace,
+            name,
+            serviceAccountName=service_account,
+            nodeSelector={"no": "node"},
+            containers=[{"name": "main", "image": "busybox"}],
+        )
+
+    def create_token(self, namespace, name, audience, seconds=3600, pod=None):
+        """A token of a service account, bound to a pod if one is given."""
+        spec = {"audiences": [audience], "expirationSeconds": seconds}
+        if pod is not None:
+            bound = {"name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+            spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", **bound}
         answer = self.create(
             f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
-            {
-                "apiVersion": "authentication.k8s.io/v1",
-                "kind": "TokenRequest",
-                "spec": {"audiences": [audience], "expirationSeconds": seconds},
-            },
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
         )
         return answer["status"]["token"]
 

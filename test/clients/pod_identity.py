@@ -39,30 +39,24 @@ def aws(*words):
 
 
 def create_pod(kubernetes, name, service_account=NAME):
-    return kubernetes.create(
-        f"/api/v1/namespaces/{NAMESPACE}/pods",
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name},
-            "spec": {
-                "serviceAccountName": service_account,
-                "restartPolicy": "Never",
-                # The image runs as root, and the CLI may lie in a folder of root's here.
-                "securityContext": {"runAsUser": 0},
-                "containers": [
-                    {
-                        "name": "main",
-                        "image": "amazon/aws-cli",
-                        "command": ["aws", "sts", "get-caller-identity", "--output", "json"],
-                        "env": [
-                            {"name": "AWS_MAX_ATTEMPTS", "value": "1"},
-                            {"name": "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "value": "1"},
-                        ],
-                    }
+    return kubernetes.create_pod(
+        NAMESPACE,
+        name,
+        serviceAccountName=service_account,
+        restartPolicy="Never",
+        # The image runs as root, and the CLI may lie in a folder of root's here.
+        securityContext={"runAsUser": 0},
+        containers=[
+            {
+                "name": "main",
+                "image": "amazon/aws-cli",
+                "command": ["aws", "sts", "get-caller-identity", "--output", "json"],
+                "env": [
+                    {"name": "AWS_MAX_ATTEMPTS", "value": "1"},
+                    {"name": "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "value": "1"},
                 ],
-            },
-        },
+            }
+        ],
     )
 
 

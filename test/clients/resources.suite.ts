@@ -13,7 +13,7 @@ import { lacks } from '../support/tools.ts'
 
 /** EC2's pages have five instances at least, and each node is one. */
 const SANDBOX = [join(import.meta.dir, '..', '..', 'bin', 'podrole'), 'sandbox', '--nodes', '6']
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 600_000
 
 export interface ResourceClient {
   /** Of the test. */
@@ -33,7 +33,7 @@ export function testResources(client: ResourceClient): void {
   const isSkipped = lacks(`the sandbox's resources by ${client.name}`, client.missing)
   const run = async (): Promise<void> => {
     const { exitCode, stdout, stderr } = await runCommand([...SANDBOX, '--', ...client.command], {
-      cwd: tmpdir(),
+      cwd: client.environment['HOME'] ?? tmpdir(),
       env: client.environment,
     })
     const failed = /^FAIL[^]*/m.exec(stdout)?.[0] ?? ''

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { cacheFolder, makeOnce, type Missing } from './once.ts'
 
 /** Where the programs are, or what is missing and how to get it (for `lacks`). */
@@ -27,6 +28,18 @@ export async function findPython(): Promise<PythonFound> {
   const folder = cacheFolder(join('python', hash.slice(0, 16)))
   const missing = await makeOnce(folder, 'complete', async () => makeEnvironment(folder))
   return missing === undefined ? { bin: join(folder, 'bin') } : { missing }
+}
+
+/** What a program sees: none of the machine's AWS, proxy, CA or pip settings. */
+export function pythonEnvironment(bin: string | undefined, home: string): Record<string, string> {
+  return {
+    PATH: [bin, process.env['PATH']].filter(Boolean).join(delimiter),
+    HOME: home,
+    TMPDIR: process.env['TMPDIR'] ?? tmpdir(),
+    LANG: 'C.UTF-8',
+    PYTHONDONTWRITEBYTECODE: '1',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
 }
 
 function makeEnvironment(folder: string): Missing | undefined {

@@ -1,0 +1,1 @@
+"""Everything that resources.yaml lists, by the AWS CLI, version 1."""
