@@ -131,6 +131,30 @@ describe('a journal', () => {
     }
   })
 
+  test('goes on in a file that has grown little, and compacts one that holds much of the past', () => {
+    const folder = newFolder()
+    const state = new State()
+    const journal = openJournal(folder, state)
+    const table = state.table<number>('t')
+    for (let index = 0; index < 10; index += 1) table.set('a', index)
+    table.set('b', 1)
+    const { size } = journal
+    journal.close()
+    const again = openJournal(folder, new State())
+    expect(again.size).toBeLessThan(size)
+    again.close()
+    const whole = reopen(folder)
+    expect(whole.records.map(({ value }) => value)).toEqual([9, 1])
+    appendFileSync(fileOf(folder), '["t","a",10]\n["t","torn",{"half')
+    const later = new State()
+    const goesOn = openJournal(folder, later)
+    expect(goesOn.size).toBe(whole.size + '["t","a",10]\n'.length)
+    later.table('t').set('c', 2)
+    goesOn.close()
+    expect(reopen(folder).records.map(({ value }) => value)).toEqual([10, 1, 2])
+    expect(statSync(fileOf(folder)).mode & 0o777).toBe(0o600)
+  })
+
   test('is compacted when it has grown, and loses nothing by it', () => {
     const folder = newFolder()
     const state = new State()

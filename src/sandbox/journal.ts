@@ -5,7 +5,15 @@
  * on, so no answer leaves before its change is kept.
  */
 import { Database } from 'bun:sqlite'
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fchmodSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { lineOf, linesOf, readLine, replaceFile, unusable, writeAll } from './json-lines.ts'
@@ -39,8 +47,11 @@ export function openJournal(folder: string, state: State, options: JournalOption
   const release = lockFolder(folder)
   try {
     const file = join(folder, FILE)
-    loadFile(file, state)
+    const loaded = loadFile(file, state)
     const writer = new JournalFile(file, state, options.growthBytes ?? GROWTH_BYTES)
+    // To write everything anew takes as long as to read it.
+    if (loaded.changes > 2 * state.size || loaded.size === 0) writer.compact()
+    else writer.goOn(loaded.size)
     state.onChange((changes) => writer.append(changes))
     return {
       get size() {
@@ -70,7 +81,6 @@ class JournalFile {
     this.#file = file
     this.#state = state
     this.#growthBytes = growthBytes
-    this.compact()
   }
 
   get size(): number {
@@ -94,6 +104,23 @@ class JournalFile {
 
   compact(): void {
     const { descriptor, size } = replaceFile(this.#file, FORMAT, this.#state.records())
+    this.#write(descriptor, size)
+  }
+
+  /** Writes behind what is there, up to the end of its last whole line. @throws PodroleError `StateUnusable` */
+  goOn(size: number): void {
+    try {
+      const descriptor = openSync(this.#file, 'r+')
+      this.#write(descriptor, size)
+      ftruncateSync(descriptor, size)
+      fchmodSync(descriptor, 0o600)
+    } catch (error) {
+      this.close()
+      throw unusable(this.#file, messageOf(error), error)
+    }
+  }
+
+  #write(descriptor: number, size: number): void {
     this.close()
     this.#descriptor = descriptor
     this.#size = size
@@ -115,12 +142,20 @@ class JournalFile {
   }
 }
 
-function loadFile(file: string, state: State): void {
+/** How many changes there were, and where the last whole line ends. */
+function loadFile(file: string, state: State): { readonly changes: number; readonly size: number } {
+  let changes = 0
   let number = 0
-  for (const line of linesOf(file)) {
+  let size = 0
+  for (const [line, end] of linesOf(file)) {
     number += 1
-    if (number > 1) for (const change of readLine(file, number, line)) state.load(change)
-    else if (line !== FORMAT) {
+    size = end
+    if (number > 1) {
+      for (const change of readLine(file, number, line)) {
+        state.load(change)
+        changes += 1
+      }
+    } else if (line !== FORMAT) {
       throw new PodroleError(
         'StateDamaged',
         `${file} starts with ${JSON.stringify(line.slice(0, 100))}: wanted ${FORMAT}`,
@@ -128,6 +163,7 @@ function loadFile(file: string, state: State): void {
       )
     }
   }
+  return { changes, size }
 }
 
 /**

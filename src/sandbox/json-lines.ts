@@ -94,10 +94,14 @@ export function writeAll(descriptor: number, bytes: Uint8Array, position: number
   }
 }
 
-/** The lines that have an end, a block at a time: the file may be large. None where it is missing. */
-export function* linesOf(file: string): Generator<string> {
+/**
+ * The lines that have an end, each with the place in the file behind it, a block at a time: the file
+ * may be large. None where it is missing.
+ */
+export function* linesOf(file: string): Generator<readonly [line: string, end: number]> {
   const descriptor = openToRead(file)
   if (descriptor === undefined) return
+  let size = 0
   try {
     const block = Buffer.alloc(BLOCK_BYTES)
     let open: Buffer[] = []
@@ -108,7 +112,12 @@ export function* linesOf(file: string): Generator<string> {
       for (;;) {
         const end = block.subarray(0, count).indexOf(10, start)
         if (end < 0) break
-        yield Buffer.concat([...open, block.subarray(start, end)]).toString('utf8')
+        const line =
+          open.length === 0
+            ? block.subarray(start, end)
+            : Buffer.concat([...open, block.subarray(start, end)])
+        size += line.length + 1
+        yield [line.toString('utf8'), size]
         open = []
         start = end + 1
       }

@@ -1,5 +1,5 @@
 /** What a sandbox keeps besides AWS's records and clusters' objects, so that it comes back the same. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,9 +9,10 @@ import {
   createCertificateAuthority,
   loadCertificateAuthority,
 } from '../lib/certificates.ts'
-import type { Clock } from '../lib/clock.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
 import { PodroleError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
+import type { ServingCertificate } from '../lib/serve.ts'
 import type { State, Table } from './state.ts'
 
 /** A cluster as it was started; its issuer never changes. */
@@ -42,15 +43,53 @@ export const openKept = (state: State): Kept => ({
   folders: state.table('sandbox.folders'),
 })
 
-/** The CA of every certificate here; made at the first start. */
+/**
+ * The CA of every certificate here; made at the first start. What it issues to servers is kept too,
+ * one for the same names: making them is a good part of a start.
+ */
 export async function keepAuthority(kept: Kept, clock: Clock): Promise<CertificateAuthority> {
-  const { secrets } = kept
+  const authority = await findAuthority(kept, clock)
+  return {
+    ...authority,
+    issue: async (request) => {
+      const name = `certificate ${JSON.stringify(request)}`
+      const known = readCertificate(kept.secrets.get(name))
+      if (known !== undefined && isGood(known, authority, clock)) return known
+      const issued = await authority.issue(request)
+      kept.secrets.set(name, JSON.stringify(issued))
+      return issued
+    },
+  }
+}
+
+async function findAuthority({ secrets }: Kept, clock: Clock): Promise<CertificateAuthority> {
   const [cert, key] = [secrets.get('ca-certificate'), secrets.get('ca-key')]
   if (cert !== undefined && key !== undefined) return loadCertificateAuthority(cert, key)
   const made = await createCertificateAuthority({ commonName: 'podrole sandbox', clock })
   secrets.set('ca-key', made.key)
   secrets.set('ca-certificate', made.cert)
   return made
+}
+
+/** Longer than anybody lets a sandbox run. */
+const CERTIFICATE_LEFT_MS = 90 * 86_400_000
+
+const readCertificate = (text: string | undefined): ServingCertificate | undefined =>
+  text === undefined ? undefined : (JSON.parse(text) as ServingCertificate)
+
+/** Clients look at the machine's own clock, whatever the sandbox's says. */
+function isGood(
+  { cert }: ServingCertificate,
+  authority: CertificateAuthority,
+  clock: Clock,
+): boolean {
+  const certificate = new X509Certificate(cert)
+  const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)]
+  const isNow = [clock, systemClock].every((one) => {
+    const now = one.now()
+    return from <= now && to > now + CERTIFICATE_LEFT_MS
+  })
+  return isNow && certificate.verify(new X509Certificate(authority.cert).publicKey)
 }
 
 /** What opens the sandbox's own endpoints under `/_podrole/`. */

@@ -143,7 +143,7 @@ export class Snapshots {
     if (known !== undefined) return known
     const file = this.#fileOf(id)
     const lines = [...linesOf(file)]
-    const records = lines.flatMap((line, index) =>
+    const records = lines.flatMap(([line], index) =>
       index === 0 ? [] : readLine(file, index + 1, line),
     )
     if (lines.length === 0 || records.length !== info.records) throw damaged(file)
@@ -163,7 +163,7 @@ export class Snapshots {
 }
 
 function readInfo(file: string, name: string): SnapshotInfo {
-  const [first = ''] = linesOf(file)
+  const [[first] = ['']] = linesOf(file)
   try {
     const { podrole, version, ...info } = JSON.parse(first) as SnapshotInfo &
       Readonly<Record<'podrole' | 'version', unknown>>

@@ -74,6 +74,11 @@ export class State {
     return made as Table<T>
   }
 
+  /** How many records there are. */
+  get size(): number {
+    return this.#rows.values().reduce((sum, rows) => sum + rows.size, 0)
+  }
+
   onChange(listener: ChangeListener): void {
     this.#listeners.add(listener)
   }
