@@ -112,10 +112,15 @@ describe.skipIf(isSkipped)('kubectl', () => {
   })
 
   test('kubectl run with a service account in its working form', async () => {
-    const line = `kubectl run -it --rm debug --restart=Never -n runwhen-local --overrides='{"spec":{"serviceAccountName":"runwhen-local"}}' --image=busybox -- sh -c 'echo identity'`
-    const { code, out } = await typed(line)
+    const run = `kubectl run debug --restart=Never -n runwhen-local --overrides='{"spec":{"serviceAccountName":"runwhen-local"}}' --image=busybox`
+    const command = `-- sh -c 'echo identity'`
+    await output(`${run} ${command}`)
+    await output(`kubectl wait -n runwhen-local --for=jsonpath={.status.phase}=Succeeded pod/debug`)
+    expect(await output('kubectl logs -n runwhen-local debug')).toBe('identity\n')
+    await output('kubectl delete pod -n runwhen-local debug')
+    // Without pods/attach kubectl reads the log once, which may be before the container writes.
+    const { code, out } = await typed(`${run} -it --rm ${command}`)
     expect({ code, out }).toMatchObject({ code: 0 })
-    expect(out).toContain('identity\n')
     expect(out).toContain('pod "debug" deleted')
   })
 
