@@ -207,8 +207,11 @@ const CLUSTER_ARN_TAG = 'aws:RequestTag/eks-cluster-arn'
 const NAMESPACE_TAG = 'aws:RequestTag/kubernetes-namespace'
 const SERVICE_ACCOUNT_TAG = 'aws:RequestTag/kubernetes-service-account'
 
-/** https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html */
-const SESSION_TAG_KEYS = [
+/**
+ * What EKS Pod Identity tags a session with, as podrole's broker does.
+ * https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+ */
+export const SESSION_TAG_KEYS = [
   'eks-cluster-arn',
   'eks-cluster-name',
   'kubernetes-namespace',

@@ -1,6 +1,7 @@
 import { CreateOpenIDConnectProviderCommand } from '@aws-sdk/client-iam'
 import { partitionOfRegion } from '../../iam/partitions.ts'
 import { fleetTrust } from '../../iam/trust.ts'
+import { SESSION_TAG_KEYS } from '../../iam/trust-grant.ts'
 import { createAssociation } from '../parts/associations.ts'
 import { mustBeMutated, mustHaveRead, mustHold } from './expect.ts'
 import { ensureServiceAccount, runPod } from './pods.ts'
@@ -14,15 +15,6 @@ import {
   type Stage,
   type Step,
 } from './stage.ts'
-
-const SESSION_TAGS = [
-  'eks-cluster-arn',
-  'eks-cluster-name',
-  'kubernetes-namespace',
-  'kubernetes-service-account',
-  'kubernetes-pod-name',
-  'kubernetes-pod-uid',
-] as const
 
 /** The service account that uses Pod Identity anywhere: `orders` there is IRSA's. */
 export const FLEET_SERVICE_ACCOUNT = 'orders-fleet'
@@ -104,9 +96,9 @@ export function eksEndpoint(stage: Stage): Parameters<typeof createAssociation>[
 /** The tags that STS recorded for the session, as `key=value` pairs. */
 function mustHaveSixTags(stage: Stage, arn: string): string {
   const tags = stage.sandbox.aws.sessionTags(arn)
-  const missing = SESSION_TAGS.filter((key) => tags[key] === undefined)
+  const missing = SESSION_TAG_KEYS.filter((key) => tags[key] === undefined)
   mustHold(missing.length === 0, `the session lacks the tags ${missing.join(', ')}`)
-  return SESSION_TAGS.map((key) => `${key}=${tags[key]}`).join(' ')
+  return SESSION_TAG_KEYS.map((key) => `${key}=${tags[key]}`).join(' ')
 }
 
 /** No key that AWS gave out stands in the broker's environment, settings or database. */
