@@ -1,21 +1,16 @@
-import { newAccessKeyId, newSecretAccessKey, newSessionToken } from '../identifiers.ts'
 import { authorize } from '../identity/authorization.ts'
-import { federatedUserArn, keepKey, sizeToken } from '../identity/sessions.ts'
+import { federatedUserArn, sizeToken } from '../identity/sessions.ts'
 import { checkTags, requestTagKeys } from '../iam/tags.ts'
 import { quotaOf } from '../quotas/quotas.ts'
-import type { KeyRecord } from '../records.ts'
 import type { ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import type { Call } from '../world.ts'
 import { invalidTags } from './assume-role.ts'
 import { readSessionLimits, readSessionPolicies, readTagList } from './parameters.ts'
-import { credentialMembers } from './results.ts'
-import { requireLongTermUser } from './user-sessions.ts'
+import { issueTemporaryKey, readUserSessionSeconds, requireLongTermUser } from './user-sessions.ts'
 
 const NAME = { required: true, min: 2, max: 32, pattern: '[\\w+=,.@-]*' }
-const DURATION = { min: 900, max: 129_600 }
-const HALF_A_DAY_SECONDS = 43_200
 
 /**
  * A session of a user under another name, within the user's own policies and those of the session.
@@ -24,14 +19,13 @@ const HALF_A_DAY_SECONDS = 43_200
 export function getFederationToken(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
   const name = constraints.text('name', parameters.get('Name'), NAME) ?? ''
-  const given = parameters.get('DurationSeconds')
-  const seconds = constraints.integer('durationSeconds', given, DURATION) ?? HALF_A_DAY_SECONDS
+  const seconds = readUserSessionSeconds(constraints, parameters)
   const quota = (one: Parameters<typeof quotaOf>[1]): number => quotaOf(call, one)
   const limits = readSessionLimits(parameters, constraints, quota)
   const tags = readTagList(parameters, constraints, quota)
   constraints.check()
   const user = requireLongTermUser(call, 'GetFederationToken')
-  const { accountId, userName, userId } = user
+  const { accountId } = user
   const { tables, partition } = call.world
   checkTags(tags, invalidTags)
   const policies = readSessionPolicies(tables, accountId, limits)
@@ -42,23 +36,9 @@ export function getFederationToken(call: Call, parameters: QueryParameters): Res
   const ownTags = Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value]))
   const { minimumTokenSize } = limits
   const size = sizeToken(call.world, accountId, { tags: ownTags, policies, minimumTokenSize })
-  const temporary = {
-    userId,
-    sessionToken: newSessionToken(size.tokenSize),
-    issuedAtMs: call.nowMs,
-    expiresAtMs: call.nowMs + seconds * 1000,
-    federated: { name, tags: ownTags, policies },
-  }
-  const key: KeyRecord = {
-    accessKeyId: newAccessKeyId('ASIA'),
-    secretAccessKey: newSecretAccessKey(),
-    accountId,
-    userName,
-    temporary,
-  }
-  keepKey(call.world, key)
+  const federated = { name, tags: ownTags, policies }
   return {
-    Credentials: credentialMembers(key, temporary),
+    Credentials: issueTemporaryKey(call, user, { seconds, tokenBytes: size.tokenSize, federated }),
     FederatedUser: { FederatedUserId: `${accountId}:${name}`, Arn: arn },
     PackedPolicySize: size.tokenUtilization,
     SessionTokenSize: size.tokenSize,

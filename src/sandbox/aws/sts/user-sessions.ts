@@ -1,7 +1,7 @@
 import { newAccessKeyId, newSecretAccessKey, newSessionToken } from '../identifiers.ts'
 import { authorize } from '../identity/authorization.ts'
 import { keepKey } from '../identity/sessions.ts'
-import { type KeyRecord, nameKey, type UserRecord } from '../records.ts'
+import { type FederationRecord, nameKey, type UserRecord } from '../records.ts'
 import type { ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
 import { AwsFault } from '../wire/fault.ts'
@@ -21,8 +21,7 @@ const TOKEN_BYTES = 400
  */
 export function getSessionToken(call: Call, parameters: QueryParameters): ResultMembers {
   const constraints = new Constraints()
-  const given = parameters.get('DurationSeconds')
-  const seconds = constraints.integer('durationSeconds', given, DURATION) ?? HALF_A_DAY_SECONDS
+  const seconds = readUserSessionSeconds(constraints, parameters)
   const serial = constraints.text('serialNumber', parameters.get('SerialNumber'), SERIAL_NUMBER)
   const code = constraints.text('tokenCode', parameters.get('TokenCode'), TOKEN_CODE)
   constraints.check()
@@ -35,22 +34,7 @@ export function getSessionToken(call: Call, parameters: QueryParameters): Result
       { status: 403 },
     )
   }
-  const temporary = {
-    userId: user.userId,
-    sessionToken: newSessionToken(TOKEN_BYTES),
-    issuedAtMs: call.nowMs,
-    expiresAtMs: call.nowMs + seconds * 1000,
-  }
-  const { accountId, userName } = user
-  const key: KeyRecord = {
-    accessKeyId: newAccessKeyId('ASIA'),
-    secretAccessKey: newSecretAccessKey(),
-    accountId,
-    userName,
-    temporary,
-  }
-  keepKey(call.world, key)
-  return { Credentials: credentialMembers(key, temporary) }
+  return { Credentials: issueTemporaryKey(call, user, { seconds, tokenBytes: TOKEN_BYTES }) }
 }
 
 /** The user that calls with a key of its own. @throws AwsFault `AccessDenied` for a session */
@@ -64,4 +48,38 @@ export function requireLongTermUser(call: Call, operation: string): UserRecord {
   throw new AwsFault('AccessDenied', `Cannot call ${operation} with session credentials`, {
     status: 403,
   })
+}
+
+/** How long a user's session lasts: 15 minutes to 36 hours, 12 hours where it is not said. */
+export function readUserSessionSeconds(
+  constraints: Constraints,
+  parameters: QueryParameters,
+): number {
+  const given = parameters.get('DurationSeconds')
+  return constraints.integer('durationSeconds', given, DURATION) ?? HALF_A_DAY_SECONDS
+}
+
+/** Gives out a key of a user that ends by itself; its members as STS answers them. */
+export function issueTemporaryKey(
+  { world, nowMs }: Call,
+  { accountId, userId, userName }: UserRecord,
+  session: {
+    readonly seconds: number
+    readonly tokenBytes: number
+    readonly federated?: FederationRecord
+  },
+): ReturnType<typeof credentialMembers> {
+  const { federated, seconds, tokenBytes } = session
+  const temporary = {
+    userId,
+    sessionToken: newSessionToken(tokenBytes),
+    issuedAtMs: nowMs,
+    expiresAtMs: nowMs + seconds * 1000,
+    ...(federated !== undefined && { federated }),
+  }
+  const accessKeyId = newAccessKeyId('ASIA')
+  const secretAccessKey = newSecretAccessKey()
+  const key = { accessKeyId, secretAccessKey, accountId, userName, temporary }
+  keepKey(world, key)
+  return credentialMembers(key, temporary)
 }
