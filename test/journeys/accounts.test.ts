@@ -12,10 +12,10 @@ import {
 import { callEks } from '../../src/cli/parts/associations.ts'
 import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { podIdentityTrust } from '../../src/iam/trust.ts'
-import { PODS, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
-import type { Pod } from '../../src/kube/objects.ts'
+import { SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
+import { ASK_MANY, askFromPod } from '../support/ask-many-pod.ts'
 
 const ROOT = join(import.meta.dir, '..', '..')
 const PODROLE = join(ROOT, 'bin', 'podrole')
@@ -111,7 +111,6 @@ describe('podrole sandbox with two accounts', () => {
 
 describe('between two accounts', () => {
   const CLUSTER = 'far'
-  const ASK = join(ROOT, 'test', 'support', 'ask-many.ts')
   let wired: WiredSandbox
 
   beforeAll(async () => {
@@ -135,7 +134,7 @@ describe('between two accounts', () => {
       clock: systemClock,
       log: createLog('error'),
       logLevel: 'error',
-      images: { 'ask-many': ASK },
+      images: { 'ask-many': ASK_MANY },
     })
   })
   afterAll(() => wired.stop())
@@ -150,8 +149,7 @@ describe('between two accounts', () => {
   test("a pod of the second account's cluster gets a target role of the first", async () => {
     const { sandbox } = wired
     const cluster = sandbox.clusters.get(CLUSTER)
-    const [node] = cluster?.nodes ?? []
-    if (cluster === undefined || node === undefined) throw new Error('no cluster')
+    if (cluster === undefined) throw new Error('no cluster')
     const clusterArn = `arn:aws:eks:${REGION}:${SECOND}:cluster/${CLUSTER}`
     const serviceAccount = { namespace: 'default', name: 'app' }
     const podTrust = podIdentityTrust({ clusterArn, accountId: SECOND, serviceAccount })
@@ -189,22 +187,7 @@ describe('between two accounts', () => {
     const association = { ...subject, roleArn: podRole, targetRoleArn }
     await callEks(eks, 'POST', `/clusters/${CLUSTER}/pod-identity-associations`, association)
     await cluster.client.create(SERVICE_ACCOUNTS, { metadata: serviceAccount })
-    const ref = { namespace: 'default', name: 'app' }
-    await cluster.client.create<Pod>(PODS, {
-      metadata: ref,
-      spec: {
-        serviceAccountName: 'app',
-        containers: [{ name: 'main', image: 'ask-many', command: ['sleep', '600'] }],
-      },
-    })
-    for (let tries = 0; tries < 500; tries += 1) {
-      if ((await cluster.client.get<Pod>(PODS, ref)).status?.phase === 'Running') break
-      await Bun.sleep(20)
-    }
-    const command = [process.execPath, '--no-env-file', ASK, '1']
-    const ran = await node.exec({ namespace: 'default', pod: 'app', command })
-    expect(ran.stderr).toBe('')
-    const { keys } = JSON.parse(ran.stdout) as { keys: string[] }
+    const { keys } = await askFromPod(cluster, 'app', 1)
     expect(keys).toEqual([expect.stringMatching(/^ASIA/)])
     const assumed = sandbox.aws.decisions
       .recent()

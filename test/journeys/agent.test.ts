@@ -1,18 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { join } from 'node:path'
 import { CreateRoleCommand, IAMClient } from '@aws-sdk/client-iam'
 import { createAssociation } from '../../src/cli/parts/associations.ts'
 import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { podIdentityTrust } from '../../src/iam/trust.ts'
-import { PODS, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
-import type { Pod } from '../../src/kube/objects.ts'
+import { SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
+import { ASK_MANY, askFromPod } from '../support/ask-many-pod.ts'
 
 const ACCOUNT = '111122223333'
 const REGION = 'us-east-1'
 const CLUSTER = 'storm'
-const ASK_MANY = join(import.meta.dir, '..', 'support', 'ask-many.ts')
 
 let wired: WiredSandbox | undefined
 
@@ -58,30 +56,10 @@ afterAll(async () => {
   await wired?.stop()
 })
 
-/** Starts a pod of the service account and asks its agent that many times at once. */
-async function askMany(name: string, count: number): Promise<string> {
+async function askMany(name: string, count: number): Promise<{ answers: number; keys: string[] }> {
   const cluster = wired?.sandbox.clusters.get(CLUSTER)
-  const node = cluster?.nodes[0]
-  if (cluster === undefined || node === undefined) throw new Error('no cluster')
-  const ref = { namespace: 'default', name }
-  await cluster.client.create<Pod>(PODS, {
-    metadata: ref,
-    spec: {
-      serviceAccountName: 'app',
-      containers: [{ name: 'main', image: 'ask-many', command: ['sleep', '600'] }],
-    },
-  })
-  for (let tries = 0; tries < 500; tries += 1) {
-    if ((await cluster.client.get<Pod>(PODS, ref)).status?.phase === 'Running') break
-    await Bun.sleep(20)
-  }
-  const ran = await node.exec({
-    namespace: 'default',
-    pod: name,
-    command: [process.execPath, '--no-env-file', ASK_MANY, String(count)],
-  })
-  expect(ran.stderr).toBe('')
-  return ran.stdout
+  if (cluster === undefined) throw new Error('no cluster')
+  return askFromPod(cluster, name, count)
 }
 
 const upstreamCalls = (): number =>
@@ -92,10 +70,7 @@ const upstreamCalls = (): number =>
 describe('the agent in front of EKS Auth', () => {
   test('100 first requests of one pod at once: one upstream call, one key', async () => {
     const before = upstreamCalls()
-    const said = JSON.parse(await askMany('storm-1', 100)) as {
-      answers: number
-      keys: string[]
-    }
+    const said = await askMany('storm-1', 100)
     expect(said.answers).toBe(100)
     expect(said.keys).toEqual([expect.stringMatching(/^ASIA/)])
     expect(upstreamCalls() - before).toBe(1)

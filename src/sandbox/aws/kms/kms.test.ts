@@ -11,8 +11,7 @@ import {
   startAwsFixture,
   trustOf,
 } from '../aws-fixture.suite.ts'
-
-type Answer = Record<string, unknown>
+import { type Answer, callKms } from './kms.suite.ts'
 
 let fixture: AwsFixture
 beforeAll(async () => {
@@ -20,23 +19,8 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.stop())
 
-async function kms(
-  operation: string,
-  input: object,
-  keys: Keys = fixture.admin,
-): Promise<{ status: number; body: Answer }> {
-  const response = await fixture.call({
-    keys,
-    service: 'kms',
-    headers: {
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amz-target': `TrentService.${operation}`,
-    },
-    body: JSON.stringify(input),
-  })
-  const text = await response.text()
-  return { status: response.status, body: text === '' ? {} : JSON.parse(text) }
-}
+const kms = (operation: string, input: object, keys?: Keys): ReturnType<typeof callKms> =>
+  callKms(fixture, operation, input, keys)
 
 async function createKey(KeySpec: string, more: object = {}): Promise<string> {
   const { status, body } = await kms('CreateKey', { KeySpec, KeyUsage: 'SIGN_VERIFY', ...more })

@@ -6,8 +6,7 @@ import {
 } from '@aws-sdk/client-iam'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { ACCOUNT, type AwsFixture, type Keys, startAwsFixture } from '../aws-fixture.suite.ts'
-
-type Answer = Record<string, unknown>
+import { callKms } from './kms.suite.ts'
 
 let fixture: AwsFixture
 let KeyId = ''
@@ -17,23 +16,8 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.stop())
 
-async function kms(
-  operation: string,
-  input: object,
-  keys: Keys = fixture.admin,
-): Promise<{ status: number; body: Answer }> {
-  const response = await fixture.call({
-    keys,
-    service: 'kms',
-    headers: {
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amz-target': `TrentService.${operation}`,
-    },
-    body: JSON.stringify(input),
-  })
-  const text = await response.text()
-  return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as Answer) }
-}
+const kms = (operation: string, input: object, keys?: Keys): ReturnType<typeof callKms> =>
+  callKms(fixture, operation, input, keys)
 
 async function createKey(Tags: readonly object[]): Promise<string> {
   const ask = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', Tags }
