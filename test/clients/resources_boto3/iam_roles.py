@@ -14,13 +14,13 @@ def check(ledger, aws, boundary):
     iam = aws.client("iam")
     did = partial(ledger.did, "iam", "role")
     made = iam.create_role(
-        RoleName="build", Path="/work/", AssumeRolePolicyDocument=EC2_TRUST, Description="builds"
+        RoleName="build", Path="/builds/", AssumeRolePolicyDocument=EC2_TRUST, Description="builds"
     )["Role"]
-    ledger.equal("a role's ARN", made["Arn"], f"arn:aws:iam::{aws.account}:role/work/build")
+    ledger.equal("a role's ARN", made["Arn"], f"arn:aws:iam::{aws.account}:role/builds/build")
     did("create")
     for name in NAMES[1:]:
-        iam.create_role(RoleName=name, Path="/work/", AssumeRolePolicyDocument=EC2_TRUST)
-    listed, sizes = paged(iam, "list_roles", "Roles", 2, PathPrefix="/work/")
+        iam.create_role(RoleName=name, Path="/builds/", AssumeRolePolicyDocument=EC2_TRUST)
+    listed, sizes = paged(iam, "list_roles", "Roles", 2, PathPrefix="/builds/")
     names = [one["RoleName"] for one in listed]
     ledger.equal("roles, in two pages", (names, sizes), (NAMES, [2, 1]))
     did("list", "pages")

@@ -11,9 +11,9 @@ from .iam_entities import tags_and_boundary
 def check(ledger, aws, account, boundary):
     did = partial(ledger.did, "iam", "role")
     build = {"role_name": "build"}
-    work = {"path": "/work/", "assume_role_policy_document": EC2_TRUST}
+    work = {"path": "/builds/", "assume_role_policy_document": EC2_TRUST}
     made = aws("iam create-role", **build, **work)["Role"]
-    ledger.equal("a role's ARN", made["Arn"], f"arn:aws:iam::{account}:role/work/build")
+    ledger.equal("a role's ARN", made["Arn"], f"arn:aws:iam::{account}:role/builds/build")
     did("create")
     names = [one["RoleName"] for one in aws.paged("iam role", "Roles", "iam list-roles")]
     # The other lane makes roles at the same time.
