@@ -16,7 +16,8 @@ import {
   type JsonRecord,
 } from './objects.ts'
 import { METADATA } from './types/metadata.ts'
-import { isPodReady, PODS } from './types/pods.ts'
+import { isPodReady } from './types/pod-columns.ts'
+import { PODS } from './types/pods.ts'
 import { POD_DISRUPTION_BUDGETS } from './types/policies.ts'
 import { DELETE_OPTIONS } from './types/reviews.ts'
 import { obj } from './schema.ts'

@@ -59,7 +59,9 @@ describe('list', () => {
     const table = await accept('application/json;as=Table;v=v1;g=meta.k8s.io,application/json')
     expect(table.body).toMatchObject({
       kind: 'Table',
-      rows: [{ cells: ['bound', '0/1', 'Pending', 0, '0s', '<none>', 'here', '<none>', '<none>'] }],
+      rows: [
+        { cells: ['bound', '0/1', 'Pending', '0', '0s', '<none>', 'here', '<none>', '<none>'] },
+      ],
     })
     const partial = await accept('application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io')
     expect(partial.body).toMatchObject({

@@ -10,7 +10,8 @@ import {
 } from '../objects.ts'
 import { NODES } from '../types/core.ts'
 import { CONTROLLER_REVISIONS, DAEMON_SETS } from '../types/daemon-sets.ts'
-import { asPod, isPodReady, PODS } from '../types/pods.ts'
+import { isPodReady } from '../types/pod-columns.ts'
+import { asPod, PODS } from '../types/pods.ts'
 import { resolveCount } from '../types/workloads.ts'
 import {
   claimPods,

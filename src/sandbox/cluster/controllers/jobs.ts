@@ -11,7 +11,8 @@ import {
   type JsonRecord,
 } from '../objects.ts'
 import { finishedConditionOf, JOBS } from '../types/batch.ts'
-import { asPod, isPodReady, PODS } from '../types/pods.ts'
+import { isPodReady } from '../types/pod-columns.ts'
+import { asPod, PODS } from '../types/pods.ts'
 import { containersOf } from '../types/pod-defaults.ts'
 import {
   formatIndexes,

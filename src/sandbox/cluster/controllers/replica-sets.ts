@@ -2,7 +2,8 @@ import type { ClusterCore } from '../core.ts'
 import { listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
 import { labelSelectorOf } from '../selectors.ts'
 import { REPLICA_SETS } from '../types/apps.ts'
-import { asPod, isPodReady, PODS } from '../types/pods.ts'
+import { isPodReady } from '../types/pod-columns.ts'
+import { asPod, PODS } from '../types/pods.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import {
   claimPods,

@@ -142,7 +142,7 @@ describe('stateful sets', () => {
       metadata: { name: 'x' },
       spec: workload('x', { podManagementPolicy: 'Any' }),
     })
-    expect(policy.message).toContain('supported values: "OrderedReady", "Parallel"')
+    expect(policy.message).toContain("must be 'OrderedReady' or 'Parallel'")
     const start = await bench.create(SETS, {
       metadata: { name: 'x' },
       spec: workload('x', { ordinals: { start: -1 } }),

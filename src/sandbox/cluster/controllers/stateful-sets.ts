@@ -10,7 +10,8 @@ import {
   type JsonRecord,
 } from '../objects.ts'
 import { CONTROLLER_REVISIONS } from '../types/daemon-sets.ts'
-import { isPodReady, PODS } from '../types/pods.ts'
+import { isPodReady } from '../types/pod-columns.ts'
+import { PODS } from '../types/pods.ts'
 import { STATEFUL_SETS } from '../types/stateful-sets.ts'
 import { PERSISTENT_VOLUME_CLAIMS } from '../types/storage.ts'
 import { deleteObject } from '../deleting.ts'

@@ -1,73 +1,27 @@
 import { fieldFault, type Cause } from '../faults.ts'
-import { checkSubdomainName } from '../names.ts'
-import { isRecord, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
-import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
+import { recordAt, setDefault, type ApiObject } from '../objects.ts'
+import type { ResourceType } from '../resource-types.ts'
 import { bool, int, intOrString, keptInt, mergeList, obj, str } from '../schema.ts'
-import { labelSelectorOf, validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
-import { WORKLOAD_COLUMNS } from './workload-columns.ts'
+import { workloadColumns } from './workload-columns.ts'
 import { checkImmutable, CONDITION, LABEL_SELECTOR } from './metadata.ts'
-import { fillPodSpec } from './pod-defaults.ts'
 import { POD_TEMPLATE } from './pod-schema.ts'
-import { SCALE_SUBRESOURCE } from './workloads.ts'
-import { validateTemplate } from './pods.ts'
+import {
+  APPS,
+  checkCounts,
+  countOf,
+  fillTemplate,
+  isNone,
+  SCALE_SUBRESOURCE,
+  STATUS_SUBRESOURCE,
+  validateCountOrPercent,
+  validateNotNegative,
+  validateNotOverAll,
+  validateServingWorkload,
+} from './workloads.ts'
 
-const APPS = {
-  group: 'apps',
-  version: 'v1',
-  categories: ['all'],
-  namespaced: true,
-  verbs: OBJECT_VERBS,
-  subresources: [{ name: 'status', verbs: ['get', 'patch', 'update'] }, SCALE_SUBRESOURCE],
-  nameRule: checkSubdomainName,
-  hasGeneration: true,
-} as const
-
-const count = (object: ApiObject, part: 'spec' | 'status', field: string): number =>
-  Number(recordAt(object, part)[field] ?? 0)
-
-function fillTemplate(spec: Record<string, unknown>): void {
-  setDefault(spec, 'replicas', 1)
-  setDefault(spec, 'template', {})
-  const template = recordAt(spec, 'template')
-  setDefault(template, 'spec', {})
-  fillPodSpec(recordAt(template, 'spec'))
-}
-
-function validateWorkload(object: ApiObject): Cause[] {
-  const spec = recordAt(object, 'spec')
-  const faults: Cause[] = []
-  const replicas = spec['replicas']
-  if (typeof replicas === 'number' && replicas < 0) {
-    faults.push(fieldFault.invalid('spec.replicas', replicas, 'must be greater than or equal to 0'))
-  }
-  const { selector } = spec
-  if (!isRecord(selector)) faults.push(fieldFault.required('spec.selector'))
-  else if (Object.keys(selector).length === 0) {
-    faults.push(
-      fieldFault.invalid('spec.selector', selector, 'empty selector is invalid for deployment'),
-    )
-  } else {
-    faults.push(...validateLabelSelector(selector, 'spec.selector'))
-    const template = recordAt(recordAt(spec, 'template'), 'metadata')
-    const labels = recordAt(template, 'labels') as Record<string, string>
-    if (!labelSelectorOf(selector)(labels)) {
-      faults.push(
-        fieldFault.invalid(
-          'spec.template.metadata.labels',
-          labels,
-          '`selector` does not match template `labels`',
-        ),
-      )
-    }
-  }
-  faults.push(...validateTemplate(object))
-  const policy = stringAt(recordAt(recordAt(spec, 'template'), 'spec'), 'restartPolicy')
-  if (policy !== 'Always') {
-    faults.push(fieldFault.notSupported('spec.template.spec.restartPolicy', policy, ['Always']))
-  }
-  return faults
-}
+/** How Kubernetes speaks of deployments' and replica sets' selectors and templates alike. */
+const SPOKEN_OF = { kind: 'deployment', called: 'ReplicaSet' }
 
 const validateSelectorKept = (object: ApiObject, old: ApiObject): Cause[] =>
   checkImmutable(
@@ -78,6 +32,7 @@ const validateSelectorKept = (object: ApiObject, old: ApiObject): Cause[] =>
 
 export const DEPLOYMENTS: ResourceType = {
   ...APPS,
+  subresources: [STATUS_SUBRESOURCE, SCALE_SUBRESOURCE],
   kind: 'Deployment',
   plural: 'deployments',
   singular: 'deployment',
@@ -111,6 +66,7 @@ export const DEPLOYMENTS: ResourceType = {
   defaults: (object) => {
     setDefault(object, 'spec', {})
     const spec = recordAt(object, 'spec')
+    setDefault(spec, 'replicas', 1)
     fillTemplate(spec)
     setDefault(spec, 'strategy', {})
     const strategy = recordAt(spec, 'strategy')
@@ -128,58 +84,95 @@ export const DEPLOYMENTS: ResourceType = {
     object['status'] = {}
   },
   validate: validateDeployment,
+  validateStatus: checkCounts({
+    fields: [
+      'observedGeneration',
+      'replicas',
+      'updatedReplicas',
+      'readyReplicas',
+      'availableReplicas',
+      'unavailableReplicas',
+      'terminatingReplicas',
+      'collisionCount',
+    ],
+    pairs: [
+      ['updatedReplicas', 'replicas'],
+      ['readyReplicas', 'replicas'],
+      ['availableReplicas', 'replicas'],
+      ['availableReplicas', 'readyReplicas', 'readyReplicas'],
+    ],
+  }),
   validateUpdate: validateSelectorKept,
   columns: [
     NAME_COLUMN,
     column(
       'Ready',
       (object) =>
-        `${count(object, 'status', 'readyReplicas')}/${count(object, 'spec', 'replicas')}`,
+        `${countOf(object, 'status', 'readyReplicas')}/${countOf(object, 'spec', 'replicas')}`,
     ),
-    column('Up-to-date', (object) => count(object, 'status', 'updatedReplicas'), {
-      type: 'integer',
-    }),
-    column('Available', (object) => count(object, 'status', 'availableReplicas'), {
-      type: 'integer',
-    }),
+    column('Up-to-date', (object) => countOf(object, 'status', 'updatedReplicas')),
+    column('Available', (object) => countOf(object, 'status', 'availableReplicas')),
     AGE_COLUMN,
-    ...WORKLOAD_COLUMNS,
+    ...workloadColumns(),
   ],
 }
 
 function validateDeployment(object: ApiObject): Cause[] {
-  const faults = validateWorkload(object)
-  const strategy = recordAt(recordAt(object, 'spec'), 'strategy')
-  const type = stringAt(strategy, 'type')
-  if (type !== 'Recreate' && type !== 'RollingUpdate') {
-    faults.push(fieldFault.notSupported('spec.strategy.type', type, ['Recreate', 'RollingUpdate']))
+  const spec = recordAt(object, 'spec')
+  const { progressDeadlineSeconds: deadline } = spec
+  const isShort = typeof deadline === 'number' && deadline <= Number(spec['minReadySeconds'] ?? 0)
+  return [
+    ...validateNotNegative(spec, ['replicas']),
+    ...validateServingWorkload(object, SPOKEN_OF),
+    ...validateStrategy(recordAt(spec, 'strategy'), 'spec.strategy'),
+    ...validateNotNegative(spec, [
+      'minReadySeconds',
+      'revisionHistoryLimit',
+      'progressDeadlineSeconds',
+    ]),
+    ...(isShort
+      ? [
+          fieldFault.invalid(
+            'spec.progressDeadlineSeconds',
+            deadline,
+            'must be greater than minReadySeconds',
+          ),
+        ]
+      : []),
+  ]
+}
+
+function validateStrategy(strategy: Record<string, unknown>, at: string): Cause[] {
+  const { type, rollingUpdate: rolling } = strategy
+  const here = `${at}.rollingUpdate`
+  if (type === 'Recreate') {
+    const says = "may not be specified when strategy `type` is 'Recreate'"
+    return rolling === undefined ? [] : [fieldFault.forbidden(here, says)]
   }
-  if (type === 'Recreate' && strategy['rollingUpdate'] !== undefined) {
-    faults.push(
-      fieldFault.forbidden(
-        'spec.strategy.rollingUpdate',
-        "may not be specified when strategy `type` is 'Recreate'",
-      ),
-    )
+  if (type !== 'RollingUpdate') {
+    return [fieldFault.notSupported(at, { type }, ['Recreate', 'RollingUpdate'])]
   }
-  for (const field of ['maxUnavailable', 'maxSurge']) {
-    const value = recordAt(strategy, 'rollingUpdate')[field]
-    const text =
-      typeof value === 'number' ? String(value) : stringAt(strategy['rollingUpdate'], field)
-    if (value === undefined || /^\d{1,9}$|^\d{1,3}%$/.test(text)) continue
-    faults.push(
-      fieldFault.invalid(
-        `spec.strategy.rollingUpdate.${field}`,
-        value,
-        "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
-      ),
-    )
-  }
-  return faults
+  const { maxUnavailable, maxSurge } = recordAt(strategy, 'rollingUpdate')
+  const isStuck = isNone(maxUnavailable) && isNone(maxSurge)
+  return [
+    ...validateCountOrPercent(maxUnavailable, `${here}.maxUnavailable`),
+    ...validateCountOrPercent(maxSurge, `${here}.maxSurge`),
+    ...(isStuck
+      ? [
+          fieldFault.invalid(
+            `${here}.maxUnavailable`,
+            maxUnavailable,
+            'may not be 0 when `maxSurge` is 0',
+          ),
+        ]
+      : []),
+    ...validateNotOverAll(maxUnavailable, `${here}.maxUnavailable`),
+  ]
 }
 
 export const REPLICA_SETS: ResourceType = {
   ...APPS,
+  subresources: [STATUS_SUBRESOURCE, SCALE_SUBRESOURCE],
   kind: 'ReplicaSet',
   plural: 'replicasets',
   singular: 'replicaset',
@@ -203,22 +196,43 @@ export const REPLICA_SETS: ResourceType = {
   }),
   defaults: (object) => {
     setDefault(object, 'spec', {})
-    fillTemplate(recordAt(object, 'spec'))
+    const spec = recordAt(object, 'spec')
+    setDefault(spec, 'replicas', 1)
+    fillTemplate(spec)
   },
   prepareCreate: (object) => {
     object['status'] = { replicas: 0 }
   },
-  validate: validateWorkload,
+  validate: (object) => [
+    ...validateNotNegative(object['spec'], ['replicas', 'minReadySeconds']),
+    ...validateServingWorkload(object, SPOKEN_OF),
+  ],
+  validateStatus: checkCounts({
+    fields: [
+      'replicas',
+      'fullyLabeledReplicas',
+      'readyReplicas',
+      'availableReplicas',
+      'observedGeneration',
+      'terminatingReplicas',
+    ],
+    pairs: [
+      ['fullyLabeledReplicas', 'replicas'],
+      ['readyReplicas', 'replicas'],
+      ['availableReplicas', 'replicas'],
+      ['availableReplicas', 'readyReplicas', 'readyReplicas'],
+    ],
+  }),
   validateUpdate: validateSelectorKept,
   selectableFields: (object) => ({
-    'status.replicas': String(count(object, 'status', 'replicas')),
+    'status.replicas': String(countOf(object, 'status', 'replicas')),
   }),
   columns: [
     NAME_COLUMN,
-    column('Desired', (object) => count(object, 'spec', 'replicas'), { type: 'integer' }),
-    column('Current', (object) => count(object, 'status', 'replicas'), { type: 'integer' }),
-    column('Ready', (object) => count(object, 'status', 'readyReplicas'), { type: 'integer' }),
+    column('Desired', (object) => countOf(object, 'spec', 'replicas'), { type: 'integer' }),
+    column('Current', (object) => countOf(object, 'status', 'replicas'), { type: 'integer' }),
+    column('Ready', (object) => countOf(object, 'status', 'readyReplicas'), { type: 'integer' }),
     AGE_COLUMN,
-    ...WORKLOAD_COLUMNS,
+    ...workloadColumns(),
   ],
 }

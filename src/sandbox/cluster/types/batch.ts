@@ -17,7 +17,7 @@ import {
   time,
 } from '../schema.ts'
 import { ageSince, AGE_COLUMN, column, formatAge, NAME_COLUMN } from './columns.ts'
-import { WORKLOAD_COLUMNS } from './workload-columns.ts'
+import { workloadColumns } from './workload-columns.ts'
 import {
   checkImmutable,
   CONDITION,
@@ -145,7 +145,7 @@ export const JOBS: ResourceType = {
     }),
     column('Duration', durationOf),
     AGE_COLUMN,
-    ...WORKLOAD_COLUMNS,
+    ...workloadColumns(),
   ],
 }
 
@@ -301,8 +301,10 @@ export const CRON_JOBS: ResourceType = {
     NAME_COLUMN,
     column('Schedule', (object) => stringAt(object['spec'], 'schedule')),
     column('Timezone', (object) => stringAt(object['spec'], 'timeZone') || '<none>'),
-    column('Suspend', (object) =>
-      recordAt(object, 'spec')['suspend'] === true ? 'True' : 'False',
+    column(
+      'Suspend',
+      (object) => (recordAt(object, 'spec')['suspend'] === true ? 'True' : 'False'),
+      { type: 'boolean' },
     ),
     column('Active', (object) => listAt(object['status'], 'active').length, { type: 'integer' }),
     column('Last Schedule', (object, nowMs) => {
@@ -310,6 +312,9 @@ export const CRON_JOBS: ResourceType = {
       return last === '' ? '<none>' : ageSince(last, nowMs)
     }),
     AGE_COLUMN,
+    ...workloadColumns((object) =>
+      recordAt(recordAt(recordAt(object, 'spec'), 'jobTemplate'), 'spec'),
+    ),
   ],
 }
 

@@ -1,4 +1,3 @@
-import type { ApiObject } from '../objects.ts'
 import type { Column } from '../resource-types.ts'
 
 /** A duration as kubectl prints ages: `45s`, `3m12s`, `5h`, `12d`. */
@@ -37,8 +36,8 @@ export const AGE_COLUMN: Column = {
 /** A column of text or numbers. */
 export function column(
   name: string,
-  cell: (object: ApiObject, nowMs: number) => string | number,
-  options: { readonly type?: 'string' | 'integer'; readonly isWide?: boolean } = {},
+  cell: Column['cell'],
+  options: { readonly type?: Column['type']; readonly isWide?: boolean } = {},
 ): Column {
   return { name, type: options.type ?? 'string', priority: options.isWide === true ? 1 : 0, cell }
 }

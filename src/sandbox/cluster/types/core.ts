@@ -155,11 +155,7 @@ export const SERVICE_ACCOUNTS: ResourceType = {
   }),
   nameRule: checkSubdomainName,
   returnsDeleted: true,
-  columns: [
-    NAME_COLUMN,
-    column('Secrets', (object) => listAt(object, 'secrets').length, { type: 'integer' }),
-    AGE_COLUMN,
-  ],
+  columns: [NAME_COLUMN, AGE_COLUMN],
 }
 
 const DATA_BYTES_MAX = 1024 * 1024
@@ -208,7 +204,7 @@ export const CONFIG_MAPS: ResourceType = {
   nameRule: checkSubdomainName,
   validate: (object) => validateData(object, ['data', 'binaryData']),
   validateUpdate: (object, old) => validateFrozen(object, old, ['data', 'binaryData']),
-  columns: [NAME_COLUMN, column('Data', countData, { type: 'integer' }), AGE_COLUMN],
+  columns: [NAME_COLUMN, column('Data', countData), AGE_COLUMN],
 }
 
 function countData(object: ApiObject): number {
@@ -248,7 +244,7 @@ export const SECRETS: ResourceType = {
   columns: [
     NAME_COLUMN,
     column('Type', (object) => stringAt(object, 'type')),
-    column('Data', countData, { type: 'integer' }),
+    column('Data', countData),
     AGE_COLUMN,
   ],
 }

@@ -4,14 +4,18 @@ import { recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import { any, int, intOrString, keptInt, mergeList, obj, str } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
-import { WORKLOAD_COLUMNS } from './workload-columns.ts'
+import { workloadColumns } from './workload-columns.ts'
 import { checkImmutable, CONDITION, LABEL_SELECTOR } from './metadata.ts'
 import { POD_TEMPLATE } from './pod-schema.ts'
 import {
   APPS,
+  checkCounts,
   countOf,
   fillTemplate,
+  isNone,
   validateCountOrPercent,
+  validateNotNegative,
+  validateNotOverAll,
   validateServingWorkload,
 } from './workloads.ts'
 
@@ -71,9 +75,24 @@ export const DAEMON_SETS: ResourceType = {
     }
   },
   validate: (object) => [
-    ...validateServingWorkload(object, 'daemonset'),
+    ...validateServingWorkload(object, { kind: 'daemonset', called: 'DaemonSet' }),
+    ...validateNotNegative(object['spec'], ['minReadySeconds']),
     ...validateStrategy(recordAt(recordAt(object, 'spec'), 'updateStrategy')),
+    ...validateNotNegative(object['spec'], ['revisionHistoryLimit']),
   ],
+  validateStatus: checkCounts({
+    fields: [
+      'currentNumberScheduled',
+      'numberMisscheduled',
+      'desiredNumberScheduled',
+      'numberReady',
+      'observedGeneration',
+      'updatedNumberScheduled',
+      'numberAvailable',
+      'numberUnavailable',
+      'collisionCount',
+    ],
+  }),
   validateUpdate: (object, old) =>
     checkImmutable(
       recordAt(object, 'spec')['selector'],
@@ -93,7 +112,7 @@ export const DAEMON_SETS: ResourceType = {
       return selector.map(([key, value]) => `${key}=${String(value)}`).join(',') || '<none>'
     }),
     AGE_COLUMN,
-    ...WORKLOAD_COLUMNS,
+    ...workloadColumns(),
   ],
 }
 
@@ -102,31 +121,25 @@ function validateStrategy(strategy: Record<string, unknown>): Cause[] {
   const type = stringAt(strategy, 'type')
   if (type === 'OnDelete') return []
   if (type !== 'RollingUpdate') {
-    return [fieldFault.notSupported(`${at}.type`, type, ['RollingUpdate', 'OnDelete'])]
+    return [fieldFault.notSupported(at, { type }, ['RollingUpdate', 'OnDelete'])]
   }
   const { maxUnavailable, maxSurge } = recordAt(strategy, 'rollingUpdate')
-  const faults = [
-    ...validateCountOrPercent(maxUnavailable, `${at}.rollingUpdate.maxUnavailable`),
-    ...validateCountOrPercent(maxSurge, `${at}.rollingUpdate.maxSurge`),
+  const [unavailableAt, surgeAt] = [
+    `${at}.rollingUpdate.maxUnavailable`,
+    `${at}.rollingUpdate.maxSurge`,
   ]
-  const isNone = (value: unknown): boolean => value === 0 || value === '0%' || value === undefined
+  const faults = [
+    ...validateCountOrPercent(maxUnavailable, unavailableAt),
+    ...validateCountOrPercent(maxSurge, surgeAt),
+    ...validateNotOverAll(maxUnavailable, unavailableAt),
+    ...validateNotOverAll(maxSurge, surgeAt),
+  ]
   if (isNone(maxUnavailable) && isNone(maxSurge)) {
-    faults.push(
-      fieldFault.invalid(
-        `${at}.rollingUpdate.maxUnavailable`,
-        maxUnavailable ?? 0,
-        'cannot be 0 when maxSurge is 0',
-      ),
-    )
+    faults.push(fieldFault.required(unavailableAt, 'cannot be 0 when maxSurge is 0'))
   }
   if (!isNone(maxUnavailable) && !isNone(maxSurge)) {
-    faults.push(
-      fieldFault.invalid(
-        `${at}.rollingUpdate.maxSurge`,
-        maxSurge,
-        'may not be set when maxUnavailable is non-zero',
-      ),
-    )
+    const says = 'may not be set when maxUnavailable is non-zero'
+    faults.push(fieldFault.invalid(surgeAt, maxSurge, says))
   }
   return faults
 }

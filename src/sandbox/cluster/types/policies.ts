@@ -18,7 +18,13 @@ import {
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { checkImmutable, LABEL_SELECTOR, META_CONDITION } from './metadata.ts'
-import { countOf, STATUS_SUBRESOURCE, textOf, validateCountOrPercent } from './workloads.ts'
+import {
+  countOf,
+  STATUS_SUBRESOURCE,
+  textOf,
+  validateCountOrPercent,
+  validateNotOverAll,
+} from './workloads.ts'
 
 const KEPT = {
   version: 'v1',
@@ -74,7 +80,9 @@ export const POD_DISRUPTION_BUDGETS: ResourceType = {
         ? [fieldFault.invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set')]
         : []),
       ...validateCountOrPercent(minAvailable, 'spec.minAvailable'),
+      ...validateNotOverAll(minAvailable, 'spec.minAvailable'),
       ...validateCountOrPercent(maxUnavailable, 'spec.maxUnavailable'),
+      ...validateNotOverAll(maxUnavailable, 'spec.maxUnavailable'),
       ...validateLabelSelector(spec['selector'], 'spec.selector'),
       ...(policy === undefined || policies.includes(textOf(policy))
         ? []
@@ -162,7 +170,7 @@ export const PRIORITY_CLASSES: ResourceType = {
   columns: [
     NAME_COLUMN,
     column('Value', (object) => Number(object['value']), { type: 'integer' }),
-    column('Global-Default', (object) => String(object['globalDefault'] === true)),
+    column('Global-Default', (object) => object['globalDefault'] === true, { type: 'boolean' }),
     AGE_COLUMN,
     column('PreemptionPolicy', (object) => stringAt(object, 'preemptionPolicy')),
   ],

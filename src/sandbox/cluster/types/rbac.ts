@@ -41,7 +41,9 @@ const BINDING_FIELDS = {
   roleRef: obj({ apiGroup: str, kind: str, name: str }),
 }
 
-const CREATED_COLUMN = column('Created At', ({ metadata }) => metadata.creationTimestamp ?? '')
+const CREATED_COLUMN = column('Created At', ({ metadata }) => metadata.creationTimestamp ?? '', {
+  type: 'date',
+})
 
 function validateRules(object: ApiObject, isNamespaced: boolean): Cause[] {
   return listAt(object, 'rules').flatMap((rule, at) => {

@@ -1,4 +1,5 @@
 import { fieldFault, type Cause } from '../faults.ts'
+import { checkLabelName } from '../names.ts'
 import {
   isRecord,
   listAt,
@@ -8,16 +9,18 @@ import {
   setDefault,
   stringAt,
   type ApiObject,
+  type JsonRecord,
 } from '../objects.ts'
 import type { ResourceType } from '../resource-types.ts'
 import { int, intOrString, keptInt, list, mergeList, obj, str } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
-import { CONTAINER_COLUMNS } from './workload-columns.ts'
+import { containerColumns } from './workload-columns.ts'
 import { CONDITION, LABEL_SELECTOR, METADATA } from './metadata.ts'
 import { POD_TEMPLATE } from './pod-schema.ts'
 import { CLAIM_SPEC, CLAIM_STATUS } from './storage.ts'
 import {
   APPS,
+  checkCounts,
   countOf,
   fillTemplate,
   SCALE_SUBRESOURCE,
@@ -86,6 +89,25 @@ export const STATEFUL_SETS: ResourceType = {
     object['status'] = { replicas: 0, availableReplicas: 0 }
   },
   validate: validateStatefulSet,
+  validateCreate: validateServiceName,
+  validateStatus: checkCounts({
+    fields: [
+      'replicas',
+      'readyReplicas',
+      'currentReplicas',
+      'updatedReplicas',
+      'availableReplicas',
+      'observedGeneration',
+      'collisionCount',
+    ],
+    pairs: [
+      ['readyReplicas', 'replicas'],
+      ['currentReplicas', 'replicas'],
+      ['updatedReplicas', 'replicas'],
+      ['availableReplicas', 'replicas'],
+      ['availableReplicas', 'readyReplicas'],
+    ],
+  }),
   validateUpdate: (object, old) => {
     const [now, before] = [object, old].map((each) => omit(recordAt(each, 'spec'), ...MUTABLE))
     if (sameJson(now, before)) return []
@@ -105,7 +127,7 @@ export const STATEFUL_SETS: ResourceType = {
         `${countOf(object, 'status', 'readyReplicas')}/${countOf(object, 'spec', 'replicas')}`,
     ),
     AGE_COLUMN,
-    ...CONTAINER_COLUMNS,
+    ...containerColumns(),
   ],
 }
 
@@ -138,12 +160,7 @@ function fillDefaults(object: ApiObject): void {
   }
 }
 
-const POLICIES: readonly (readonly [string, string, readonly string[]])[] = [
-  ['', 'podManagementPolicy', ['OrderedReady', 'Parallel']],
-  ['updateStrategy', 'type', ['OnDelete', 'RollingUpdate']],
-  ['persistentVolumeClaimRetentionPolicy', 'whenDeleted', ['Delete', 'Retain']],
-  ['persistentVolumeClaimRetentionPolicy', 'whenScaled', ['Delete', 'Retain']],
-]
+const RETENTIONS = ['Retain', 'Delete']
 
 function validateStatefulSet(object: ApiObject): Cause[] {
   const spec = recordAt(object, 'spec')
@@ -159,20 +176,43 @@ function validateStatefulSet(object: ApiObject): Cause[] {
     ...object,
     spec: { ...spec, template: { ...template, spec: { ...podSpec, volumes } } },
   }
-  const faults = validateServingWorkload(whole, 'statefulset')
-  for (const [holder, field, allowed] of POLICIES) {
-    const value = stringAt(holder === '' ? spec : recordAt(spec, holder), field)
-    if (allowed.includes(value)) continue
-    const at = ['spec', holder, field].filter((part) => part !== '').join('.')
-    faults.push(fieldFault.notSupported(at, value, allowed))
-  }
   return [
-    ...faults,
-    ...validateNotNegative(
-      recordAt(recordAt(spec, 'updateStrategy'), 'rollingUpdate'),
-      ['partition'],
-      'spec.updateStrategy.rollingUpdate',
-    ),
+    ...validatePolicies(spec),
+    ...validateNotNegative(spec, ['replicas', 'minReadySeconds']),
     ...validateNotNegative(spec['ordinals'], ['start'], 'spec.ordinals'),
+    ...validateServingWorkload(whole, { kind: 'statefulset', called: 'StatefulSet' }),
   ]
+}
+
+function validatePolicies(spec: JsonRecord): Cause[] {
+  const management = stringAt(spec, 'podManagementPolicy')
+  const faults: Cause[] = []
+  if (management !== 'OrderedReady' && management !== 'Parallel') {
+    const says = "must be 'OrderedReady' or 'Parallel'"
+    faults.push(fieldFault.invalid('spec.podManagementPolicy', management, says))
+  }
+  const { type, rollingUpdate } = recordAt(spec, 'updateStrategy')
+  const at = 'spec.updateStrategy'
+  if (type === 'OnDelete' && rollingUpdate !== undefined) {
+    const says = "only allowed for updateStrategy 'RollingUpdate'"
+    faults.push(fieldFault.invalid(`${at}.rollingUpdate`, rollingUpdate, says))
+  } else if (type !== 'OnDelete' && type !== 'RollingUpdate') {
+    faults.push(fieldFault.invalid(at, { type }, "must be 'RollingUpdate' or 'OnDelete'"))
+  } else faults.push(...validateNotNegative(rollingUpdate, ['partition'], `${at}.rollingUpdate`))
+  const retention = recordAt(spec, 'persistentVolumeClaimRetentionPolicy')
+  for (const field of ['whenDeleted', 'whenScaled']) {
+    const value = stringAt(retention, field)
+    if (RETENTIONS.includes(value)) continue
+    const where = `spec.persistentVolumeClaimRetentionPolicy.${field}`
+    faults.push(fieldFault.notSupported(where, value, RETENTIONS))
+  }
+  return faults
+}
+
+/** Only of a new one: of an old one the name stays whatever it is. */
+function validateServiceName(object: ApiObject): Cause[] {
+  const name = stringAt(object['spec'], 'serviceName')
+  return name === ''
+    ? []
+    : checkLabelName(name).map((says) => fieldFault.invalid('spec.serviceName', name, says))
 }

@@ -3,13 +3,6 @@ import type { Column } from '../resource-types.ts'
 import { column } from './columns.ts'
 import { textOf } from './workloads.ts'
 
-function namesOf(object: ApiObject, field: 'name' | 'image'): string {
-  const template = recordAt(recordAt(object, 'spec'), 'template')
-  return listAt(template['spec'], 'containers')
-    .map((container) => stringAt(container, field))
-    .join(',')
-}
-
 /** A label selector as text: `app=a,tier in (x,y)`; `<none>` where it is empty. */
 export function formatLabelSelector(selector: JsonRecord): string {
   const labels = Object.entries(recordAt(selector, 'matchLabels'))
@@ -24,18 +17,23 @@ export function formatLabelSelector(selector: JsonRecord): string {
   return [...pairs, ...expressions].join(',') || '<none>'
 }
 
-/** What `-o wide` adds of a template's containers. */
-export const CONTAINER_COLUMNS: readonly Column[] = [
-  column('Containers', (object) => namesOf(object, 'name'), { isWide: true }),
-  column('Images', (object) => namesOf(object, 'image'), { isWide: true }),
-]
+const ownSpec = (object: ApiObject): JsonRecord => recordAt(object, 'spec')
 
-/** What `-o wide` adds to a workload with a selector. */
-export const WORKLOAD_COLUMNS: readonly Column[] = [
-  ...CONTAINER_COLUMNS,
-  column(
-    'Selector',
-    (object) => formatLabelSelector(recordAt(recordAt(object, 'spec'), 'selector')),
-    { isWide: true },
-  ),
-]
+/** What `-o wide` adds of the containers of a spec's template; the object's own by default. */
+export function containerColumns(specOf = ownSpec): Column[] {
+  const all = (object: ApiObject, field: 'name' | 'image'): string =>
+    listAt(recordAt(recordAt(specOf(object), 'template'), 'spec'), 'containers')
+      .map((container) => stringAt(container, field))
+      .join(',')
+  return [
+    column('Containers', (object) => all(object, 'name'), { isWide: true }),
+    column('Images', (object) => all(object, 'image'), { isWide: true }),
+  ]
+}
+
+/** What `-o wide` adds of a spec with a template and a selector; the object's own by default. */
+export function workloadColumns(specOf = ownSpec): Column[] {
+  const selector = (object: ApiObject): string =>
+    formatLabelSelector(recordAt(specOf(object), 'selector'))
+  return [...containerColumns(specOf), column('Selector', selector, { isWide: true })]
+}

@@ -1,6 +1,6 @@
 import { fieldFault, type Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
-import { isRecord, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
+import { isRecord, recordAt, setDefault, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type Subresource } from '../resource-types.ts'
 import { labelSelectorOf, validateLabelSelector } from '../selectors.ts'
 import { fillPodSpec } from './pod-defaults.ts'
@@ -58,6 +58,25 @@ export function validateNotNegative(
   })
 }
 
+/** Fields of a status that count, and pairs of them of which the first is never the greater. */
+export interface StatusCounts {
+  readonly fields: readonly string[]
+  readonly pairs?: readonly (readonly [field: string, most: string, called?: string])[]
+}
+
+/** A check of an object's status, as it is of every kind that counts its pods. */
+export function checkCounts({ fields, pairs = [] }: StatusCounts): (object: ApiObject) => Cause[] {
+  return (object) => [
+    ...validateNotNegative(object['status'], fields, 'status'),
+    ...pairs.flatMap(([field, most, called = `status.${most}`]) => {
+      const count = countOf(object, 'status', field)
+      const says = `cannot be greater than ${called}`
+      const isFine = count <= countOf(object, 'status', most)
+      return isFine ? [] : [fieldFault.invalid(`status.${field}`, count, says)]
+    }),
+  ]
+}
+
 /** Faults of a selector that must be there, must not be empty and must take the template's labels. */
 export function validateOwnSelector(object: ApiObject, kind: string): Cause[] {
   const spec = recordAt(object, 'spec')
@@ -80,20 +99,35 @@ export function validateOwnSelector(object: ApiObject, kind: string): Cause[] {
   return faults
 }
 
-/** Faults of the selector and template of a kind whose pods run for good. */
-export function validateServingWorkload(object: ApiObject, kind: string): Cause[] {
-  const spec = recordAt(object, 'spec')
-  const policy = stringAt(recordAt(recordAt(spec, 'template'), 'spec'), 'restartPolicy')
+/**
+ * Faults of the selector and template of a kind whose pods run for good. `kind` is what the faults
+ * of its selector call it, `called` what those of its template do.
+ */
+export function validateServingWorkload(
+  object: ApiObject,
+  { kind, called }: { readonly kind: string; readonly called: string },
+): Cause[] {
+  const at = 'spec.template.spec'
+  const template = recordAt(recordAt(object, 'spec'), 'template')
+  const { restartPolicy: policy, activeDeadlineSeconds: seconds } = recordAt(template, 'spec')
   return [
-    ...validateNotNegative(spec, ['replicas', 'minReadySeconds', 'revisionHistoryLimit']),
     ...validateOwnSelector(object, kind),
     ...validateTemplate(object),
     ...(policy === 'Always'
       ? []
-      : [fieldFault.notSupported('spec.template.spec.restartPolicy', policy, ['Always'])]),
+      : [fieldFault.notSupported(`${at}.restartPolicy`, policy, ['Always'])]),
+    ...(seconds === undefined
+      ? []
+      : [
+          fieldFault.forbidden(
+            `${at}.activeDeadlineSeconds`,
+            `activeDeadlineSeconds in ${called} is not Supported`,
+          ),
+        ]),
   ]
 }
 
+const PERCENT = /^\d{1,9}%$/
 const PERCENT_SAYS =
   "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
 
@@ -105,12 +139,18 @@ export function validateCountOrPercent(value: unknown, field: string): Cause[] {
       ? []
       : [fieldFault.invalid(field, value, 'must be greater than or equal to 0')]
   }
-  const text = textOf(value)
-  if (!/^\d{1,9}%$/.test(text)) return [fieldFault.invalid(field, value, PERCENT_SAYS)]
-  return Number.parseInt(text, 10) > 100
+  return PERCENT.test(textOf(value)) ? [] : [fieldFault.invalid(field, value, PERCENT_SAYS)]
+}
+
+/** The fault of a percentage of more than all. */
+export function validateNotOverAll(value: unknown, field: string): Cause[] {
+  return typeof value === 'string' && PERCENT.test(value) && Number.parseInt(value, 10) > 100
     ? [fieldFault.invalid(field, value, 'must not be greater than 100%')]
     : []
 }
+
+/** Whether a number of pods or a percentage is none. */
+export const isNone = (value: unknown): boolean => !(Number.parseInt(textOf(value), 10) > 0)
 
 /** A text or number as text; '' for anything else. */
 export function textOf(value: unknown): string {
