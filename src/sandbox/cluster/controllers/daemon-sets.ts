@@ -22,7 +22,7 @@ import {
   nextAvailability,
   ownerKeys,
   ownKey,
-  podKeys,
+  claimKeys,
   tell,
   writeStatus,
 } from './owned-pods.ts'
@@ -43,7 +43,7 @@ const TOLERATIONS: readonly (readonly [string, string])[] = [
 export const daemonSets: Controller = {
   name: 'daemon-sets',
   keysOf: (core, { resource, object, previous, type }) => {
-    if (resource === PODS) return podKeys(core, DAEMON_SETS, object)
+    if (resource === PODS) return claimKeys(core, DAEMON_SETS, object)
     if (resource === CONTROLLER_REVISIONS) {
       return type === 'DELETED' ? ownerKeys(object, 'DaemonSet') : []
     }
@@ -186,11 +186,17 @@ async function placePods(
       continue
     }
     for (const pod of ended) {
-      const name = `${pod.metadata.namespace}/${pod.metadata.name}`
-      await tell(core, set, 'Warning', [
-        'FailedDaemonPod',
-        `Found failed daemon pod ${name} on node ${node}, will try to kill it`,
-      ])
+      if (pod.metadata.deletionTimestamp !== undefined) continue
+      const where = `daemon pod ${pod.metadata.namespace}/${pod.metadata.name} on node ${node}`
+      await (phaseOf(pod) === 'Failed'
+        ? tell(core, set, 'Warning', [
+            'FailedDaemonPod',
+            `Found failed ${where}, will try to kill it`,
+          ])
+        : tell(core, set, 'Normal', [
+            'SucceededDaemonPod',
+            `Found succeeded ${where}, will try to delete it`,
+          ]))
       await deletePod(core, set, pod)
     }
     const isLeaving = pods.some(({ metadata }) => metadata.deletionTimestamp !== undefined)

@@ -3,170 +3,270 @@ import {
   formatTime,
   isRecord,
   listAt,
+  omit,
   recordAt,
-  sameJson,
   stringAt,
   type ApiObject,
   type JsonRecord,
 } from '../objects.ts'
 import { DEPLOYMENTS, REPLICA_SETS } from '../types/apps.ts'
 import {
+  allOf,
   availableOf,
   limitsOf,
   replicasOf,
+  type ReplicaSets,
+  sortSets,
   statusCount,
   sum,
-  templateOf,
 } from './deployment-sets.ts'
-import { isOwnedBy, writeStatus } from './owned-pods.ts'
+import { type ConditionWords, isOwnedBy, writeStatus } from './owned-pods.ts'
 
 /** A progressDeadlineSeconds that means none (math.MaxInt32). */
 const NO_DEADLINE = 2_147_483_647
+const PROGRESSING = 'Progressing'
+
+type Conditions = readonly JsonRecord[]
 
 /**
- * Writes a deployment's status.
+ * Writes a deployment's status. `estimates`: says too how its roll-out comes on, which scaling it
+ * and pausing it say nothing of.
  * @returns when the deployment will have taken too long, where it is on its way
  */
 export async function reportStatus(
   core: ClusterCore,
   before: ApiObject,
+  { estimates }: { readonly estimates: boolean },
 ): Promise<number | undefined> {
-  const { name = '', namespace = '' } = before.metadata
-  const deployment = core.store.get(DEPLOYMENTS, namespace, name)
+  const deployment = storedOf(core, before)
   if (deployment === undefined) return undefined
-  const sets = core.store.list(REPLICA_SETS, namespace).filter((set) => isOwnedBy(set, deployment))
-  const current = sets.find((set) => sameJson(templateOf(set), templateOf(deployment)))
-  const count = (set: ApiObject): number => statusCount(set, 'replicas')
-  const available = sum(sets, availableOf)
-  const counts = {
-    observedGeneration: deployment.metadata.generation,
-    replicas: sum(sets, count),
-    updatedReplicas: current === undefined ? 0 : count(current),
-    readyReplicas: sum(sets, (set) => statusCount(set, 'readyReplicas')),
-    availableReplicas: available,
-    unavailableReplicas: Math.max(0, sum(sets, replicasOf) - available),
-    terminatingReplicas: sum(sets, (set) => statusCount(set, 'terminatingReplicas')),
-  }
-  const progress = progressOf(core, deployment, { counts, current })
-  const failed = [...sets]
-    .flatMap((set) => listAt(set['status'], 'conditions'))
-    .find((condition) => stringAt(condition, 'type') === 'ReplicaFailure')
-  await writeStatus(core, DEPLOYMENTS, deployment, {
-    ...counts,
-    conditions: [
-      availability(core, deployment, available),
-      ...progress.conditions,
-      ...(isRecord(failed) ? [condition(core, deployment, wordsOf(failed))] : []),
-    ],
-  })
-  return progress.dueMs
+  const sets = setsOf(core, deployment)
+  const counts = countsOf(deployment, sets)
+  const available = set(core, conditionsOf(deployment), availability(deployment, counts))
+  const conditions = estimates
+    ? withFailure(
+        core,
+        withProgress(core, deployment, { counts, sets, conditions: available }),
+        sets,
+      )
+    : available
+  const { collisionCount } = recordAt(deployment, 'status')
+  const status = { ...counts, ...(collisionCount !== undefined && { collisionCount }), conditions }
+  await writeStatus(core, DEPLOYMENTS, deployment, status)
+  return estimates ? dueAt(deployment, counts, conditions) : undefined
 }
 
-const wordsOf = (known: JsonRecord): Words => ({
-  type: stringAt(known, 'type'),
-  status: stringAt(known, 'status'),
-  reason: stringAt(known, 'reason'),
-  message: stringAt(known, 'message'),
+function storedOf(core: ClusterCore, { metadata }: ApiObject): ApiObject | undefined {
+  return core.store.get(DEPLOYMENTS, metadata.namespace, metadata.name ?? '')
+}
+
+function setsOf(core: ClusterCore, deployment: ApiObject): ReplicaSets {
+  const sets = core.store.list(REPLICA_SETS, deployment.metadata.namespace)
+  return sortSets(
+    deployment,
+    sets.filter((one) => isOwnedBy(one, deployment)),
+  )
+}
+
+interface Counts {
+  readonly [field: string]: number | undefined
+  readonly replicas: number
+  readonly updatedReplicas: number
+  readonly readyReplicas: number
+  readonly availableReplicas: number
+}
+
+function countsOf(deployment: ApiObject, sets: ReplicaSets): Counts {
+  const all = allOf(sets)
+  const available = sum(all, availableOf)
+  const count = (set: ApiObject): number => statusCount(set, 'replicas')
+  return {
+    observedGeneration: deployment.metadata.generation,
+    replicas: sum(all, count),
+    updatedReplicas: sets.current === undefined ? 0 : count(sets.current),
+    readyReplicas: sum(all, (set) => statusCount(set, 'readyReplicas')),
+    availableReplicas: available,
+    unavailableReplicas: Math.max(0, sum(all, replicasOf) - available),
+    terminatingReplicas: sum(all, (set) => statusCount(set, 'terminatingReplicas')),
+  }
+}
+
+/** Whether all of a deployment's pods are new and available, as its status of now has it. */
+export const isComplete = (deployment: ApiObject): boolean =>
+  isAllThere(deployment, countsBefore(deployment)) &&
+  statusCount(deployment, 'observedGeneration') >= (deployment.metadata.generation ?? 0)
+
+const countsBefore = (deployment: ApiObject): Counts => ({
+  replicas: statusCount(deployment, 'replicas'),
+  updatedReplicas: statusCount(deployment, 'updatedReplicas'),
+  readyReplicas: statusCount(deployment, 'readyReplicas'),
+  availableReplicas: statusCount(deployment, 'availableReplicas'),
 })
 
-function availability(core: ClusterCore, deployment: ApiObject, available: number): JsonRecord {
+function isAllThere(deployment: ApiObject, counts: Counts): boolean {
+  const { replicas, updatedReplicas, availableReplicas } = counts
   const wanted = replicasOf(deployment)
-  const strategy = recordAt(recordAt(deployment, 'spec'), 'strategy')
-  const isEnough = available >= wanted - limitsOf(strategy, wanted).unavailable
-  return condition(core, deployment, {
+  return [replicas, updatedReplicas, availableReplicas].every((count) => count === wanted)
+}
+
+const conditionsOf = (deployment: ApiObject): JsonRecord[] =>
+  listAt(deployment['status'], 'conditions').filter(isRecord)
+
+const find = (conditions: Conditions, type: string): JsonRecord | undefined =>
+  conditions.find((one) => one['type'] === type)
+
+const without = (conditions: Conditions, type: string): JsonRecord[] =>
+  conditions.filter((one) => one['type'] !== type)
+
+/** Conditions with one set, at their end; one that has the same status and reason stays as it is. */
+function set(core: ClusterCore, conditions: Conditions, words: ConditionWords): JsonRecord[] {
+  const known = find(conditions, words.type)
+  const isSame = known?.['status'] === words.status
+  if (isSame && known?.['reason'] === words.reason) return [...conditions]
+  const now = formatTime(core.clock.now())
+  const lastTransitionTime = isSame ? known?.['lastTransitionTime'] : now
+  return [...without(conditions, words.type), { ...words, lastUpdateTime: now, lastTransitionTime }]
+}
+
+function availability(deployment: ApiObject, { availableReplicas }: Counts): ConditionWords {
+  const isEnough = availableReplicas >= replicasOf(deployment) - limitsOf(deployment).unavailable
+  return {
     type: 'Available',
     status: isEnough ? 'True' : 'False',
     reason: isEnough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
     message: isEnough
       ? 'Deployment has minimum availability.'
       : 'Deployment does not have minimum availability.',
+  }
+}
+
+const deadlineOf = (deployment: ApiObject): number =>
+  Number(recordAt(deployment, 'spec')['progressDeadlineSeconds'] ?? NO_DEADLINE)
+
+const hasDeadline = (deployment: ApiObject): boolean => deadlineOf(deployment) !== NO_DEADLINE
+
+interface Standing {
+  readonly counts: Counts
+  readonly sets: ReplicaSets
+  readonly conditions: Conditions
+}
+
+/** The conditions with what is to be said of the roll-out: over, on its way, or too slow. */
+function withProgress(
+  core: ClusterCore,
+  deployment: ApiObject,
+  { counts, sets, conditions }: Standing,
+): JsonRecord[] {
+  if (!hasDeadline(deployment)) return without(conditions, PROGRESSING)
+  const known = find(conditions, PROGRESSING)
+  const isOver = known?.['reason'] === 'NewReplicaSetAvailable'
+  // Nothing rolls out: this is about a pod that was lost, say.
+  if (isOver && counts.replicas === counts.updatedReplicas) return [...conditions]
+  const { current } = sets
+  const subject =
+    current === undefined
+      ? `Deployment "${deployment.metadata.name ?? ''}"`
+      : `ReplicaSet "${current.metadata.name ?? ''}"`
+  const words = (status: 'True' | 'False', reason: string, says: string): ConditionWords => ({
+    type: PROGRESSING,
+    status,
+    reason,
+    message: `${subject} ${says}`,
+  })
+  if (isAllThere(deployment, counts)) {
+    const done = words('True', 'NewReplicaSetAvailable', 'has successfully progressed.')
+    return set(core, conditions, done)
+  }
+  if (hasMoved(countsBefore(deployment), counts)) {
+    const moving = set(core, without(conditions, PROGRESSING), {
+      ...words('True', 'ReplicaSetUpdated', 'is progressing.'),
+    })
+    const last = moving.at(-1)
+    if (known?.['status'] === 'True' && last !== undefined) {
+      last['lastTransitionTime'] = known['lastTransitionTime']
+    }
+    return moving
+  }
+  const due = dueAt(deployment, counts, conditions)
+  if (due === undefined || due > core.clock.now()) return [...conditions]
+  const late = words('False', 'ProgressDeadlineExceeded', 'has timed out progressing.')
+  return set(core, conditions, late)
+}
+
+function hasMoved(before: Counts, after: Counts): boolean {
+  const old = (counts: Counts): number => counts.replicas - counts.updatedReplicas
+  return (
+    after.updatedReplicas > before.updatedReplicas ||
+    old(after) < old(before) ||
+    after.readyReplicas > before.readyReplicas ||
+    after.availableReplicas > before.availableReplicas
+  )
+}
+
+/** When a roll-out that does not move is too slow; undefined where that says nothing. */
+function dueAt(deployment: ApiObject, counts: Counts, conditions: Conditions): number | undefined {
+  const known = find(conditions, PROGRESSING)
+  const reason = stringAt(known, 'reason')
+  const isSettled = ['', 'NewReplicaSetAvailable', 'ProgressDeadlineExceeded'].includes(reason)
+  if (!hasDeadline(deployment) || isSettled || isAllThere(deployment, counts)) return undefined
+  return Date.parse(stringAt(known, 'lastUpdateTime')) + deadlineOf(deployment) * 1000
+}
+
+/** The conditions with what a replica set says of pods that cannot be made. */
+function withFailure(core: ClusterCore, conditions: Conditions, sets: ReplicaSets): JsonRecord[] {
+  const { current, old } = sets
+  const type = 'ReplicaFailure'
+  const found = [...(current === undefined ? [] : [current]), ...old]
+    .flatMap((one) => listAt(one['status'], 'conditions'))
+    .find((one) => stringAt(one, 'type') === type)
+  if (!isRecord(found)) return without(conditions, type)
+  const words = omit(found, 'lastTransitionTime', 'lastUpdateTime') as unknown as ConditionWords
+  return set(core, conditions, words)
+}
+
+/** Says in a deployment's status that it is paused, or goes on. */
+export async function reportPause(core: ClusterCore, deployment: ApiObject): Promise<void> {
+  const reason = stringAt(find(conditionsOf(deployment), PROGRESSING), 'reason')
+  if (!hasDeadline(deployment) || reason === 'ProgressDeadlineExceeded') return
+  const isPaused = recordAt(deployment, 'spec')['paused'] === true
+  if (isPaused === (reason === 'DeploymentPaused')) return
+  await reportProgress(core, deployment, {
+    status: 'Unknown',
+    reason: isPaused ? 'DeploymentPaused' : 'DeploymentResumed',
+    message: isPaused ? 'Deployment is paused' : 'Deployment is resumed',
   })
 }
 
-interface Standing {
-  readonly counts: Readonly<Record<string, number | undefined>>
-  readonly current: ApiObject | undefined
+/** Says what became of making the replica set of a deployment's template. */
+export async function reportProgress(
+  core: ClusterCore,
+  before: ApiObject,
+  words: Omit<ConditionWords, 'type'>,
+): Promise<void> {
+  const deployment = storedOf(core, before)
+  if (deployment === undefined || !hasDeadline(deployment)) return
+  const conditions = set(core, conditionsOf(deployment), { type: PROGRESSING, ...words })
+  await writeStatus(core, DEPLOYMENTS, deployment, {
+    ...recordAt(deployment, 'status'),
+    conditions,
+  })
 }
 
-/** The Progressing condition: when something last moved, and whether that is too long ago. */
-function progressOf(
+/** Says that a deployment's replica set was there before it, where nothing is said yet. */
+export async function reportFound(
   core: ClusterCore,
   deployment: ApiObject,
-  { counts, current }: Standing,
-): { readonly conditions: JsonRecord[]; readonly dueMs?: number } {
-  const spec = recordAt(deployment, 'spec')
-  const seconds = Number(spec['progressDeadlineSeconds'] ?? NO_DEADLINE)
-  if (seconds === NO_DEADLINE) return { conditions: [] }
-  const known = knownCondition(deployment, 'Progressing')
-  const type = 'Progressing'
-  const make = (status: string, reason: string, message: string): JsonRecord[] => [
-    condition(core, deployment, { type, status, reason, message }),
-  ]
-  if (spec['paused'] === true) {
-    return { conditions: make('Unknown', 'DeploymentPaused', 'Deployment is paused') }
-  }
-  const set = `ReplicaSet "${current?.metadata.name ?? ''}"`
-  const wanted = replicasOf(deployment)
-  const isComplete =
-    counts['updatedReplicas'] === wanted &&
-    counts['replicas'] === wanted &&
-    (counts['availableReplicas'] ?? 0) >= wanted
-  if (isComplete) {
-    return {
-      conditions: make('True', 'NewReplicaSetAvailable', `${set} has successfully progressed.`),
-    }
-  }
-  // Resources that do not start a roll-out do not start its clock (kubectl scale, a lost pod).
-  const isIdle =
-    known['reason'] === 'NewReplicaSetAvailable' && stringAt(known, 'message').startsWith(set)
-  if (isIdle) return { conditions: [known] }
-  const now = core.clock.now()
-  const hasMoved = hasProgressed(deployment, counts) || known['reason'] === undefined
-  const since = hasMoved ? now : Date.parse(stringAt(known, 'lastUpdateTime'))
-  const dueMs = since + seconds * 1000
-  if (!hasMoved && (dueMs <= now || known['reason'] === 'ProgressDeadlineExceeded')) {
-    const message = `${set} has timed out progressing.`
-    return { conditions: make('False', 'ProgressDeadlineExceeded', message) }
-  }
-  const [moving = {}] = make('True', 'ReplicaSetUpdated', `${set} is progressing.`)
-  return { conditions: [{ ...moving, lastUpdateTime: formatTime(since) }], dueMs }
+  found: ApiObject,
+): Promise<void> {
+  if (find(conditionsOf(deployment), PROGRESSING) !== undefined) return
+  const message = `Found new replica set "${found.metadata.name ?? ''}"`
+  await reportProgress(core, deployment, { status: 'True', reason: 'FoundNewReplicaSet', message })
 }
 
-function hasProgressed(deployment: ApiObject, counts: Standing['counts']): boolean {
-  const before = (field: string): number => statusCount(deployment, field)
-  const old = before('replicas') - before('updatedReplicas')
-  const after = (field: string): number => counts[field] ?? 0
-  return (
-    counts['observedGeneration'] !== before('observedGeneration') ||
-    after('updatedReplicas') > before('updatedReplicas') ||
-    after('replicas') - after('updatedReplicas') < old ||
-    after('readyReplicas') > before('readyReplicas') ||
-    after('availableReplicas') > before('availableReplicas')
-  )
-}
-
-function knownCondition(deployment: ApiObject, type: string): JsonRecord {
-  const found = listAt(deployment['status'], 'conditions').find(
-    (candidate) => stringAt(candidate, 'type') === type,
-  )
-  return isRecord(found) ? found : {}
-}
-
-interface Words {
-  readonly type: string
-  readonly status: string
-  readonly reason: string
-  readonly message: string
-}
-
-/** A condition that keeps its times while it says the same. */
-function condition(core: ClusterCore, deployment: ApiObject, words: Words): JsonRecord {
-  const now = formatTime(core.clock.now())
-  const known = knownCondition(deployment, words.type)
-  const isSame = known['status'] === words.status
-  return {
-    ...words,
-    lastTransitionTime: isSame ? known['lastTransitionTime'] : now,
-    lastUpdateTime: isSame && known['reason'] === words.reason ? known['lastUpdateTime'] : now,
-  }
+/** Counts that the name of a deployment's next replica set was taken. */
+export async function reportCollision(core: ClusterCore, deployment: ApiObject): Promise<void> {
+  await writeStatus(core, DEPLOYMENTS, deployment, {
+    ...recordAt(deployment, 'status'),
+    collisionCount: statusCount(deployment, 'collisionCount') + 1,
+  })
 }

@@ -36,10 +36,10 @@ export async function recordEvent(
     return
   }
   const value = {
-    metadata: { generateName: `${name}.` },
+    metadata: { name: `${name}.${stampOf(core)}` },
     involvedObject: {
       kind: object.kind,
-      namespace,
+      ...(object.metadata.namespace !== undefined && { namespace }),
       name,
       uid,
       apiVersion: object.apiVersion,
@@ -56,4 +56,12 @@ export async function recordEvent(
     count: 1,
   }
   await createObject(core, { type: EVENTS, namespace }, value, OPERATION)
+}
+
+const NANOS_PER_MS = 1_000_000n
+
+/** Nanoseconds in hexadecimal, as client-go names events: their order is that of their names. */
+function stampOf(core: ClusterCore): string {
+  const within = BigInt(core.store.revision) % NANOS_PER_MS
+  return (BigInt(core.clock.now()) * NANOS_PER_MS + within).toString(16)
 }

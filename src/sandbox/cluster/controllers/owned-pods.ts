@@ -61,39 +61,51 @@ const hasController = ({ metadata }: ApiObject): boolean =>
 const takesLabels = (owner: ApiObject, object: ApiObject): boolean =>
   labelSelectorOf(recordAt(owner, 'spec')['selector'])(object.metadata.labels ?? {})
 
-/** Keys of whoever controls a pod or, of a pod that nobody controls, might take it. */
-export function podKeys(core: ClusterCore, type: ResourceType, pod: ApiObject): string[] {
-  if (hasController(pod)) return ownerKeys(pod, type.kind)
+/** Keys of whoever of a type controls an object or, where nobody does, might take it. */
+export function claimKeys(core: ClusterCore, type: ResourceType, object: ApiObject): string[] {
+  if (hasController(object)) return ownerKeys(object, type.kind)
   return core.store
-    .list(type, pod.metadata.namespace)
-    .filter((owner) => takesLabels(owner, pod))
+    .list(type, object.metadata.namespace)
+    .filter((owner) => takesLabels(owner, object))
     .map(ownKey)
 }
 
-/**
- * The pods of an owner. Pods that nobody controls and that its selector takes become its own; its
- * own that the selector takes no longer are set free.
- */
-export async function claimPods(
+/** The pods of an owner, as `claimObjects` takes them; an adopted one runs. */
+export const claimPods = (
   core: ClusterCore,
   owner: ApiObject,
   canAdopt: (pod: ApiObject) => boolean = () => true,
+): Promise<ApiObject[]> =>
+  claimObjects(core, owner, { type: PODS, canAdopt: (pod) => isActive(pod) && canAdopt(pod) })
+
+/**
+ * The objects of a type that belong to an owner. What nobody controls and its selector takes becomes
+ * its own; of its own, what the selector takes no longer is set free.
+ */
+export async function claimObjects(
+  core: ClusterCore,
+  owner: ApiObject,
+  wanted: {
+    readonly type: ResourceType
+    readonly canAdopt?: (object: ApiObject) => boolean
+  },
 ): Promise<ApiObject[]> {
-  const pods = core.store.list(PODS, owner.metadata.namespace)
+  const { type, canAdopt } = wanted
   const isLeaving = owner.metadata.deletionTimestamp !== undefined
   const claimed: ApiObject[] = []
-  for (const pod of pods) {
-    const isOwn = isOwnedBy(pod, owner)
-    const isWanted = takesLabels(owner, pod)
-    if (isOwn && isWanted) claimed.push(pod)
-    else if (isLeaving || pod.metadata.deletionTimestamp !== undefined) continue
+  for (const object of core.store.list(type, owner.metadata.namespace)) {
+    const isOwn = isOwnedBy(object, owner)
+    const isTaken = takesLabels(owner, object)
+    if (isOwn && isTaken) claimed.push(object)
+    else if (isLeaving || object.metadata.deletionTimestamp !== undefined) continue
     else if (isOwn)
-      await changeOwners(core, pod, (owners) =>
+      await changeOwners(core, { type, object }, (owners) =>
         owners.filter(({ uid }) => uid !== owner.metadata.uid),
       )
-    else if (isWanted && isActive(pod) && !hasController(pod) && canAdopt(pod)) {
+    else if (isTaken && !hasController(object) && canAdopt?.(object) !== false) {
       const reference = ownerReferenceOf(owner) as unknown as OwnerReferences[number]
-      claimed.push(await changeOwners(core, pod, (owners) => [...owners, reference]))
+      const add = (owners: OwnerReferences): OwnerReferences => [...owners, reference]
+      claimed.push(await changeOwners(core, { type, object }, add))
     }
   }
   return claimed
@@ -103,23 +115,15 @@ type OwnerReferences = NonNullable<ApiObject['metadata']['ownerReferences']>
 
 function changeOwners(
   core: ClusterCore,
-  pod: ApiObject,
+  { type, object }: { readonly type: ResourceType; readonly object: ApiObject },
   change: (owners: OwnerReferences) => OwnerReferences,
 ): Promise<ApiObject> {
-  const { name = '', namespace = '' } = pod.metadata
-  const target = { type: PODS, namespace, name }
-  return updateObject(
-    core,
-    target,
-    (stored) => ({
-      ...stored,
-      metadata: {
-        ...stored.metadata,
-        ownerReferences: change(stored.metadata.ownerReferences ?? []),
-      },
-    }),
-    OPERATION,
-  )
+  const { name = '', namespace = '' } = object.metadata
+  const replace = (stored: ApiObject): ApiObject => {
+    const ownerReferences = change(stored.metadata.ownerReferences ?? [])
+    return { ...stored, metadata: { ...stored.metadata, ownerReferences } }
+  }
+  return updateObject(core, { type, namespace, name }, replace, OPERATION)
 }
 
 /** Neither ended nor about to end. */
@@ -166,6 +170,7 @@ export function nextAvailability(
 /** What of a new pod is not its template's. */
 export interface PodDetails {
   readonly name?: string
+  /** The owner's name and a dash by default. */
   readonly generateName?: string
   readonly labels?: JsonRecord
   readonly annotations?: JsonRecord
@@ -184,9 +189,8 @@ export async function createPod(
   const { finalizers = [] } = details
   const value = {
     metadata: {
-      ...(details.name === undefined
-        ? { generateName: details.generateName }
-        : { name: details.name }),
+      ...(details.name !== undefined && { name: details.name }),
+      generateName: details.generateName ?? `${owner.metadata.name}-`,
       labels: { ...recordAt(own, 'labels'), ...details.labels },
       annotations: { ...recordAt(own, 'annotations'), ...details.annotations },
       finalizers: [...listAt(own, 'finalizers'), ...finalizers],
@@ -196,13 +200,26 @@ export async function createPod(
   }
   const pod = await createObject(core, { type: PODS, namespace }, value, OPERATION).catch(
     async (thrown: unknown) => {
-      const message = `Error creating: ${messageOf(thrown)}`
-      await tell(core, owner, 'Warning', ['FailedCreate', message])
-      throw new PodroleError('FailedCreate', message, { cause: thrown })
+      const why = messageOf(thrown)
+      await tell(core, owner, 'Warning', [
+        'FailedCreate',
+        wordsOf(owner, 'Create', details.name, why),
+      ])
+      throw new PodroleError('FailedCreate', why, { cause: thrown })
     },
   )
-  await tell(core, owner, 'Normal', ['SuccessfulCreate', `Created pod: ${pod.metadata.name}`])
+  const words = wordsOf(owner, 'Create', pod.metadata.name)
+  await tell(core, owner, 'Normal', ['SuccessfulCreate', words])
   return pod
+}
+
+/** What an event says of making or ending a pod, or of why that cannot be. */
+function wordsOf(owner: ApiObject, verb: 'Create' | 'Delete', pod = '', why?: string): string {
+  if (owner.kind === 'StatefulSet') {
+    const outcome = why === undefined ? 'successful' : `failed error: ${why}`
+    return `${verb} Pod ${pod} in StatefulSet ${owner.metadata.name} ${outcome}`
+  }
+  return why === undefined ? `${verb}d pod: ${pod}` : `Error creating: ${why}`
 }
 
 /** Deletes one of an owner's pods and says so in an event. */
@@ -215,7 +232,7 @@ export async function deletePod(
   const { name = '', namespace = '', uid } = pod.metadata
   if (core.store.get(PODS, namespace, name)?.metadata.uid !== uid) return
   await deleteObject(core, { type: PODS, namespace, name }, {}, OPERATION)
-  await tell(core, owner, 'Normal', ['SuccessfulDelete', `Deleted pod: ${name}`])
+  await tell(core, owner, 'Normal', ['SuccessfulDelete', wordsOf(owner, 'Delete', name)])
 }
 
 /** Records an event of an object by the controller of its kind. */

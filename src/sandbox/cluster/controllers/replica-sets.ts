@@ -13,7 +13,7 @@ import {
   isAvailable,
   nextAvailability,
   ownKey,
-  podKeys,
+  claimKeys,
   withCondition,
   writeStatus,
 } from './owned-pods.ts'
@@ -25,7 +25,7 @@ const BURST = 500
 export const replicaSets: Controller = {
   name: 'replica-sets',
   keysOf: (core, { resource, object }) => {
-    if (resource === PODS) return podKeys(core, REPLICA_SETS, object)
+    if (resource === PODS) return claimKeys(core, REPLICA_SETS, object)
     return resource === REPLICA_SETS ? [ownKey(object)] : []
   },
   reconcile: async (core, key) => {
@@ -60,15 +60,41 @@ async function scale(core: ClusterCore, set: ApiObject, own: readonly ApiObject[
   for (const pod of surplusOf(pods, wanted)) await deletePod(core, set, pod)
 }
 
-/** Pods to end first: without a node, then not ready, then the youngest. */
+const COST = 'controller.kubernetes.io/pod-deletion-cost'
+const PHASES = ['Pending', 'Unknown', 'Running']
+
+/**
+ * What tells which pod ends first, the first difference deciding: without a node, not begun, not
+ * ready, cheap to delete, ready for the shortest time, restarted most often, young.
+ */
+function claimOf(pod: ApiObject): readonly number[] {
+  const { spec, status, metadata } = asPod(pod)
+  const ready = listAt(pod['status'], 'conditions').find(
+    (condition) => stringAt(condition, 'type') === 'Ready',
+  )
+  const restarts = (status?.containerStatuses ?? []).map(({ restartCount }) => restartCount)
+  const readyAt = Date.parse(stringAt(ready, 'lastTransitionTime'))
+  return [
+    spec.nodeName === undefined ? 0 : 1,
+    PHASES.indexOf(status?.phase ?? 'Pending'),
+    isPodReady(pod) ? 1 : 0,
+    Number.parseInt(metadata.annotations?.[COST] ?? '0', 10) || 0,
+    isPodReady(pod) && !Number.isNaN(readyAt) ? -readyAt : 0,
+    -Math.max(0, ...restarts),
+    -Date.parse(metadata.creationTimestamp ?? ''),
+    -Number(metadata.resourceVersion),
+  ]
+}
+
+/** The pods that are too many. */
 function surplusOf(pods: readonly ApiObject[], wanted: number): ApiObject[] {
-  const rank = (pod: ApiObject): number =>
-    (asPod(pod).spec.nodeName === undefined ? 0 : 2) + (isPodReady(pod) ? 1 : 0)
-  const youngestFirst = (left: ApiObject, right: ApiObject): number =>
-    Number(right.metadata.resourceVersion) - Number(left.metadata.resourceVersion)
-  return pods
-    .toSorted((left, right) => rank(left) - rank(right) || youngestFirst(left, right))
-    .slice(0, Math.max(0, pods.length - wanted))
+  const claims = new Map(pods.map((pod) => [pod, claimOf(pod)]))
+  const compare = (left: ApiObject, right: ApiObject): number => {
+    const [own = [], other = []] = [claims.get(left), claims.get(right)]
+    const at = own.findIndex((claim, index) => claim !== other[index])
+    return at < 0 ? 0 : (own[at] ?? 0) - (other[at] ?? 0)
+  }
+  return pods.toSorted(compare).slice(0, Math.max(0, pods.length - wanted))
 }
 
 async function reportStatus(
@@ -80,13 +106,14 @@ async function reportStatus(
   const pods = own.filter(isActive)
   const template = recordAt(recordAt(recordAt(set, 'spec'), 'template'), 'metadata')
   const isLabelled = labelSelectorOf({ matchLabels: recordAt(template, 'labels') })
-  const known = listAt(set['status'], 'conditions').filter(
-    (condition) => stringAt(condition, 'type') !== 'ReplicaFailure',
-  )
+  const known = listAt(set['status'], 'conditions')
+  const isFailing = (condition: unknown): boolean =>
+    stringAt(condition, 'type') === 'ReplicaFailure'
+  // The first failure is told until there is none.
   const conditions =
-    failure === undefined
-      ? known
-      : withCondition(core, listAt(set['status'], 'conditions'), {
+    failure === undefined || known.some(isFailing)
+      ? known.filter((condition) => failure !== undefined || !isFailing(condition))
+      : withCondition(core, known, {
           type: 'ReplicaFailure',
           status: 'True',
           reason: 'FailedCreate',

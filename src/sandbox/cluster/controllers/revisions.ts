@@ -6,7 +6,7 @@ import { deleteObject } from '../deleting.ts'
 import { recordAt, sameJson, type ApiObject, type JsonRecord } from '../objects.ts'
 import { CONTROLLER_REVISIONS } from '../types/daemon-sets.ts'
 import { updateObject } from '../updating.ts'
-import { isOwnedBy, OPERATION, ownerReferenceOf } from './owned-pods.ts'
+import { claimObjects, OPERATION, ownerReferenceOf } from './owned-pods.ts'
 
 /** The label of pods that names their template's revision. */
 export const REVISION_LABEL = 'controller-revision-hash'
@@ -23,19 +23,17 @@ export function templateOfRevision(revision: ApiObject): JsonRecord {
   return template
 }
 
-/** An owner's revisions, the oldest first. */
-export function revisionsOf(core: ClusterCore, owner: ApiObject): ApiObject[] {
-  return core.store
-    .list(CONTROLLER_REVISIONS, owner.metadata.namespace)
-    .filter((revision) => isOwnedBy(revision, owner))
-    .toSorted((left, right) => numberOf(left) - numberOf(right))
+/** An owner's revisions, the oldest first; those that nobody has become its own. */
+export async function revisionsOf(core: ClusterCore, owner: ApiObject): Promise<ApiObject[]> {
+  const revisions = await claimObjects(core, owner, { type: CONTROLLER_REVISIONS })
+  return revisions.toSorted((left, right) => numberOf(left) - numberOf(right))
 }
 
 /** The revision of an owner's template as it is now, made or made the newest where it is not. */
 export async function currentRevision(core: ClusterCore, owner: ApiObject): Promise<ApiObject> {
   const { namespace = '', name = '' } = owner.metadata
   const template = recordAt(recordAt(owner, 'spec'), 'template')
-  const known = revisionsOf(core, owner)
+  const known = await revisionsOf(core, owner)
   const number = known.reduce((highest, each) => Math.max(highest, numberOf(each)), 0)
   const same = known.find((revision) => sameJson(templateOfRevision(revision), template))
   if (same !== undefined) {
@@ -44,7 +42,7 @@ export async function currentRevision(core: ClusterCore, owner: ApiObject): Prom
     const change = (stored: ApiObject): JsonRecord => ({ ...stored, revision: number + 1 })
     return updateObject(core, target, change, OPERATION)
   }
-  const hash = hashOf(template)
+  const hash = hashOfTemplate(template)
   const labels = recordAt(recordAt(template, 'metadata'), 'labels')
   const value = {
     metadata: {
@@ -59,8 +57,10 @@ export async function currentRevision(core: ClusterCore, owner: ApiObject): Prom
   return createObject(core, { type: CONTROLLER_REVISIONS, namespace }, value, OPERATION)
 }
 
-function hashOf(template: JsonRecord): string {
-  const digest = createHash('sha256').update(JSON.stringify(template)).digest()
+/** A name's part for a template; with `collisions`, another for each time that the name was taken. */
+export function hashOfTemplate(template: JsonRecord, collisions = 0): string {
+  const text = JSON.stringify(template) + (collisions === 0 ? '' : String(collisions))
+  const digest = createHash('sha256').update(text).digest()
   return [...digest.subarray(0, 10)].map((byte) => HASH_SIGNS[byte % HASH_SIGNS.length]).join('')
 }
 
@@ -76,7 +76,7 @@ export async function pruneRevisions(
   isUsed: (revision: ApiObject) => boolean,
 ): Promise<void> {
   const limit = Number(recordAt(owner, 'spec')['revisionHistoryLimit'] ?? 10)
-  const idle = revisionsOf(core, owner).filter((revision) => !isUsed(revision))
+  const idle = (await revisionsOf(core, owner)).filter((revision) => !isUsed(revision))
   for (const revision of idle.slice(0, Math.max(0, idle.length - limit))) {
     const { name = '', namespace = '' } = revision.metadata
     await deleteObject(core, { type: CONTROLLER_REVISIONS, namespace, name }, {}, OPERATION)

@@ -1,20 +1,9 @@
 import type { ClusterCore } from '../core.ts'
-import { createObject } from '../creating.ts'
-import {
-  isRecord,
-  listAt,
-  omit,
-  recordAt,
-  stringAt,
-  type ApiObject,
-  type JsonRecord,
-} from '../objects.ts'
+import { listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
 import { CONTROLLER_REVISIONS } from '../types/daemon-sets.ts'
 import { isPodReady } from '../types/pod-columns.ts'
 import { PODS } from '../types/pods.ts'
 import { STATEFUL_SETS } from '../types/stateful-sets.ts'
-import { PERSISTENT_VOLUME_CLAIMS } from '../types/storage.ts'
-import { deleteObject } from '../deleting.ts'
 import {
   claimPods,
   createPod,
@@ -22,10 +11,9 @@ import {
   isActive,
   isAvailable,
   nextAvailability,
-  OPERATION,
   ownerKeys,
   ownKey,
-  podKeys,
+  claimKeys,
   writeStatus,
 } from './owned-pods.ts'
 import {
@@ -35,6 +23,7 @@ import {
   revisionsOf,
   templateOfRevision,
 } from './revisions.ts'
+import { keepClaims, makeClaims } from './stateful-claims.ts'
 import { splitKey, type Controller } from './work-queue.ts'
 
 /** Pods made in one go where they need not wait for one another. */
@@ -44,7 +33,7 @@ const BURST = 500
 export const statefulSets: Controller = {
   name: 'stateful-sets',
   keysOf: (core, { resource, object, type }) => {
-    if (resource === PODS) return podKeys(core, STATEFUL_SETS, object)
+    if (resource === PODS) return claimKeys(core, STATEFUL_SETS, object)
     if (resource === CONTROLLER_REVISIONS) {
       return type === 'DELETED' ? ownerKeys(object, 'StatefulSet') : []
     }
@@ -57,7 +46,7 @@ export const statefulSets: Controller = {
     const update = await currentRevision(core, set)
     const named = stringAt(set['status'], 'currentRevision')
     const current =
-      revisionsOf(core, set).find((revision) => revision.metadata.name === named) ?? update
+      (await revisionsOf(core, set)).find(({ metadata }) => metadata.name === named) ?? update
     const pods = async (): Promise<ApiObject[]> =>
       claimPods(core, set, (pod) => ordinalOf(set, pod) !== undefined)
     const plan = { set, current, update }
@@ -106,21 +95,21 @@ function revisionFor({ set, current, update }: Plan, ordinal: number): ApiObject
   return ordinal < startOf(set) + partitionOf(set) ? current : update
 }
 
-/** @returns whether every pod is there and serves, and none is left over */
+/** @returns whether a roll-out may go on: none waits for another, or every pod is there and serves */
 async function keepPods(
   core: ClusterCore,
   plan: Plan,
   pods: readonly ApiObject[],
 ): Promise<boolean> {
   const { set } = plan
-  const start = startOf(set)
-  const end = start + replicasOf(set)
+  const [start, end] = [startOf(set), startOf(set) + replicasOf(set)]
   const isParallel = recordAt(set, 'spec')['podManagementPolicy'] === 'Parallel'
   const byOrdinal = new Map(pods.map((pod) => [ordinalOf(set, pod) ?? -1, pod]))
   let isWhole = true
   let made = 0
   for (let ordinal = start; ordinal < end; ordinal += 1) {
     const pod = byOrdinal.get(ordinal)
+    if (pod !== undefined) await keepClaims(core, set, pod, { isCondemned: false })
     if (pod !== undefined && isActive(pod) && isAvailable(core, pod, minReadyOf(set))) continue
     isWhole = false
     if (pod === undefined && made < BURST) {
@@ -135,21 +124,20 @@ async function keepPods(
       return ordinal !== undefined && (ordinal < start || ordinal >= end)
     })
     .toSorted((left, right) => (ordinalOf(set, right) ?? 0) - (ordinalOf(set, left) ?? 0))
-  for (const pod of isParallel ? condemned : condemned.slice(0, 1)) {
-    await deletePod(core, set, pod)
-    await dropClaims(core, set, pod)
-  }
-  return isWhole && condemned.length === 0
+  for (const pod of condemned) await keepClaims(core, set, pod, { isCondemned: true })
+  // One at a time; of two that do not serve, the one with the lower number must be well first.
+  const serves = (pod: ApiObject): boolean =>
+    isActive(pod) && isAvailable(core, pod, minReadyOf(set))
+  const sick = condemned.findLast((pod) => !serves(pod))
+  const [first] = condemned
+  const isBlocked = first !== undefined && !serves(first) && sick !== first
+  const going = isParallel ? condemned : isBlocked ? [] : condemned.slice(0, 1)
+  for (const pod of going) await deletePod(core, set, pod)
+  return isParallel || (isWhole && condemned.length === 0)
 }
 
 const hasEnded = (pod: ApiObject): boolean =>
   pod.metadata.deletionTimestamp === undefined && !isActive(pod)
-
-const claimTemplatesOf = (set: ApiObject): JsonRecord[] =>
-  listAt(set['spec'], 'volumeClaimTemplates').filter(isRecord)
-
-const claimName = (template: JsonRecord, pod: string): string =>
-  `${stringAt(recordAt(template, 'metadata'), 'name')}-${pod}`
 
 async function addPod(core: ClusterCore, plan: Plan, ordinal: number): Promise<void> {
   const { set } = plan
@@ -157,14 +145,9 @@ async function addPod(core: ClusterCore, plan: Plan, ordinal: number): Promise<v
   const revision = revisionFor(plan, ordinal)
   const template = templateOfRevision(revision)
   const spec = structuredClone(recordAt(template, 'spec'))
-  const claims = claimTemplatesOf(set)
-  for (const claim of claims) await addClaim(core, set, claim, claimName(claim, name))
-  const own = claims.map((claim) => ({
-    name: stringAt(recordAt(claim, 'metadata'), 'name'),
-    persistentVolumeClaim: { claimName: claimName(claim, name) },
-  }))
+  const own = await makeClaims(core, set, name)
   const others = listAt(spec, 'volumes').filter(
-    (volume) => !own.some((each) => each.name === stringAt(volume, 'name')),
+    (volume) => !own.some((each) => each['name'] === stringAt(volume, 'name')),
   )
   const subdomain = stringAt(set['spec'], 'serviceName')
   const whole = {
@@ -173,52 +156,13 @@ async function addPod(core: ClusterCore, plan: Plan, ordinal: number): Promise<v
     ...(subdomain !== '' && { subdomain }),
     volumes: [...others, ...own],
   }
-  await createPod(
-    core,
-    set,
-    { ...template, spec: whole },
-    {
-      name,
-      labels: {
-        'statefulset.kubernetes.io/pod-name': name,
-        'apps.kubernetes.io/pod-index': String(ordinal),
-        [REVISION_LABEL]: revision.metadata.name,
-      },
-    },
-  )
-}
-
-async function addClaim(
-  core: ClusterCore,
-  set: ApiObject,
-  template: JsonRecord,
-  name: string,
-): Promise<void> {
-  const { namespace = '' } = set.metadata
-  if (core.store.get(PERSISTENT_VOLUME_CLAIMS, namespace, name) !== undefined) return
-  const metadata = recordAt(template, 'metadata')
-  const { matchLabels } = recordAt(recordAt(set, 'spec'), 'selector')
-  const value = {
-    metadata: {
-      ...omit(metadata, 'namespace', 'creationTimestamp'),
-      name,
-      labels: { ...recordAt(metadata, 'labels'), ...(isRecord(matchLabels) && matchLabels) },
-    },
-    spec: structuredClone(recordAt(template, 'spec')),
+  const labels = {
+    'statefulset.kubernetes.io/pod-name': name,
+    'apps.kubernetes.io/pod-index': String(ordinal),
+    [REVISION_LABEL]: revision.metadata.name,
   }
-  await createObject(core, { type: PERSISTENT_VOLUME_CLAIMS, namespace }, value, OPERATION)
-}
-
-/** Claims go with their pod where the set says so. */
-async function dropClaims(core: ClusterCore, set: ApiObject, pod: ApiObject): Promise<void> {
-  const policy = recordAt(recordAt(set, 'spec'), 'persistentVolumeClaimRetentionPolicy')
-  if (policy['whenScaled'] !== 'Delete') return
-  const { name: podName = '', namespace = '' } = pod.metadata
-  for (const template of claimTemplatesOf(set)) {
-    const name = claimName(template, podName)
-    if (core.store.get(PERSISTENT_VOLUME_CLAIMS, namespace, name) === undefined) continue
-    await deleteObject(core, { type: PERSISTENT_VOLUME_CLAIMS, namespace, name }, {}, OPERATION)
-  }
+  const pod = await createPod(core, set, { ...template, spec: whole }, { name, labels })
+  await keepClaims(core, set, pod, { isCondemned: false })
 }
 
 /** Ends the pod with the highest number whose template is not the wanted one. */
@@ -226,12 +170,15 @@ async function rollOut(core: ClusterCore, plan: Plan, pods: readonly ApiObject[]
   const { set, update } = plan
   if (recordAt(recordAt(set, 'spec'), 'updateStrategy')['type'] === 'OnDelete') return
   const lowest = startOf(set) + partitionOf(set)
-  const old = pods
+  const lastFirst = pods
     .filter((pod) => (ordinalOf(set, pod) ?? -1) >= lowest)
-    .filter((pod) => revisionOf(pod) !== update.metadata.name)
     .toSorted((left, right) => (ordinalOf(set, right) ?? 0) - (ordinalOf(set, left) ?? 0))
-  const [highest] = old
-  if (highest !== undefined) await deletePod(core, set, highest)
+  for (const pod of lastFirst) {
+    if (revisionOf(pod) !== update.metadata.name && pod.metadata.deletionTimestamp === undefined) {
+      return deletePod(core, set, pod)
+    }
+    if (!isActive(pod) || !isAvailable(core, pod, minReadyOf(set))) return undefined
+  }
 }
 
 /** @returns the name of the revision that is current now */
@@ -242,9 +189,11 @@ async function reportStatus(
 ): Promise<string> {
   const count = (test: (pod: ApiObject) => boolean): number => pods.filter(test).length
   const live = (pod: ApiObject): boolean => pod.metadata.deletionTimestamp === undefined
+  const runs = (pod: ApiObject): boolean =>
+    stringAt(pod['status'], 'phase') === 'Running' && isPodReady(pod)
   const [currentName = '', updateName = ''] = [current.metadata.name, update.metadata.name]
   const updated = count((pod) => live(pod) && revisionOf(pod) === updateName)
-  const ready = count((pod) => live(pod) && isPodReady(pod))
+  const ready = count(runs)
   const { type } = recordAt(recordAt(set, 'spec'), 'updateStrategy')
   const isDone =
     updated === replicasOf(set) && ready === replicasOf(set) && pods.length === replicasOf(set)
@@ -253,7 +202,7 @@ async function reportStatus(
     observedGeneration: set.metadata.generation,
     replicas: pods.length,
     readyReplicas: ready,
-    availableReplicas: count((pod) => live(pod) && isAvailable(core, pod, minReadyOf(set))),
+    availableReplicas: count((pod) => runs(pod) && isAvailable(core, pod, minReadyOf(set))),
     currentReplicas: count((pod) => live(pod) && revisionOf(pod) === now),
     updatedReplicas: updated,
     currentRevision: now,
