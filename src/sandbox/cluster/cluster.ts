@@ -298,11 +298,11 @@ function adminTokenOf({ state, name }: ClusterSettings): string {
 
 async function createFirstObjects(core: ClusterCore): Promise<void> {
   const operation = systemOperation(systemUser('apiserver'))
-  await createBootstrapRoles(core)
   for (const name of FIRST_NAMESPACES) {
     if (core.store.get(NAMESPACES, undefined, name) !== undefined) continue
     await createObject(core, { type: NAMESPACES }, { metadata: { name } }, operation)
   }
+  await createBootstrapRoles(core)
   if (core.store.get(SERVICES, 'default', 'kubernetes') !== undefined) return
   const value = {
     metadata: {

@@ -25,15 +25,16 @@ export function rulesOf(role: unknown): PolicyRule[] {
 }
 
 /**
- * Rules from the short form of the data files: `[verbs, paths]` or `[verbs, groups, resources]`,
- * each a list with spaces between; `core` is the group without a name.
+ * Rules from the short form of the data files: `[verbs, paths]`, `[verbs, groups, resources]` or
+ * `[verbs, groups, resources, names]`, each a list with spaces between; `core` is the group without
+ * a name.
  */
 export function parseRules(rows: readonly (readonly string[])[]): PolicyRule[] {
   return rows.map((row) => {
-    const [verbs = [], second = [], resources] = row.map((words) => words.split(' '))
-    return resources === undefined
-      ? { verbs, nonResourceURLs: second }
-      : { verbs, apiGroups: second.map((group) => (group === 'core' ? '' : group)), resources }
+    const [verbs = [], second = [], resources, resourceNames] = row.map((words) => words.split(' '))
+    if (resources === undefined) return { verbs, nonResourceURLs: second }
+    const apiGroups = second.map((group) => (group === 'core' ? '' : group))
+    return { verbs, apiGroups, resources, ...(resourceNames && { resourceNames }) }
   })
 }
 
