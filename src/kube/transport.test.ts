@@ -51,6 +51,7 @@ test('each call sends its method, path, body and token', async () => {
       body,
     ])
     expect(request.headers.get('authorization')).toBe('Bearer t-1')
+    expect(request.headers.get('user-agent')).toBe('podrole')
     return jsonResponse({ metadata: {}, items: [], status: { token: 'a.b.c' } })
   })
   const client = createKubeClient({ server: server.url, token: () => new Secret('t-1') })

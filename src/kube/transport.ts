@@ -30,6 +30,8 @@ export interface KubeAccess {
   /** Asked before each request: it caches what is worth caching. */
   readonly token?: () => Promise<Secret | undefined> | Secret | undefined
   readonly clientCertificate?: Supplied<ClientCertificate | undefined>
+  /** Its first part is the manager of what the client writes; `podrole` by default. */
+  readonly userAgent?: string
 }
 
 export interface KubeClientOptions {
@@ -129,7 +131,10 @@ async function sendRequest(access: KubeAccess, what: string, init: SendInit): Pr
   const at = what.indexOf(' ')
   const method = what.slice(0, at)
   const url = urlOf(access.server, what.slice(at + 1), init.query)
-  const headers = new Headers({ accept: 'application/json' })
+  const headers = new Headers({
+    accept: 'application/json',
+    'user-agent': access.userAgent ?? 'podrole',
+  })
   const token = await access.token?.()
   if (token !== undefined) headers.set('authorization', `Bearer ${token.reveal()}`)
   if (init.body !== undefined) headers.set('content-type', init.contentType ?? 'application/json')

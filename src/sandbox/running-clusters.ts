@@ -255,6 +255,7 @@ async function launchNode(
       server: cluster.server,
       ca: cluster.certificateAuthority,
       token: () => token,
+      userAgent: 'kubelet',
     }),
     folder,
     images: around.options.images,
