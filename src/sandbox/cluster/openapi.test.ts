@@ -35,7 +35,12 @@ describe('OpenAPI', () => {
     }
     expect(schemas['io.k8s.api.apps.v1.Deployment']).toMatchObject({
       'x-kubernetes-group-version-kind': [{ group: 'apps', version: 'v1', kind: 'Deployment' }],
-      properties: { spec: { $ref: '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec' } },
+      properties: {
+        spec: {
+          allOf: [{ $ref: '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec' }],
+          default: {},
+        },
+      },
     })
     expect(schemas['io.k8s.api.core.v1.PodSpec']).toMatchObject({
       properties: { containers: { type: 'array', 'x-kubernetes-patch-merge-key': 'name' } },

@@ -7,7 +7,7 @@ import { VERSION } from './discovery.ts'
 import { recordAt, type JsonRecord } from './objects.ts'
 import { messageNamed, messageOfKind } from './protobuf/fields.ts'
 import { apiVersionOf, type Registry, type ResourceType } from './resource-types.ts'
-import type { Schema } from './schema.ts'
+import { listKeys, type ListSchema, type ObjectSchema, type Schema } from './schema.ts'
 import { objectSchemaOf } from './types/metadata.ts'
 
 const ROOT = '/openapi/v3'
@@ -97,40 +97,61 @@ function componentName(message: string): string {
 function schemaOf(schemas: JsonRecord, schema: Schema, message: string | undefined): JsonRecord {
   switch (schema.kind) {
     case 'object': {
+      const own = {
+        ...(schema.isValue === true && { default: {} }),
+        ...(schema.isAtomic === false && { [MAP_TYPE]: 'granular' }),
+      }
       const name = message === undefined ? undefined : componentName(message)
-      if (name === undefined) return objectOf(schemas, schema.fields, message)
+      if (name === undefined) return { ...objectOf(schemas, schema, message), ...own }
       if (!Object.hasOwn(schemas, name)) {
         // Named before it is filled: schemas may hold themselves.
         schemas[name] = {}
-        schemas[name] = objectOf(schemas, schema.fields, message)
+        schemas[name] = objectOf(schemas, schema, message)
       }
-      return { $ref: `#/components/schemas/${name}` }
+      const ref = { $ref: `#/components/schemas/${name}` }
+      return Object.keys(own).length === 0 ? ref : { allOf: [ref], ...own }
     }
     case 'map':
-      return { type: 'object', additionalProperties: schemaOf(schemas, schema.of, message) }
-    case 'list':
       return {
-        type: 'array',
-        items: schemaOf(schemas, schema.of, message),
-        ...(schema.mergeKey !== undefined && {
-          'x-kubernetes-list-map-keys': [schema.mergeKey],
-          'x-kubernetes-list-type': 'map',
-          'x-kubernetes-patch-merge-key': schema.mergeKey,
-          'x-kubernetes-patch-strategy': 'merge',
-        }),
-        ...(schema.isSet === true && {
-          'x-kubernetes-list-type': 'set',
-          'x-kubernetes-patch-strategy': 'merge',
-        }),
+        type: 'object',
+        additionalProperties: schemaOf(schemas, schema.of, message),
+        ...(schema.isAtomic === true && { [MAP_TYPE]: 'atomic' }),
       }
+    case 'list':
+      return { ...listOf(schema), items: schemaOf(schemas, schema.of, message) }
     default:
-      return SCALARS[schema.kind]
+      return {
+        ...SCALARS[schema.kind],
+        ...(schema.default !== undefined && { default: schema.default }),
+      }
+  }
+}
+
+const MAP_TYPE = 'x-kubernetes-map-type'
+
+/** How the elements of a list are told apart, for both ways to merge them. */
+function listOf(schema: ListSchema): JsonRecord {
+  const { isSet, isMerged, mergeKey } = schema
+  const keys = listKeys(schema)
+  return {
+    type: 'array',
+    ...(keys.length > 0 && {
+      'x-kubernetes-list-map-keys': keys,
+      'x-kubernetes-list-type': 'map',
+    }),
+    ...(isSet === true && { 'x-kubernetes-list-type': 'set' }),
+    ...(keys.length === 0 && isSet !== true && { 'x-kubernetes-list-type': 'atomic' }),
+    ...(mergeKey !== undefined && { 'x-kubernetes-patch-merge-key': mergeKey }),
+    ...((mergeKey !== undefined || isMerged === true) && {
+      'x-kubernetes-patch-strategy': 'merge',
+    }),
   }
 }
 
 const SCALARS = {
   string: { type: 'string' },
   integer: { type: 'integer', format: 'int64' },
+  number: { type: 'number', format: 'double' },
   boolean: { type: 'boolean' },
   quantity: { type: 'string', format: 'quantity' },
   'int-or-string': { type: 'string', format: 'int-or-string' },
@@ -142,7 +163,7 @@ const SCALARS = {
 
 function objectOf(
   schemas: JsonRecord,
-  fields: Readonly<Record<string, Schema>>,
+  { fields, isAtomic }: ObjectSchema,
   message: string | undefined,
 ): JsonRecord {
   const types = fieldTypes(message)
@@ -156,6 +177,7 @@ function objectOf(
   return {
     type: 'object',
     ...(properties.length > 0 && { properties: Object.fromEntries(properties) }),
+    ...(isAtomic === true && { [MAP_TYPE]: 'atomic' }),
   }
 }
 

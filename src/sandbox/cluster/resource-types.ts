@@ -83,8 +83,11 @@ export interface ResourceType extends GroupResource {
   readonly needsVersion?: boolean
   /** A delete answers with the object, not with a Status. */
   readonly returnsDeleted?: boolean
-  /** An update of the status may change labels and annotations too. */
-  readonly statusHoldsMetadata?: boolean
+  /**
+   * Fields of metadata that a write of the status leaves as they are. Else it writes labels,
+   * annotations, finalizers and owners, but of custom resources, where it writes none.
+   */
+  readonly statusLeaves?: readonly string[]
   /** Fills what Kubernetes' versioned defaults fill, in place. */
   defaults?(object: ApiObject): void
   /** What is only done once, when the object is made: initial status, allocated fields. In place. */

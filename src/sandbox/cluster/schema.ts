@@ -5,6 +5,7 @@ import { canonicalQuantity } from './quantities.ts'
 type ScalarKind =
   | 'string'
   | 'integer'
+  | 'number'
   | 'boolean'
   | 'quantity'
   | 'int-or-string'
@@ -18,22 +19,50 @@ export type PartReader = (raw: unknown, path: string, report: DecodeReport) => u
 
 /** `keepsEmpty`: '', 0, false and [] are written out as they are, as Go's pointers are. */
 export type Schema =
-  | { readonly kind: ScalarKind; readonly keepsEmpty?: boolean; readonly read?: PartReader }
-  | { readonly kind: 'map'; readonly of: Schema }
   | {
-      readonly kind: 'list'
-      readonly of: Schema
+      readonly kind: ScalarKind
       readonly keepsEmpty?: boolean
-      /** A strategic merge patch merges elements that have the same value of this field. */
-      readonly mergeKey?: string
-      /** A strategic merge patch adds to the list (of scalars) instead of replacing it. */
-      readonly isSet?: boolean
+      readonly read?: PartReader
+      /** Server-side apply gives a value of any type one owner, also where it is an object. */
+      readonly isAtomic?: boolean
+      /** What a key of list elements is where an element does not say. */
+      readonly default?: string | number | boolean
     }
+  | {
+      readonly kind: 'map'
+      readonly of: Schema
+      /** Server-side apply gives the map one owner, not one for each key. */
+      readonly isAtomic?: boolean
+    }
+  | ListSchema
   | ObjectSchema
+
+export interface ListSchema {
+  readonly kind: 'list'
+  readonly of: Schema
+  readonly keepsEmpty?: boolean
+  /** A strategic merge patch merges elements that have the same value of this field. */
+  readonly mergeKey?: string
+  /**
+   * Server-side apply tells elements apart by these fields (`x-kubernetes-list-map-keys`): by the
+   * merge key alone where it is not said. Without any the list has one owner.
+   */
+  readonly keys?: readonly string[]
+  /** Server-side apply gives each element (a scalar) owners of its own. */
+  readonly isSet?: boolean
+  /** A strategic merge patch adds to the list (of scalars) instead of replacing it. */
+  readonly isMerged?: boolean
+}
 
 export interface ObjectSchema {
   readonly kind: 'object'
   readonly fields: Readonly<Record<string, Schema>>
+  /** Of fields that are not listed, in custom resources; without it there are none. */
+  readonly of?: Schema
+  /** Server-side apply gives the object one owner, not one for each field. */
+  readonly isAtomic?: boolean
+  /** Go holds it by value: the field is there, if empty, also where nobody has set it. */
+  readonly isValue?: boolean
 }
 
 export const str: Schema = { kind: 'string' }
@@ -53,12 +82,43 @@ export const part = (read: PartReader): Schema => ({ kind: 'any', read })
 export const map = (of: Schema): Schema => ({ kind: 'map', of })
 export const list = (of: Schema): Schema => ({ kind: 'list', of })
 export const keptList = (of: Schema): Schema => ({ kind: 'list', of, keepsEmpty: true })
-export const mergeList = (mergeKey: string, of: Schema): Schema => ({ kind: 'list', of, mergeKey })
-export const setOf = (of: Schema): Schema => ({ kind: 'list', of, isSet: true })
+/** `keys` are those of server-side apply, where they are not the merge key alone. */
+export const mergeList = (mergeKey: string, of: Schema, keys?: readonly string[]): Schema => ({
+  kind: 'list',
+  of,
+  mergeKey,
+  ...(keys !== undefined && { keys }),
+})
+/** A list by key for server-side apply that a strategic merge patch replaces. */
+export const keyedList = (keys: readonly string[], of: Schema): Schema => ({
+  kind: 'list',
+  of,
+  keys,
+})
+/** A list of different scalars, for server-side apply and for a strategic merge patch. */
+export const setOf = (of: Schema): Schema => ({ kind: 'list', of, isSet: true, isMerged: true })
+/** A list of different scalars that a strategic merge patch replaces. */
+export const replacedSetOf = (of: Schema): Schema => ({ kind: 'list', of, isSet: true })
 export const obj = (fields: Readonly<Record<string, Schema>>): ObjectSchema => ({
   kind: 'object',
   fields,
 })
+/** An object that Go holds by value. */
+export const valueObj = (fields: Readonly<Record<string, Schema>>): ObjectSchema =>
+  byValue(obj(fields))
+export const byValue = (schema: ObjectSchema): ObjectSchema => ({ ...schema, isValue: true })
+/** What has one owner, whatever it holds. */
+export const atomic = <S extends Schema>(schema: S): S => ({ ...schema, isAtomic: true })
+/** Keys of list elements: what they are where an element does not say. */
+export const keyStr: Schema = { kind: 'string', default: '' }
+export const keptKeyStr: Schema = { kind: 'string', default: '', keepsEmpty: true }
+export const keyInt: Schema = { kind: 'integer', default: 0 }
+export const protocolKey: Schema = { kind: 'string', default: 'TCP' }
+
+/** The fields by which server-side apply tells a list's elements apart; none of an atomic list. */
+export function listKeys({ keys, mergeKey }: ListSchema): readonly string[] {
+  return keys ?? (mergeKey === undefined ? [] : [mergeKey])
+}
 
 /** The schema of an object's field, or undefined where it has none. */
 export function fieldSchema(schema: ObjectSchema, field: string): Schema | undefined {
@@ -144,6 +204,9 @@ function decodeScalar(kind: ScalarKind, raw: unknown, path: string): unknown {
       return raw
     case 'integer':
       return decodeInteger(raw, path)
+    case 'number':
+      if (typeof raw !== 'number') throw mismatch(raw, path, 'float64')
+      return raw
     case 'int-or-string':
       return typeof raw === 'string' ? raw : decodeInteger(raw, path)
     case 'quantity': {

@@ -63,7 +63,7 @@ function mergeValue(schema: Schema | undefined, current: unknown, value: unknown
     if (schema.mergeKey !== undefined && schema.of.kind === 'object') {
       return mergeList({ of: schema.of, mergeKey: schema.mergeKey }, original, value)
     }
-    if (schema.isSet === true) {
+    if (schema.isMerged === true) {
       return [...original, ...value.filter((item) => !original.includes(item))]
     }
   }

@@ -170,14 +170,14 @@ const SYSTEM_FIELDS = [
   'deletionGracePeriodSeconds',
 ] as const
 
+const STATUS_WRITES = ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const
+
 function statusOf(type: ResourceType, next: ApiObject, stored: ApiObject): ApiObject {
-  const { labels, annotations } = next.metadata
   const metadata = { ...stored.metadata }
-  if (type.statusHoldsMetadata === true) {
-    delete metadata.labels
-    delete metadata.annotations
-    if (labels !== undefined) metadata.labels = labels
-    if (annotations !== undefined) metadata.annotations = annotations
+  for (const field of STATUS_WRITES) {
+    if (type.custom !== undefined || type.statusLeaves?.includes(field) === true) continue
+    delete metadata[field]
+    Object.assign(metadata, next.metadata[field] !== undefined && { [field]: next.metadata[field] })
   }
   return { ...stored, metadata, ...(isRecord(next['status']) && { status: next['status'] }) }
 }

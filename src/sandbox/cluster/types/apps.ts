@@ -1,7 +1,7 @@
 import { fieldFault, type Cause } from '../faults.ts'
 import { recordAt, setDefault, type ApiObject } from '../objects.ts'
 import type { ResourceType } from '../resource-types.ts'
-import { bool, int, intOrString, keptInt, mergeList, obj, str } from '../schema.ts'
+import { bool, int, intOrString, keptInt, mergeList, obj, str, valueObj } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { workloadColumns } from './workload-columns.ts'
 import { checkImmutable, CONDITION, LABEL_SELECTOR } from './metadata.ts'
@@ -37,12 +37,13 @@ export const DEPLOYMENTS: ResourceType = {
   plural: 'deployments',
   singular: 'deployment',
   shortNames: ['deploy'],
+  statusLeaves: ['labels'],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       replicas: keptInt,
       selector: LABEL_SELECTOR,
       template: POD_TEMPLATE,
-      strategy: obj({
+      strategy: valueObj({
         type: str,
         rollingUpdate: obj({ maxUnavailable: intOrString, maxSurge: intOrString }),
       }),
@@ -51,7 +52,7 @@ export const DEPLOYMENTS: ResourceType = {
       paused: bool,
       progressDeadlineSeconds: keptInt,
     }),
-    status: obj({
+    status: valueObj({
       observedGeneration: int,
       replicas: int,
       updatedReplicas: int,
@@ -178,13 +179,13 @@ export const REPLICA_SETS: ResourceType = {
   singular: 'replicaset',
   shortNames: ['rs'],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       replicas: keptInt,
       minReadySeconds: int,
       selector: LABEL_SELECTOR,
       template: POD_TEMPLATE,
     }),
-    status: obj({
+    status: valueObj({
       replicas: keptInt,
       fullyLabeledReplicas: int,
       readyReplicas: int,

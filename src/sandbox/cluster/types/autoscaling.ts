@@ -1,20 +1,32 @@
 import { checkSubdomainName } from '../names.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { any, int, keptInt, keptStr, list, mergeList, obj, quantity, str, time } from '../schema.ts'
+import {
+  any,
+  int,
+  keptInt,
+  keptStr,
+  list,
+  mergeList,
+  obj,
+  quantity,
+  str,
+  time,
+  valueObj,
+} from '../schema.ts'
 import { validateAutoscaler } from './autoscaling-validation.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { CONDITION, LABEL_SELECTOR } from './metadata.ts'
 import { countOf, STATUS_SUBRESOURCE, textOf, validateNotNegative } from './workloads.ts'
 
-const REFERENCE = obj({ kind: str, name: str, apiVersion: str })
-const TARGET = obj({
+const REFERENCE = valueObj({ kind: str, name: str, apiVersion: str })
+const TARGET = valueObj({
   type: str,
   value: quantity,
   averageValue: quantity,
   averageUtilization: keptInt,
 })
-const METRIC = obj({ name: str, selector: LABEL_SELECTOR })
+const METRIC = valueObj({ name: str, selector: LABEL_SELECTOR })
 const RULES = obj({
   stabilizationWindowSeconds: keptInt,
   selectPolicy: keptStr,
@@ -50,7 +62,7 @@ export const HORIZONTAL_POD_AUTOSCALERS: ResourceType = {
   subresources: [STATUS_SUBRESOURCE],
   nameRule: checkSubdomainName,
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       scaleTargetRef: REFERENCE,
       minReplicas: keptInt,
       maxReplicas: keptInt,
@@ -66,7 +78,7 @@ export const HORIZONTAL_POD_AUTOSCALERS: ResourceType = {
       ),
       behavior: obj({ scaleUp: RULES, scaleDown: RULES }),
     }),
-    status: obj({
+    status: valueObj({
       observedGeneration: int,
       lastScaleTime: time,
       currentReplicas: int,

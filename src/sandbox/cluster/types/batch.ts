@@ -12,9 +12,10 @@ import {
   list,
   mergeList,
   obj,
-  setOf,
+  replacedSetOf,
   str,
   time,
+  valueObj,
 } from '../schema.ts'
 import { ageSince, AGE_COLUMN, column, formatAge, NAME_COLUMN } from './columns.ts'
 import { workloadColumns } from './workload-columns.ts'
@@ -46,12 +47,12 @@ const BATCH = {
   hasGeneration: true,
 } as const
 
-const JOB_SPEC = obj({
+const JOB_SPEC = valueObj({
   parallelism: keptInt,
   completions: keptInt,
   activeDeadlineSeconds: keptInt,
-  podFailurePolicy: any,
-  successPolicy: any,
+  podFailurePolicy: obj({ rules: list(any) }),
+  successPolicy: obj({ rules: list(any) }),
   backoffLimit: keptInt,
   backoffLimitPerIndex: keptInt,
   maxFailedIndexes: keptInt,
@@ -106,8 +107,8 @@ export const JOBS: ResourceType = {
   nameRule: checkSubdomainName,
   schema: obj({
     spec: JOB_SPEC,
-    status: obj({
-      conditions: mergeList('type', CONDITION),
+    status: valueObj({
+      conditions: mergeList('type', CONDITION, []),
       startTime: time,
       completionTime: time,
       active: int,
@@ -116,7 +117,10 @@ export const JOBS: ResourceType = {
       terminating: keptInt,
       completedIndexes: str,
       failedIndexes: keptStr,
-      uncountedTerminatedPods: obj({ succeeded: setOf(str), failed: setOf(str) }),
+      uncountedTerminatedPods: obj({
+        succeeded: replacedSetOf(str),
+        failed: replacedSetOf(str),
+      }),
       ready: keptInt,
     }),
   }),
@@ -160,6 +164,7 @@ function fillJob(object: ApiObject): void {
   setDefault(spec, 'backoffLimit', 6)
   setDefault(spec, 'completionMode', 'NonIndexed')
   setDefault(spec, 'suspend', false)
+  setDefault(spec, 'manualSelector', false)
   setDefault(spec, 'podReplacementPolicy', 'TerminatingOrFailed')
   const labels = recordAt(recordAt(recordAt(spec, 'template'), 'metadata'), 'labels')
   if (Object.keys(object.metadata.labels ?? {}).length === 0 && Object.keys(labels).length > 0) {
@@ -266,17 +271,17 @@ export const CRON_JOBS: ResourceType = {
       ? [...checkSubdomainName(name), `must be no more than ${CRON_NAME_MAX} characters`]
       : checkSubdomainName(name),
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       schedule: str,
       timeZone: keptStr,
       startingDeadlineSeconds: keptInt,
       concurrencyPolicy: str,
       suspend: keptBool,
-      jobTemplate: obj({ metadata: METADATA, spec: JOB_SPEC }),
+      jobTemplate: valueObj({ metadata: METADATA, spec: JOB_SPEC }),
       successfulJobsHistoryLimit: keptInt,
       failedJobsHistoryLimit: keptInt,
     }),
-    status: obj({
+    status: valueObj({
       active: list(OBJECT_REFERENCE),
       lastScheduleTime: time,
       lastSuccessfulTime: time,

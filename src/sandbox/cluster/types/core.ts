@@ -4,6 +4,7 @@ import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import {
   any,
+  atomic,
   bool,
   bytes,
   int,
@@ -11,14 +12,18 @@ import {
   keptBool,
   keptInt,
   keptStr,
+  keyInt,
+  keyStr,
   list,
   map,
   mergeList,
   obj,
+  protocolKey,
   quantity,
   setOf,
   str,
   time,
+  valueObj,
 } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { NODE_COLUMNS, SERVICE_COLUMNS } from './kubectl-columns.ts'
@@ -41,8 +46,8 @@ export const NAMESPACES: ResourceType = {
   verbs: OBJECT_VERBS.filter((verb) => verb !== 'deletecollection'),
   subresources: [STATUS_SUBRESOURCE, { name: 'finalize', verbs: ['update'] }],
   schema: obj({
-    spec: obj({ finalizers: list(str) }),
-    status: obj({ phase: str, conditions: mergeList('type', CONDITION) }),
+    spec: valueObj({ finalizers: list(str) }),
+    status: valueObj({ phase: str, conditions: mergeList('type', CONDITION) }),
   }),
   nameRule: checkLabelName,
   returnsDeleted: true,
@@ -77,6 +82,20 @@ export function nodeReadiness(object: ApiObject): string {
   )
 }
 
+const NODE_INFO = valueObj({
+  machineID: keptStr,
+  systemUUID: keptStr,
+  bootID: keptStr,
+  kernelVersion: keptStr,
+  osImage: keptStr,
+  containerRuntimeVersion: keptStr,
+  kubeletVersion: keptStr,
+  kubeProxyVersion: keptStr,
+  operatingSystem: keptStr,
+  architecture: keptStr,
+  swap: obj({ capacity: keptInt }),
+})
+
 export const NODES: ResourceType = {
   ...CORE,
   kind: 'Node',
@@ -86,30 +105,29 @@ export const NODES: ResourceType = {
   namespaced: false,
   subresources: [STATUS_SUBRESOURCE],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       podCIDR: str,
       podCIDRs: setOf(str),
       providerID: str,
       unschedulable: bool,
       taints: list(obj({ key: str, value: str, effect: str, timeAdded: time })),
     }),
-    status: obj({
+    status: valueObj({
       capacity: map(quantity),
       allocatable: map(quantity),
       phase: str,
       conditions: mergeList('type', CONDITION),
-      addresses: mergeList('type', obj({ type: str, address: str })),
-      daemonEndpoints: obj({ kubeletEndpoint: obj({ Port: keptInt }) }),
-      nodeInfo: map(any),
+      addresses: mergeList('type', obj({ type: keyStr, address: str })),
+      daemonEndpoints: valueObj({ kubeletEndpoint: valueObj({ Port: keptInt }) }),
+      nodeInfo: NODE_INFO,
       images: list(obj({ names: list(str), sizeBytes: int })),
       volumesInUse: list(str),
       volumesAttached: list(any),
       runtimeHandlers: list(any),
-      features: any,
+      features: obj({ supplementalGroupsPolicy: keptBool }),
     }),
   }),
   nameRule: checkSubdomainName,
-  statusHoldsMetadata: true,
   defaults: (object) => setDefault(object, 'spec', {}),
   validate: validateTaints,
   selectableFields: (object) => ({
@@ -278,25 +296,26 @@ export const SERVICES: ResourceType = {
   subresources: [STATUS_SUBRESOURCE],
   returnsDeleted: true,
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       ports: mergeList(
         'port',
         obj({
           name: str,
-          protocol: str,
+          protocol: protocolKey,
           appProtocol: keptStr,
-          port: int,
+          port: keyInt,
           targetPort: intOrString,
           nodePort: int,
         }),
+        ['port', 'protocol'],
       ),
-      selector: map(str),
+      selector: atomic(map(str)),
       clusterIP: str,
       clusterIPs: list(str),
       type: str,
       externalIPs: list(str),
       sessionAffinity: str,
-      sessionAffinityConfig: any,
+      sessionAffinityConfig: obj({ clientIP: obj({ timeoutSeconds: keptInt }) }),
       loadBalancerIP: str,
       loadBalancerSourceRanges: list(str),
       loadBalancerClass: keptStr,
@@ -310,8 +329,8 @@ export const SERVICES: ResourceType = {
       allocateLoadBalancerNodePorts: keptBool,
       trafficDistribution: keptStr,
     }),
-    status: obj({
-      loadBalancer: obj({ ingress: list(any) }),
+    status: valueObj({
+      loadBalancer: valueObj({ ingress: list(any) }),
       conditions: mergeList('type', CONDITION),
     }),
   }),

@@ -7,13 +7,13 @@ import { decodeNode } from '../custom/schema-decoding.ts'
 import { checkSubdomainName } from '../names.ts'
 import { listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { any, bool, int, keptStr, list, mergeList, obj, part, str } from '../schema.ts'
+import { any, bool, int, keptStr, keyedList, list, obj, part, str, valueObj } from '../schema.ts'
 import { NAME_COLUMN } from './columns.ts'
 import { CONDITION } from './metadata.ts'
 
 export const CUSTOM_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io'
 
-const NAMES = obj({
+const NAMES = valueObj({
   plural: str,
   singular: str,
   shortNames: list(str),
@@ -54,7 +54,7 @@ export const CUSTOM_RESOURCE_DEFINITIONS: ResourceType = {
   hasGeneration: true,
   needsVersion: true,
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       group: str,
       names: NAMES,
       scope: str,
@@ -62,8 +62,8 @@ export const CUSTOM_RESOURCE_DEFINITIONS: ResourceType = {
       conversion: obj({ strategy: str, webhook: any }),
       preserveUnknownFields: bool,
     }),
-    status: obj({
-      conditions: mergeList('type', CONDITION),
+    status: valueObj({
+      conditions: keyedList(['type'], CONDITION),
       acceptedNames: NAMES,
       storedVersions: list(str),
     }),

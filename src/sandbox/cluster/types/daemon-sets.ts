@@ -2,7 +2,7 @@ import { fieldFault, type Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
 import { recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { any, int, intOrString, keptInt, mergeList, obj, str } from '../schema.ts'
+import { any, atomic, int, intOrString, keptInt, mergeList, obj, str, valueObj } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { workloadColumns } from './workload-columns.ts'
 import { checkImmutable, CONDITION, LABEL_SELECTOR } from './metadata.ts'
@@ -28,17 +28,17 @@ export const DAEMON_SETS: ResourceType = {
   singular: 'daemonset',
   shortNames: ['ds'],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       selector: LABEL_SELECTOR,
       template: POD_TEMPLATE,
-      updateStrategy: obj({
+      updateStrategy: valueObj({
         type: str,
         rollingUpdate: obj({ maxUnavailable: intOrString, maxSurge: intOrString }),
       }),
       minReadySeconds: int,
       revisionHistoryLimit: keptInt,
     }),
-    status: obj({
+    status: valueObj({
       currentNumberScheduled: keptInt,
       numberMisscheduled: keptInt,
       desiredNumberScheduled: keptInt,
@@ -157,7 +157,7 @@ export const CONTROLLER_REVISIONS: ResourceType = {
   verbs: OBJECT_VERBS,
   subresources: [],
   nameRule: checkSubdomainName,
-  schema: obj({ data: any, revision: keptInt }),
+  schema: obj({ data: atomic(any), revision: keptInt }),
   defaults: (object) => setDefault(object, 'revision', 0),
   validate: (object) => [
     ...(object['data'] === undefined ? [fieldFault.required('data')] : []),

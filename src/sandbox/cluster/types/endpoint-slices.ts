@@ -10,9 +10,20 @@ import {
 import { validateEndpointIp, validateIp } from '../network-values.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { keptBool, keptInt, keptStr, list, map, obj, str } from '../schema.ts'
+import {
+  atomic,
+  keptBool,
+  keptInt,
+  keptStr,
+  list,
+  map,
+  obj,
+  replacedSetOf,
+  str,
+  valueObj,
+} from '../schema.ts'
 import { AGE_COLUMN, column, formatSome, NAME_COLUMN } from './columns.ts'
-import { checkImmutable, NAME_REFERENCE, OBJECT_REFERENCE } from './metadata.ts'
+import { checkImmutable, OBJECT_REFERENCE } from './metadata.ts'
 import { textOf } from './workloads.ts'
 
 const ADDRESS_TYPES = ['FQDN', 'IPv4', 'IPv6']
@@ -22,6 +33,8 @@ const ENDPOINTS_MAX = 1000
 const PORTS_MAX = 20_000
 const TOPOLOGY_MAX = 16
 const HINTS_MAX = 8
+
+const HINT = obj({ name: str })
 
 export const ENDPOINT_SLICES: ResourceType = {
   group: 'discovery.k8s.io',
@@ -38,17 +51,19 @@ export const ENDPOINT_SLICES: ResourceType = {
     addressType: str,
     endpoints: list(
       obj({
-        addresses: list(str),
-        conditions: obj({ ready: keptBool, serving: keptBool, terminating: keptBool }),
+        addresses: replacedSetOf(str),
+        conditions: valueObj({ ready: keptBool, serving: keptBool, terminating: keptBool }),
         hostname: keptStr,
         targetRef: OBJECT_REFERENCE,
         deprecatedTopology: map(str),
         nodeName: keptStr,
         zone: keptStr,
-        hints: obj({ forZones: list(NAME_REFERENCE), forNodes: list(NAME_REFERENCE) }),
+        hints: obj({ forZones: list(HINT), forNodes: list(HINT) }),
       }),
     ),
-    ports: list(obj({ name: keptStr, protocol: keptStr, port: keptInt, appProtocol: keptStr })),
+    ports: list(
+      atomic(obj({ name: keptStr, protocol: keptStr, port: keptInt, appProtocol: keptStr })),
+    ),
   }),
   nameRule: checkSubdomainName,
   defaults: (object) => {

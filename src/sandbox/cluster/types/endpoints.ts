@@ -1,12 +1,12 @@
 import { checkSubdomainName } from '../names.ts'
 import { listAt, recordAt, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { int, keptStr, list, obj, str } from '../schema.ts'
+import { atomic, int, keptStr, list, obj, str } from '../schema.ts'
 import { AGE_COLUMN, column, formatSome, NAME_COLUMN } from './columns.ts'
 import { OBJECT_REFERENCE } from './metadata.ts'
 
 const ADDRESSES = list(
-  obj({ ip: str, hostname: str, nodeName: keptStr, targetRef: OBJECT_REFERENCE }),
+  atomic(obj({ ip: str, hostname: str, nodeName: keptStr, targetRef: OBJECT_REFERENCE })),
 )
 
 function shownAddresses(object: ApiObject): string {
@@ -36,7 +36,7 @@ export const ENDPOINTS: ResourceType = {
       obj({
         addresses: ADDRESSES,
         notReadyAddresses: ADDRESSES,
-        ports: list(obj({ name: str, port: int, protocol: str, appProtocol: keptStr })),
+        ports: list(atomic(obj({ name: str, port: int, protocol: str, appProtocol: keptStr }))),
       }),
     ),
   }),

@@ -2,7 +2,7 @@ import { fieldFault, type Cause } from '../faults.ts'
 import { checkPathSegmentName, checkQualifiedName } from '../names.ts'
 import { isRecord, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { int, keptStr, microTime, obj, str, time } from '../schema.ts'
+import { byValue, int, keptStr, microTime, obj, str, time, valueObj } from '../schema.ts'
 import { ageSince, column, NAME_COLUMN } from './columns.ts'
 import { OBJECT_REFERENCE } from './metadata.ts'
 
@@ -17,10 +17,10 @@ export const EVENTS: ResourceType = {
   verbs: OBJECT_VERBS,
   subresources: [],
   schema: obj({
-    involvedObject: OBJECT_REFERENCE,
+    involvedObject: byValue(OBJECT_REFERENCE),
     reason: str,
     message: str,
-    source: obj({ component: str, host: str }),
+    source: valueObj({ component: str, host: str }),
     firstTimestamp: time,
     lastTimestamp: time,
     count: int,

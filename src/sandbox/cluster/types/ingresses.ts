@@ -4,7 +4,7 @@ import { checkLabelName, checkSubdomainName, type NameRule } from '../names.ts'
 import { checkHostName, checkPortName, checkPortNumber, validateIp } from '../network-values.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { int, keptStr, list, obj, str } from '../schema.ts'
+import { atomic, byValue, int, keptStr, list, obj, str, valueObj } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { checkImmutable, validateNames } from './metadata.ts'
 import { STATUS_SUBRESOURCE } from './workloads.ts'
@@ -18,8 +18,8 @@ const KEPT = {
 } as const
 
 const BACKEND = obj({
-  service: obj({ name: str, port: obj({ name: str, number: int }) }),
-  resource: obj({ apiGroup: keptStr, kind: str, name: str }),
+  service: obj({ name: str, port: atomic(valueObj({ name: str, number: int })) }),
+  resource: atomic(obj({ apiGroup: keptStr, kind: str, name: str })),
 })
 
 const CLASS_ANNOTATION = 'kubernetes.io/ingress.class'
@@ -35,19 +35,21 @@ export const INGRESSES: ResourceType = {
   namespaced: true,
   subresources: [STATUS_SUBRESOURCE],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       ingressClassName: keptStr,
       defaultBackend: BACKEND,
       tls: list(obj({ hosts: list(str), secretName: str })),
       rules: list(
         obj({
           host: str,
-          http: obj({ paths: list(obj({ path: str, pathType: keptStr, backend: BACKEND })) }),
+          http: obj({
+            paths: list(obj({ path: str, pathType: keptStr, backend: byValue(BACKEND) })),
+          }),
         }),
       ),
     }),
-    status: obj({
-      loadBalancer: obj({
+    status: valueObj({
+      loadBalancer: valueObj({
         ingress: list(
           obj({
             ip: str,
@@ -236,7 +238,7 @@ export const INGRESS_CLASSES: ResourceType = {
   namespaced: false,
   subresources: [],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       controller: str,
       parameters: obj({
         apiGroup: keptStr,

@@ -2,7 +2,7 @@ import { fieldFault } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
 import { recordAt, stringAt } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { keptInt, keptStr, microTime, obj } from '../schema.ts'
+import { keptInt, keptStr, microTime, obj, valueObj } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { validateNotNegative } from './workloads.ts'
 
@@ -18,7 +18,7 @@ export const LEASES: ResourceType = {
   verbs: OBJECT_VERBS,
   subresources: [],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       holderIdentity: keptStr,
       leaseDurationSeconds: keptInt,
       acquireTime: microTime,

@@ -10,9 +10,12 @@ import { sameJson, stringAt, type ApiObject } from '../objects.ts'
 import type { ResourceType } from '../resource-types.ts'
 import {
   any,
+  atomic,
   int,
   keptBool,
+  keptKeyStr,
   keptStr,
+  keyStr,
   list,
   map,
   mergeList,
@@ -20,19 +23,32 @@ import {
   setOf,
   str,
   time,
+  valueObj,
 } from '../schema.ts'
 import type { ObjectSchema } from '../schema.ts'
 
-const OWNER = obj({
+const OWNER = atomic(
+  obj({
+    apiVersion: str,
+    kind: str,
+    name: str,
+    uid: keyStr,
+    controller: keptBool,
+    blockOwnerDeletion: keptBool,
+  }),
+)
+
+const MANAGED_FIELDS = obj({
+  manager: str,
+  operation: str,
   apiVersion: str,
-  kind: str,
-  name: str,
-  uid: str,
-  controller: keptBool,
-  blockOwnerDeletion: keptBool,
+  time,
+  fieldsType: str,
+  fieldsV1: any,
+  subresource: str,
 })
 
-export const METADATA: ObjectSchema = obj({
+export const METADATA: ObjectSchema = valueObj({
   name: str,
   generateName: str,
   namespace: str,
@@ -47,30 +63,34 @@ export const METADATA: ObjectSchema = obj({
   annotations: map(str),
   ownerReferences: mergeList('uid', OWNER),
   finalizers: setOf(str),
-  managedFields: list(any),
+  managedFields: list(MANAGED_FIELDS),
 })
 
-export const LABEL_SELECTOR: ObjectSchema = obj({
-  matchLabels: map(str),
-  matchExpressions: list(obj({ key: str, operator: str, values: list(str) })),
-})
+export const LABEL_SELECTOR: ObjectSchema = atomic(
+  obj({
+    matchLabels: map(str),
+    matchExpressions: list(obj({ key: str, operator: str, values: list(str) })),
+  }),
+)
 
 /** A reference to an object by its name alone. */
-export const NAME_REFERENCE: ObjectSchema = obj({ name: str })
+export const NAME_REFERENCE: ObjectSchema = atomic(obj({ name: keyStr }))
 
 /** A reference as events, bindings and service accounts hold it. */
-export const OBJECT_REFERENCE: ObjectSchema = obj({
-  kind: str,
-  namespace: str,
-  name: str,
-  uid: str,
-  apiVersion: str,
-  resourceVersion: str,
-  fieldPath: str,
-})
+export const OBJECT_REFERENCE: ObjectSchema = atomic(
+  obj({
+    kind: str,
+    namespace: str,
+    name: str,
+    uid: str,
+    apiVersion: str,
+    resourceVersion: str,
+    fieldPath: str,
+  }),
+)
 
 export const CONDITION: ObjectSchema = obj({
-  type: str,
+  type: keyStr,
   status: str,
   observedGeneration: int,
   lastProbeTime: time,
@@ -83,7 +103,7 @@ export const CONDITION: ObjectSchema = obj({
 
 /** `meta.k8s.io/v1` Condition, which says its message also where it is empty. */
 export const META_CONDITION: ObjectSchema = obj({
-  type: keptStr,
+  type: keptKeyStr,
   status: keptStr,
   observedGeneration: int,
   lastTransitionTime: time,

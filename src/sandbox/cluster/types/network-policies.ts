@@ -8,7 +8,7 @@ import {
 } from '../network-values.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { intOrString, keptInt, keptStr, list, obj, str } from '../schema.ts'
+import { byValue, intOrString, keptInt, keptStr, list, obj, str, valueObj } from '../schema.ts'
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { LABEL_SELECTOR } from './metadata.ts'
@@ -34,8 +34,8 @@ export const NETWORK_POLICIES: ResourceType = {
   hasGeneration: true,
   nameRule: checkSubdomainName,
   schema: obj({
-    spec: obj({
-      podSelector: LABEL_SELECTOR,
+    spec: valueObj({
+      podSelector: byValue(LABEL_SELECTOR),
       ingress: list(obj({ from: list(PEER), ports: PORTS })),
       egress: list(obj({ to: list(PEER), ports: PORTS })),
       policyTypes: list(str),

@@ -1,39 +1,48 @@
 import {
   any,
+  atomic,
   bool,
+  byValue,
   int,
   intOrString,
   keptBool,
   keptInt,
+  keptKeyStr,
   keptList,
   keptStr,
+  keyedList,
+  keyInt,
+  keyStr,
   list,
   map,
   mergeList,
   obj,
+  protocolKey,
   quantity,
+  replacedSetOf,
   str,
   time,
+  valueObj,
 } from '../schema.ts'
 import { CONDITION, LABEL_SELECTOR, METADATA, NAME_REFERENCE } from './metadata.ts'
 
 const KEY_TO_PATH = obj({ key: str, path: str, mode: keptInt })
 const OPTIONAL_REF = { name: str, optional: keptBool }
-const FIELD_REF = obj({ apiVersion: str, fieldPath: str })
-const RESOURCE_REF = obj({ containerName: str, resource: str, divisor: quantity })
+const FIELD_REF = atomic(obj({ apiVersion: str, fieldPath: str }))
+const RESOURCE_REF = atomic(obj({ containerName: str, resource: str, divisor: quantity }))
 const DOWNWARD_ITEMS = list(
   obj({ path: str, fieldRef: FIELD_REF, resourceFieldRef: RESOURCE_REF, mode: keptInt }),
 )
 
 const ENV_VAR = obj({
-  name: str,
+  name: keyStr,
   value: str,
   valueFrom: obj({
     fieldRef: FIELD_REF,
     resourceFieldRef: RESOURCE_REF,
-    configMapKeyRef: obj({ ...OPTIONAL_REF, key: str }),
-    secretKeyRef: obj({ ...OPTIONAL_REF, key: str }),
-    fileKeyRef: obj({ volumeName: str, path: str, key: str, optional: keptBool }),
+    configMapKeyRef: atomic(obj({ ...OPTIONAL_REF, key: str })),
+    secretKeyRef: atomic(obj({ ...OPTIONAL_REF, key: str })),
+    fileKeyRef: atomic(obj({ volumeName: str, path: str, key: str, optional: keptBool })),
   }),
 })
 
@@ -64,7 +73,7 @@ const LIFECYCLE_HANDLER = obj({ ...HANDLER, sleep: obj({ seconds: keptInt }) })
 const RESOURCES = obj({
   limits: map(quantity),
   requests: map(quantity),
-  claims: mergeList('name', obj({ name: str, request: str })),
+  claims: keyedList(['name'], obj({ name: keyStr, request: str })),
 })
 
 const SE_LINUX = obj({ user: str, role: str, type: str, level: str })
@@ -108,24 +117,25 @@ const POD_SECURITY_CONTEXT = obj({
 })
 
 const CONTAINER_FIELDS = {
-  name: str,
+  name: keyStr,
   image: str,
   command: list(str),
   args: list(str),
   workingDir: str,
   ports: mergeList(
     'containerPort',
-    obj({ name: str, hostPort: int, containerPort: int, protocol: str, hostIP: str }),
+    obj({ name: str, hostPort: int, containerPort: keyInt, protocol: protocolKey, hostIP: str }),
+    ['containerPort', 'protocol'],
   ),
   envFrom: list(
     obj({ prefix: str, configMapRef: obj(OPTIONAL_REF), secretRef: obj(OPTIONAL_REF) }),
   ),
   env: mergeList('name', ENV_VAR),
-  resources: RESOURCES,
+  resources: byValue(RESOURCES),
   resizePolicy: list(obj({ resourceName: str, restartPolicy: str })),
   restartPolicy: str,
   restartPolicyRules: list(
-    obj({ action: str, exitCodes: obj({ operator: str, values: list(keptInt) }) }),
+    obj({ action: str, exitCodes: obj({ operator: str, values: replacedSetOf(keptInt) }) }),
   ),
   volumeMounts: mergeList(
     'mountPath',
@@ -133,13 +143,13 @@ const CONTAINER_FIELDS = {
       name: str,
       readOnly: bool,
       recursiveReadOnly: keptStr,
-      mountPath: keptStr,
+      mountPath: keptKeyStr,
       subPath: str,
       mountPropagation: keptStr,
       subPathExpr: str,
     }),
   ),
-  volumeDevices: mergeList('devicePath', obj({ name: str, devicePath: keptStr })),
+  volumeDevices: mergeList('devicePath', obj({ name: str, devicePath: keptKeyStr })),
   livenessProbe: PROBE,
   readinessProbe: PROBE,
   startupProbe: PROBE,
@@ -153,20 +163,21 @@ const CONTAINER_FIELDS = {
   tty: bool,
 }
 
-const PVC_SPEC = obj({
+/** The spec of a claim, in claims and in templates. */
+export const CLAIM_SPEC = valueObj({
   accessModes: list(str),
   selector: LABEL_SELECTOR,
-  resources: RESOURCES,
+  resources: valueObj({ limits: map(quantity), requests: map(quantity) }),
   volumeName: str,
   storageClassName: keptStr,
   volumeMode: keptStr,
-  dataSource: any,
-  dataSourceRef: any,
+  dataSource: atomic(obj({ apiGroup: keptStr, kind: keptStr, name: keptStr })),
+  dataSourceRef: obj({ apiGroup: keptStr, kind: keptStr, name: keptStr, namespace: keptStr }),
   volumeAttributesClassName: keptStr,
 })
 
 const VOLUME = obj({
-  name: str,
+  name: keyStr,
   hostPath: obj({ path: keptStr, type: keptStr }),
   emptyDir: obj({ medium: str, sizeLimit: quantity }),
   secret: obj({
@@ -198,6 +209,7 @@ const VOLUME = obj({
           credentialBundlePath: str,
           keyPath: str,
           certificateChainPath: str,
+          userAnnotations: map(str),
         }),
       }),
     ),
@@ -212,7 +224,7 @@ const VOLUME = obj({
     volumeAttributes: map(str),
     nodePublishSecretRef: NAME_REFERENCE,
   }),
-  ephemeral: obj({ volumeClaimTemplate: obj({ metadata: METADATA, spec: PVC_SPEC }) }),
+  ephemeral: obj({ volumeClaimTemplate: obj({ metadata: METADATA, spec: CLAIM_SPEC }) }),
   image: obj({ reference: str, pullPolicy: str }),
 })
 
@@ -224,10 +236,15 @@ const TOLERATION = obj({
   tolerationSeconds: keptInt,
 })
 
-const NODE_TERM = obj({
-  matchExpressions: list(obj({ key: str, operator: str, values: list(str) })),
-  matchFields: list(obj({ key: str, operator: str, values: list(str) })),
-})
+const NODE_TERM = atomic(
+  obj({
+    matchExpressions: list(obj({ key: str, operator: str, values: list(str) })),
+    matchFields: list(obj({ key: str, operator: str, values: list(str) })),
+  }),
+)
+
+/** Nodes that one of the terms takes. */
+export const NODE_SELECTOR = atomic(obj({ nodeSelectorTerms: keptList(NODE_TERM) }))
 const POD_TERM = obj({
   labelSelector: LABEL_SELECTOR,
   namespaces: list(str),
@@ -239,14 +256,14 @@ const POD_TERM = obj({
 const POD_AFFINITY = obj({
   requiredDuringSchedulingIgnoredDuringExecution: list(POD_TERM),
   preferredDuringSchedulingIgnoredDuringExecution: list(
-    obj({ weight: keptInt, podAffinityTerm: POD_TERM }),
+    obj({ weight: keptInt, podAffinityTerm: byValue(POD_TERM) }),
   ),
 })
 const AFFINITY = obj({
   nodeAffinity: obj({
-    requiredDuringSchedulingIgnoredDuringExecution: obj({ nodeSelectorTerms: list(NODE_TERM) }),
+    requiredDuringSchedulingIgnoredDuringExecution: NODE_SELECTOR,
     preferredDuringSchedulingIgnoredDuringExecution: list(
-      obj({ weight: keptInt, preference: NODE_TERM }),
+      obj({ weight: keptInt, preference: byValue(NODE_TERM) }),
     ),
   }),
   podAffinity: POD_AFFINITY,
@@ -254,7 +271,7 @@ const AFFINITY = obj({
 })
 
 /** A pod's spec, in pods and in templates (core/v1 PodSpec of Kubernetes 1.36). */
-export const POD_SPEC = obj({
+export const POD_SPEC = valueObj({
   volumes: mergeList('name', VOLUME),
   initContainers: mergeList('name', obj(CONTAINER_FIELDS)),
   containers: { kind: 'list', of: obj(CONTAINER_FIELDS), mergeKey: 'name', keepsEmpty: true },
@@ -263,7 +280,7 @@ export const POD_SPEC = obj({
   terminationGracePeriodSeconds: keptInt,
   activeDeadlineSeconds: keptInt,
   dnsPolicy: str,
-  nodeSelector: map(str),
+  nodeSelector: atomic(map(str)),
   serviceAccountName: str,
   serviceAccount: str,
   automountServiceAccountToken: keptBool,
@@ -279,7 +296,7 @@ export const POD_SPEC = obj({
   affinity: AFFINITY,
   schedulerName: str,
   tolerations: list(TOLERATION),
-  hostAliases: mergeList('ip', obj({ ip: str, hostnames: list(str) })),
+  hostAliases: mergeList('ip', obj({ ip: keyStr, hostnames: list(str) })),
   priorityClassName: str,
   priority: keptInt,
   dnsConfig: obj({
@@ -296,30 +313,31 @@ export const POD_SPEC = obj({
     'topologyKey',
     obj({
       maxSkew: int,
-      topologyKey: str,
-      whenUnsatisfiable: str,
+      topologyKey: keyStr,
+      whenUnsatisfiable: keyStr,
       labelSelector: LABEL_SELECTOR,
       minDomains: keptInt,
       nodeAffinityPolicy: keptStr,
       nodeTaintsPolicy: keptStr,
       matchLabelKeys: list(str),
     }),
+    ['topologyKey', 'whenUnsatisfiable'],
   ),
   setHostnameAsFQDN: keptBool,
   os: obj({ name: str }),
   hostUsers: keptBool,
-  schedulingGates: mergeList('name', NAME_REFERENCE),
+  schedulingGates: mergeList('name', obj({ name: keyStr })),
   resourceClaims: mergeList(
     'name',
-    obj({ name: str, resourceClaimName: keptStr, resourceClaimTemplateName: keptStr }),
+    obj({ name: keyStr, resourceClaimName: keptStr, resourceClaimTemplateName: keptStr }),
   ),
   resources: RESOURCES,
   hostnameOverride: keptStr,
 })
 
-export const POD_TEMPLATE = obj({ metadata: METADATA, spec: POD_SPEC })
+export const POD_TEMPLATE = valueObj({ metadata: METADATA, spec: POD_SPEC })
 
-const CONTAINER_STATE = obj({
+const CONTAINER_STATE = valueObj({
   waiting: obj({ reason: str, message: str }),
   running: obj({ startedAt: time }),
   terminated: obj({
@@ -348,14 +366,14 @@ const CONTAINER_STATUSES = list(
     resources: RESOURCES,
     volumeMounts: mergeList(
       'mountPath',
-      obj({ name: str, mountPath: str, readOnly: bool, recursiveReadOnly: keptStr }),
+      obj({ name: str, mountPath: keyStr, readOnly: bool, recursiveReadOnly: keptStr }),
     ),
     user: any,
     stopSignal: keptStr,
   }),
 )
 
-export const POD_STATUS = obj({
+export const POD_STATUS = valueObj({
   observedGeneration: int,
   phase: str,
   conditions: mergeList('type', CONDITION),
@@ -363,9 +381,9 @@ export const POD_STATUS = obj({
   reason: str,
   nominatedNodeName: str,
   hostIP: str,
-  hostIPs: mergeList('ip', obj({ ip: str })),
+  hostIPs: mergeList('ip', obj({ ip: str }), []),
   podIP: str,
-  podIPs: mergeList('ip', obj({ ip: str })),
+  podIPs: mergeList('ip', obj({ ip: keyStr })),
   startTime: time,
   initContainerStatuses: CONTAINER_STATUSES,
   containerStatuses: CONTAINER_STATUSES,

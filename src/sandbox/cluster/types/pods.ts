@@ -33,7 +33,7 @@ export const PODS: ResourceType = {
   nameRule: checkSubdomainName,
   hasGeneration: true,
   returnsDeleted: true,
-  statusHoldsMetadata: true,
+  statusLeaves: ['deletionTimestamp', 'ownerReferences'],
   defaults: (object) => {
     setDefault(object, 'spec', {})
     const spec = recordAt(object, 'spec')

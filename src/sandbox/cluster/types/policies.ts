@@ -14,6 +14,7 @@ import {
   obj,
   str,
   time,
+  valueObj,
 } from '../schema.ts'
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
@@ -46,13 +47,13 @@ export const POD_DISRUPTION_BUDGETS: ResourceType = {
   subresources: [STATUS_SUBRESOURCE],
   hasGeneration: true,
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       minAvailable: intOrString,
       maxUnavailable: intOrString,
       selector: LABEL_SELECTOR,
       unhealthyPodEvictionPolicy: keptStr,
     }),
-    status: obj({
+    status: valueObj({
       observedGeneration: int,
       disruptedPods: map(time),
       disruptionsAllowed: keptInt,

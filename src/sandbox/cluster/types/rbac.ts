@@ -10,7 +10,7 @@ import {
   type ApiObject,
 } from '../objects.ts'
 import { OBJECT_VERBS, type Column, type ResourceType } from '../resource-types.ts'
-import { keptStr, list, obj, str } from '../schema.ts'
+import { atomic, keptStr, list, obj, str, valueObj } from '../schema.ts'
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { LABEL_SELECTOR } from './metadata.ts'
@@ -37,8 +37,8 @@ const RULES = list(
 )
 
 const BINDING_FIELDS = {
-  subjects: list(obj({ kind: str, apiGroup: str, name: str, namespace: str })),
-  roleRef: obj({ apiGroup: str, kind: str, name: str }),
+  subjects: list(atomic(obj({ kind: str, apiGroup: str, name: str, namespace: str }))),
+  roleRef: atomic(valueObj({ apiGroup: str, kind: str, name: str })),
 }
 
 const CREATED_COLUMN = column('Created At', ({ metadata }) => metadata.creationTimestamp ?? '', {

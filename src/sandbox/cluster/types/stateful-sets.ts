@@ -12,12 +12,12 @@ import {
   type JsonRecord,
 } from '../objects.ts'
 import type { ResourceType } from '../resource-types.ts'
-import { int, intOrString, keptInt, list, mergeList, obj, str } from '../schema.ts'
+import { int, intOrString, keptInt, list, mergeList, obj, str, valueObj } from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { containerColumns } from './workload-columns.ts'
 import { CONDITION, LABEL_SELECTOR, METADATA } from './metadata.ts'
-import { POD_TEMPLATE } from './pod-schema.ts'
-import { CLAIM_SPEC, CLAIM_STATUS } from './storage.ts'
+import { CLAIM_SPEC, POD_TEMPLATE } from './pod-schema.ts'
+import { CLAIM_STATUS } from './storage.ts'
 import {
   APPS,
   checkCounts,
@@ -47,7 +47,7 @@ export const STATEFUL_SETS: ResourceType = {
   shortNames: ['sts'],
   subresources: [STATUS_SUBRESOURCE, SCALE_SUBRESOURCE],
   schema: obj({
-    spec: obj({
+    spec: valueObj({
       replicas: keptInt,
       selector: LABEL_SELECTOR,
       template: POD_TEMPLATE,
@@ -62,7 +62,7 @@ export const STATEFUL_SETS: ResourceType = {
       ),
       serviceName: { kind: 'string', keepsEmpty: true },
       podManagementPolicy: str,
-      updateStrategy: obj({
+      updateStrategy: valueObj({
         type: str,
         rollingUpdate: obj({ partition: keptInt, maxUnavailable: intOrString }),
       }),
@@ -71,7 +71,7 @@ export const STATEFUL_SETS: ResourceType = {
       persistentVolumeClaimRetentionPolicy: obj({ whenDeleted: str, whenScaled: str }),
       ordinals: obj({ start: keptInt }),
     }),
-    status: obj({
+    status: valueObj({
       observedGeneration: int,
       replicas: keptInt,
       readyReplicas: int,

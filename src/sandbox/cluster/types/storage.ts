@@ -14,10 +14,25 @@ import {
 } from '../objects.ts'
 import { parseQuantity } from '../quantities.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { any, keptBool, keptStr, list, map, mergeList, obj, quantity, str } from '../schema.ts'
+import {
+  any,
+  atomic,
+  bool,
+  keptBool,
+  keptInt,
+  keptStr,
+  list,
+  map,
+  mergeList,
+  obj,
+  quantity,
+  str,
+  valueObj,
+} from '../schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { validateLabelSelector } from '../selectors.ts'
-import { checkImmutable, CONDITION, LABEL_SELECTOR, OBJECT_REFERENCE } from './metadata.ts'
+import { checkImmutable, CONDITION, OBJECT_REFERENCE } from './metadata.ts'
+import { CLAIM_SPEC, NODE_SELECTOR } from './pod-schema.ts'
 import { STATUS_SUBRESOURCE } from './workloads.ts'
 
 const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
@@ -29,19 +44,7 @@ const SHORT_MODES = {
   ReadWriteOncePod: 'RWOP',
 }
 
-export const CLAIM_SPEC = obj({
-  accessModes: list(str),
-  selector: LABEL_SELECTOR,
-  resources: obj({ limits: map(quantity), requests: map(quantity) }),
-  volumeName: str,
-  storageClassName: keptStr,
-  volumeMode: keptStr,
-  dataSource: any,
-  dataSourceRef: any,
-  volumeAttributesClassName: keptStr,
-})
-
-export const CLAIM_STATUS = obj({
+export const CLAIM_STATUS = valueObj({
   phase: str,
   accessModes: list(str),
   capacity: map(quantity),
@@ -49,7 +52,7 @@ export const CLAIM_STATUS = obj({
   allocatedResources: map(quantity),
   allocatedResourceStatuses: map(str),
   currentVolumeAttributesClassName: keptStr,
-  modifyVolumeStatus: any,
+  modifyVolumeStatus: obj({ targetVolumeAttributesClassName: str, status: keptStr }),
 })
 
 const CORE = {
@@ -178,12 +181,12 @@ function validateClaimUpdate(object: ApiObject, old: ApiObject): Cause[] {
 const VOLUME_FIELDS = {
   capacity: map(quantity),
   accessModes: list(str),
-  claimRef: OBJECT_REFERENCE,
+  claimRef: { ...OBJECT_REFERENCE, isAtomic: false },
   persistentVolumeReclaimPolicy: str,
   storageClassName: str,
   mountOptions: list(str),
   volumeMode: keptStr,
-  nodeAffinity: any,
+  nodeAffinity: obj({ required: NODE_SELECTOR }),
   volumeAttributesClassName: keptStr,
 }
 /** Their protection: who uses them keeps them. */
@@ -194,7 +197,44 @@ function protect({ metadata }: ApiObject, finalizer: string): void {
   metadata.finalizers = [...new Set([...(metadata.finalizers ?? []), finalizer])]
 }
 
-const VOLUME_SOURCES = { hostPath: any, local: any, nfs: any, csi: any, iscsi: any, fc: any }
+const SECRET_REFERENCE = atomic(obj({ name: str, namespace: str }))
+const VOLUME_SOURCES = {
+  hostPath: obj({ path: keptStr, type: keptStr }),
+  local: obj({ path: keptStr, fsType: keptStr }),
+  nfs: obj({ server: keptStr, path: keptStr, readOnly: bool }),
+  csi: obj({
+    driver: keptStr,
+    volumeHandle: keptStr,
+    readOnly: bool,
+    fsType: str,
+    volumeAttributes: map(str),
+    controllerPublishSecretRef: SECRET_REFERENCE,
+    nodeStageSecretRef: SECRET_REFERENCE,
+    nodePublishSecretRef: SECRET_REFERENCE,
+    controllerExpandSecretRef: SECRET_REFERENCE,
+    nodeExpandSecretRef: SECRET_REFERENCE,
+  }),
+  iscsi: obj({
+    targetPortal: keptStr,
+    iqn: keptStr,
+    lun: keptInt,
+    iscsiInterface: str,
+    fsType: str,
+    readOnly: bool,
+    portals: list(str),
+    chapAuthDiscovery: bool,
+    chapAuthSession: bool,
+    secretRef: SECRET_REFERENCE,
+    initiatorName: keptStr,
+  }),
+  fc: obj({
+    targetWWNs: list(str),
+    lun: keptInt,
+    fsType: str,
+    readOnly: bool,
+    wwids: list(str),
+  }),
+}
 
 export const PERSISTENT_VOLUMES: ResourceType = {
   ...CORE,
@@ -205,8 +245,8 @@ export const PERSISTENT_VOLUMES: ResourceType = {
   namespaced: false,
   returnsDeleted: true,
   schema: obj({
-    spec: obj({ ...VOLUME_FIELDS, ...VOLUME_SOURCES }),
-    status: obj({ phase: str, message: str, reason: str, lastPhaseTransitionTime: str }),
+    spec: valueObj({ ...VOLUME_FIELDS, ...VOLUME_SOURCES }),
+    status: valueObj({ phase: str, message: str, reason: str, lastPhaseTransitionTime: str }),
   }),
   defaults: (object) => {
     setDefault(object, 'spec', {})

@@ -2,7 +2,7 @@ import { fieldFault, type Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
 import { isRecord, listAt, setDefault, stringAt, type JsonRecord } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
-import { bytes, keptInt, keptStr, list, mergeList, obj, str } from '../schema.ts'
+import { bytes, keptInt, keptStr, keyStr, list, mergeList, obj, str, valueObj } from '../schema.ts'
 import { validateLabelSelector } from '../selectors.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './columns.ts'
 import { LABEL_SELECTOR } from './metadata.ts'
@@ -38,8 +38,8 @@ export const MUTATING_WEBHOOK_CONFIGURATIONS: ResourceType = {
     webhooks: mergeList(
       'name',
       obj({
-        name: str,
-        clientConfig: obj({
+        name: keyStr,
+        clientConfig: valueObj({
           url: keptStr,
           service: obj({ namespace: str, name: str, path: keptStr, port: keptInt }),
           caBundle: bytes,
@@ -53,7 +53,7 @@ export const MUTATING_WEBHOOK_CONFIGURATIONS: ResourceType = {
         timeoutSeconds: keptInt,
         admissionReviewVersions: list(str),
         reinvocationPolicy: keptStr,
-        matchConditions: mergeList('name', obj({ name: str, expression: str })),
+        matchConditions: mergeList('name', obj({ name: keyStr, expression: str })),
       }),
     ),
   }),
