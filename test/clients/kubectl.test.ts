@@ -64,6 +64,30 @@ spec:
     command: [sh, -c, 'echo started; exec sleep 600']
 `
 
+const APPLIED = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: applied}
+data: {a: "1", b: "1"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: applied}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: applied}}
+  template:
+    metadata: {labels: {app: applied}}
+    spec: {containers: [{name: main, image: busybox, command: [sleep, "600"]}]}
+`
+const MOVED = `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: moved
+data:
+  a: "1"
+  b: "1"
+`
+
 beforeAll(async () => {
   if (isSkipped) return
   sandbox = await startTestNode()
@@ -189,6 +213,57 @@ describe.skipIf(isSkipped)('kubectl', () => {
     expect(refused.code).toBe(1)
     expect(refused.err).toContain('unknown field "dat"')
     expect((await typed('kubectl diff -f pod.yaml')).out).not.toContain('+  image')
+  })
+
+  test('apply --server-side, with its conflicts', async () => {
+    writeFileSync(join(home, 'applied.yaml'), APPLIED)
+    const apply = 'kubectl apply --server-side -f applied.yaml'
+    expect(await output(apply)).toBe(
+      'configmap/applied serverside-applied\ndeployment.apps/applied serverside-applied\n',
+    )
+    expect(await output(`${apply} --dry-run=server`)).toContain(
+      'serverside-applied (server dry run)',
+    )
+    expect((await typed('kubectl diff --server-side -f applied.yaml')).code).toBe(0)
+    await output('kubectl scale deployment/applied --replicas=1')
+    await output(`kubectl patch configmap applied -p '{"data":{"a":"9"}}'`)
+    const refused = await typed(apply)
+    expect(refused.code).toBe(1)
+    expect(refused.err).toContain(
+      'Apply failed with 1 conflict: conflict with "kubectl-patch" using v1: .data.a\n',
+    )
+    expect(refused.err).toContain(
+      'Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas\n',
+    )
+    expect(refused.err).toContain('Please review the fields above')
+    expect(await output(`${apply} --force-conflicts`)).toContain('configmap/applied serverside')
+    expect(await output("kubectl get configmap applied -o jsonpath='{.data.a}'")).toBe('1')
+    expect(await output('kubectl get configmap applied -o yaml')).not.toContain('managedFields')
+    expect(await output('kubectl get configmap applied -o yaml --show-managed-fields')).toMatch(
+      /managedFields:\n {2}- apiVersion: v1\n/,
+    )
+  })
+
+  test('apply --server-side of what was applied without it', async () => {
+    writeFileSync(join(home, 'moved.yaml'), MOVED)
+    await output('kubectl apply -f moved.yaml')
+    expect(await output('kubectl apply --server-side -f moved.yaml')).toBe(
+      'configmap/moved serverside-applied\n',
+    )
+    const managers = JSON.parse(
+      await output("kubectl get configmap moved -o jsonpath='{.metadata.managedFields}'"),
+    )
+    // kubectl has made one manager of the two with a JSON patch.
+    expect(managers).toMatchObject([
+      { manager: 'kubectl', operation: 'Apply', fieldsV1: { 'f:data': { 'f:a': {}, 'f:b': {} } } },
+      { manager: 'kubectl-last-applied', operation: 'Apply' },
+    ])
+    writeFileSync(join(home, 'moved.yaml'), MOVED.replace('  a: "1"\n  b: "1"', '  a: "2"'))
+    await output('kubectl apply --server-side -f moved.yaml')
+    expect(await output("kubectl get configmap moved -o jsonpath='{.data}'")).toBe('{"a":"2"}')
+    const other = 'kubectl apply --server-side --field-manager=other -f moved.yaml'
+    expect(await output(other)).toBe('configmap/moved serverside-applied\n')
+    expect(await output('kubectl apply -f moved.yaml')).toBe('configmap/moved configured\n')
   })
 
   test('logs, exec with its streams and exit code, cp both ways', async () => {

@@ -18,9 +18,11 @@ export interface Step {
   readonly do: string
   /** An object is sent as JSON, a text as it stands. */
   readonly body?: unknown
-  /** `merge`, `json`, `strategic`, `yaml`, or a content type; JSON otherwise. */
+  /** `merge`, `json`, `strategic`, `apply`, `yaml`, or a content type; JSON otherwise. */
   readonly type?: string
   readonly accept?: string
+  /** The user agent. */
+  readonly agent?: string
   /** A user of `USERS`, `anonymous`, or `Bearer TOKEN`; the administrator otherwise. */
   readonly as?: string
   readonly events?: number

@@ -156,6 +156,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   json: 'application/json-patch+json',
   strategic: 'application/strategic-merge-patch+json',
   yaml: 'application/yaml',
+  apply: 'application/apply-patch+yaml',
 }
 
 async function ask(run: Run, step: Step): Promise<Answer> {
@@ -175,6 +176,7 @@ async function ask(run: Run, step: Step): Promise<Answer> {
         'content-type': CONTENT_TYPES[step.type ?? ''] ?? step.type ?? 'application/json',
       }),
       ...(step.accept !== undefined && { accept: step.accept }),
+      ...(step.agent !== undefined && { 'user-agent': step.agent }),
     },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     tls: { ca: target.certificateAuthority },

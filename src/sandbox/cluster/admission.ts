@@ -2,7 +2,14 @@ import { describeAccess } from './authorization.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { admitByNodeRestriction } from './node-restriction.ts'
 import { ApiFault, forbidden, notFound } from './faults.ts'
-import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
+import {
+  cloneObject,
+  listAt,
+  recordAt,
+  stringAt,
+  type ApiObject,
+  type JsonRecord,
+} from './objects.ts'
 import { checkEscalation } from './rbac/escalation.ts'
 import { setPriority } from './pod-priority.ts'
 import type { ResourceType } from './resource-types.ts'
@@ -47,7 +54,7 @@ export async function admit(
   checkNamespace(core, admission)
   tellRefusal(core, admission, () => admitByNodeRestriction(core, admission))
   if (admission.type === PERSISTENT_VOLUME_CLAIMS) checkResize(core, admission)
-  const object = admission.object === undefined ? undefined : structuredClone(admission.object)
+  const object = admission.object === undefined ? undefined : cloneObject(admission.object)
   if (object !== undefined) mutateBuiltIn(core, admission, object)
   return dispatchMutatingWebhooks(core, { ...admission, ...(object && { object }) }, (again) =>
     mutateBuiltIn(core, admission, again),

@@ -68,7 +68,13 @@ async function answer(
   if (isExec && isUpgrade(request)) authorize(core, { ...attributes, verb: 'create' })
   return path === undefined
     ? answerPath(core, request, url)
-    : answerResource(core, request, { url, path, user, warnings })
+    : answerResource(core, request, {
+        url,
+        path,
+        user,
+        warnings,
+        mayCreate: () => authorize(core, { ...attributes, verb: 'create' }),
+      })
 }
 
 function attributesOf(

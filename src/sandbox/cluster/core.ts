@@ -50,11 +50,18 @@ export interface Operation {
   readonly options?: Readonly<Record<string, unknown>>
   /** What is decoded is what a patch made. */
   readonly isPatch?: boolean
+  /** Whose the fields are that it sets: `manager` of `metadata.managedFields`. */
+  readonly fieldManager: string
+  /** The object comes with its managedFields, as server-side apply has found them. */
+  readonly isApply?: boolean
   /** A `Warning: 299` header of the answer. */
   warn(text: string): void
 }
 
 /** For the cluster's own parts. */
 export function systemOperation(user: UserInfo): Operation {
-  return { user, dryRun: false, fieldValidation: 'Ignore', warn: () => undefined }
+  const name = user.username.replace('system:', '')
+  // As those programs' user agents begin: the API server is `system:apiserver` to itself.
+  const fieldManager = name.startsWith('kube-') ? name : `kube-${name}`
+  return { user, dryRun: false, fieldValidation: 'Ignore', fieldManager, warn: () => undefined }
 }

@@ -2,8 +2,9 @@ import { admit } from './admission.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { decodeResource } from './decoding.ts'
 import { alreadyExists, badRequest, invalid, unnamedFault } from './faults.ts'
+import { admittedManagers, setManagers, trackWrite } from './field-managers.ts'
 import { generatedName } from './names.ts'
-import { formatTime, type ApiObject, type JsonRecord } from './objects.ts'
+import { cloneObject, formatTime, type ApiObject, type JsonRecord } from './objects.ts'
 import type { ResourceType } from './resource-types.ts'
 import { validateMetadata } from './types/metadata.ts'
 
@@ -21,6 +22,10 @@ export async function createObject(
   const decoded = decodeResource(type, value, operation)
   cleanMetadata(type, decoded, namespace)
   type.defaults?.(decoded)
+  if (operation.isApply !== true) {
+    const write = { before: undefined, after: decoded, value }
+    setManagers(decoded, trackWrite(core, { type }, write, operation))
+  }
   const admitted = await admit(core, {
     type,
     operation: 'CREATE',
@@ -29,7 +34,8 @@ export async function createObject(
     object: decoded,
     context: operation,
   })
-  const object = structuredClone(admitted ?? decoded)
+  const object = cloneObject(admitted ?? decoded)
+  setManagers(object, admittedManagers(decoded.metadata.managedFields, object, operation))
   if (namespace !== undefined) object.metadata.namespace = namespace
   fillSystemFields(core, type, object)
   type.prepareCreate?.(object, () => core.store.list(type))
@@ -74,7 +80,6 @@ export function wipeSystemFields(object: ApiObject): void {
   delete metadata.deletionGracePeriodSeconds
   delete metadata.generation
   delete (metadata as JsonRecord)['selfLink']
-  delete (metadata as JsonRecord)['managedFields']
 }
 
 function fillSystemFields(core: ClusterCore, type: ResourceType, object: ApiObject): void {

@@ -2,7 +2,15 @@ import { admit } from './admission.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { checkKind, decodeAs } from './decoding.ts'
 import { conflict, fieldFault, invalid } from './faults.ts'
-import { formatTime, omit, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
+import {
+  cloneObject,
+  formatTime,
+  omit,
+  recordAt,
+  stringAt,
+  type ApiObject,
+  type JsonRecord,
+} from './objects.ts'
 import { JOBS } from './types/batch.ts'
 import { PODS } from './types/pods.ts'
 import { DELETE_OPTIONS } from './types/reviews.ts'
@@ -150,7 +158,7 @@ function markDeleted(
   stored: ApiObject,
   options: DeleteOptions,
 ): ApiObject {
-  const marked = structuredClone(stored)
+  const marked = cloneObject(stored)
   const { metadata } = marked
   const grace = type === PODS ? podGrace(stored, options) : 0
   const before =

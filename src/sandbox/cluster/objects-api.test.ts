@@ -284,7 +284,7 @@ describe('patch', () => {
 
   test('other kinds of patch are refused', async () => {
     await makeMap('kinds')
-    for (const type of ['application/json', 'application/apply-patch+yaml', 'text/plain']) {
+    for (const type of ['application/json', 'application/apply-patch+cbor', 'text/plain']) {
       const answer = await call(cluster, 'PATCH', `${MAPS}/kinds`, {
         headers: { 'content-type': type },
         body: {},

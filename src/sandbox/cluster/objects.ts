@@ -3,6 +3,8 @@ import type { KubeObject, ObjectMeta } from '../../kube/objects.ts'
 export interface ApiMetadata extends ObjectMeta {
   finalizers?: string[]
   deletionGracePeriodSeconds?: number
+  /** Entries are shared between objects: nobody changes them in place. */
+  managedFields?: readonly JsonRecord[]
 }
 
 /**
@@ -37,6 +39,14 @@ export function listAt(holder: unknown, field: string): unknown[] {
 export function stringAt(holder: unknown, field: string): string {
   const value = isRecord(holder) && Object.hasOwn(holder, field) ? holder[field] : undefined
   return typeof value === 'string' ? value : ''
+}
+
+/** A copy of an object to change in place; its managedFields are those of the original. */
+export function cloneObject(object: ApiObject): ApiObject {
+  const { managedFields, ...metadata } = object.metadata
+  const copy: ApiObject = structuredClone({ ...object, metadata })
+  if (managedFields !== undefined) copy.metadata.managedFields = managedFields
+  return copy
 }
 
 /** Sets an own field, also one named `__proto__`, which an assignment would lose. */

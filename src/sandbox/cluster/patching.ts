@@ -11,7 +11,9 @@ import { objectSchemaOf } from './types/metadata.ts'
 const JSON_PATCH = 'application/json-patch+json'
 const MERGE_PATCH = 'application/merge-patch+json'
 const STRATEGIC_PATCH = 'application/strategic-merge-patch+json'
-const PATCH_TYPES = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH]
+/** Not a patch of what is stored: `applying.ts` reads it. */
+export const APPLY_PATCH = 'application/apply-patch+yaml'
+const PATCH_TYPES = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH]
 const OPERATIONS_MAX = 10_000
 
 /**
@@ -24,7 +26,7 @@ export function readPatch(
   text: string,
   mediaType: string,
 ): (stored: ApiObject) => JsonRecord {
-  const served = type.custom === undefined ? PATCH_TYPES : [JSON_PATCH, MERGE_PATCH]
+  const served = type.custom === undefined ? PATCH_TYPES : [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
   if (!served.includes(mediaType)) throw unsupportedMediaType(served)
   const patch = parseBody(text, 'application/json')
   if (mediaType === JSON_PATCH) return readJson(patch)

@@ -1,15 +1,14 @@
 import { textResponse } from '../../lib/handler.ts'
+import { readAppliedText } from './applied-text.ts'
+import { applyObject } from './applying.ts'
 import { bindPod } from './binding.ts'
 import { mediaTypeOf, readObject, readText } from './bodies.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { createObject } from './creating.ts'
-import type { FieldValidation } from './decoding.ts'
 import { deleteObject, readDeleteOptions, type DeleteOptions, type Deletion } from './deleting.ts'
 import {
   badRequest,
-  fieldFault,
   forbidden,
-  invalid,
   methodNotAllowed,
   notAcceptable,
   notFound,
@@ -19,12 +18,13 @@ import { evictPod } from './evicting.ts'
 import { encodedResponse, negotiate, type Negotiated } from './negotiation.ts'
 import { proxyExec, proxyLog } from './node-proxy.ts'
 import type { ApiObject, JsonRecord } from './objects.ts'
-import { readPatch } from './patching.ts'
+import { APPLY_PATCH, readPatch } from './patching.ts'
 import { listObject, listObjects, readVersion, type Scope } from './reading.ts'
+import { isForced, operationOf } from './request-options.ts'
 import type { ResourcePath } from './request-path.ts'
 import type { ResourceType, Verb } from './resource-types.ts'
 import { answerReview } from './reviews.ts'
-import { readScale, SCALES, updateScale } from './scaling.ts'
+import { applyScale, readScale, SCALES, updateScale } from './scaling.ts'
 import { createTokenRequest } from './service-account-tokens.ts'
 import { type IncludedObject, partialOf, tableOf } from './tables.ts'
 import { findObject, updateObject, type Target } from './updating.ts'
@@ -36,6 +36,8 @@ interface Call {
   readonly path: ResourcePath
   readonly user: UserInfo
   readonly warnings: Set<string>
+  /** Throws where the user may not create what the path names. */
+  readonly mayCreate: () => void
 }
 
 /** The verb that a method means at a path, as authorization names it. */
@@ -68,6 +70,7 @@ interface ResourceRequest {
   readonly path: ResourcePath
   readonly operation: Operation
   readonly negotiated: Negotiated
+  readonly mayCreate: () => void
 }
 
 /**
@@ -88,12 +91,13 @@ export async function answerResource(
   }
   const verb = verbOf(request.method, path, query)
   checkServed(type, path, verb)
-  const operation = operationOf(call, query)
+  const operation = operationOf(request, verb, call)
   const isStream = path.subresource === 'log' || path.subresource === 'exec'
   const negotiated: Negotiated = isStream
     ? { shape: 'object', isYaml: false, aggregated: false }
     : negotiate(request)
-  const asked = { request, query, type, path, operation, negotiated }
+  const { mayCreate } = call
+  const asked = { request, query, type, path, operation, negotiated, mayCreate }
   if (type.custom?.warning !== undefined) operation.warn(type.custom.warning)
   if (type.isVirtual === true) {
     if (negotiated.shape !== 'object') throw notAcceptable(REVIEW_MEDIA_TYPES)
@@ -147,39 +151,6 @@ function checkServed(type: ResourceType, path: ResourcePath, verb: string): void
   const isServed = isTerminating || type.verbs.includes(verb as Verb)
   if (!isServed || (isMisplaced && !isWatchOfOne) || isAcross) {
     throw methodNotAllowed()
-  }
-}
-
-const FIELD_VALIDATIONS = ['Ignore', 'Warn', 'Strict']
-
-function operationOf({ user, warnings }: Call, query: URLSearchParams): Operation {
-  const dryRun = query.getAll('dryRun').filter((value) => value !== '')
-  const fieldValidation = query.get('fieldValidation') || 'Warn'
-  const options = { group: 'meta.k8s.io', kind: 'CreateOptions' }
-  if (dryRun.some((value) => value !== 'All')) {
-    throw invalid(options, '', [fieldFault.notSupported('dryRun', dryRun, ['All'])])
-  }
-  if (!FIELD_VALIDATIONS.includes(fieldValidation)) {
-    throw invalid(options, '', [
-      fieldFault.notSupported('fieldValidation', fieldValidation, FIELD_VALIDATIONS),
-    ])
-  }
-  return {
-    user,
-    dryRun: dryRun.length > 0,
-    fieldValidation: fieldValidation as FieldValidation,
-    options: {
-      ...(dryRun.length > 0 && { dryRun }),
-      ...Object.fromEntries(
-        ['fieldManager', 'fieldValidation'].flatMap((name) => {
-          const value = query.get(name) ?? ''
-          return value === '' ? [] : [[name, value]]
-        }),
-      ),
-    },
-    warn: (text) => {
-      if (warnings.size < 50) warnings.add(text)
-    },
   }
 }
 
@@ -285,9 +256,16 @@ async function answerObject(
       return shaped(core, await updateObject(core, target, () => body, operation), asked)
     }
     case 'patch': {
-      const change = readPatch(type, await readText(request), mediaTypeOf(request))
-      const patching = { ...operation, isPatch: true }
-      return shaped(core, await updateObject(core, target, change, patching), asked)
+      const [text, mediaType] = [await readText(request), mediaTypeOf(request)]
+      if (mediaType !== APPLY_PATCH) {
+        const change = readPatch(type, text, mediaType)
+        const patching = { ...operation, isPatch: true }
+        return shaped(core, await updateObject(core, target, change, patching), asked)
+      }
+      const { mayCreate } = asked
+      const wanted = { text: readAppliedText(text), force: isForced(query), mayCreate }
+      const applied = await applyObject(core, target, wanted, operation)
+      return shaped(core, applied.object, asked, applied.isCreated ? 201 : 200)
     }
     default: {
       const options = await deleteOptionsOf(asked)
@@ -353,6 +331,10 @@ async function answerScale(
   const target = targetOf(type, path.namespace, name)
   const spoken = { ...asked, type: SCALES }
   if (request.method === 'GET') return shaped(core, readScale(core, target), spoken)
+  if (request.method === 'PATCH' && mediaTypeOf(request) === APPLY_PATCH) {
+    const wanted = { text: readAppliedText(await readText(request)), force: isForced(asked.query) }
+    return shaped(core, await applyScale(core, target, wanted, operation), spoken)
+  }
   // No strategic merge patch is for anything of a custom object.
   const patched = type.custom === undefined ? SCALES : type
   const change =

@@ -1,10 +1,11 @@
+import { type ApplyBody, applyObject, checkConfig } from './applying.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { customScale, replicasOf, withCustomReplicas } from './custom/custom-scale.ts'
 import { decodeResource } from './decoding.ts'
-import { fieldFault, invalid } from './faults.ts'
+import { fieldFault, invalid, unnamedFault } from './faults.ts'
 import { checkSubdomainName } from './names.ts'
 import { listAt, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
-import { OBJECT_VERBS, type ResourceType } from './resource-types.ts'
+import { apiVersionOf, OBJECT_VERBS, type ResourceType } from './resource-types.ts'
 import { int, obj, str } from './schema.ts'
 import { AGE_COLUMN, column, NAME_COLUMN } from './types/columns.ts'
 import { countOf } from './types/workloads.ts'
@@ -91,14 +92,9 @@ export async function updateScale(
   operation: Operation,
 ): Promise<ApiObject> {
   const { type } = target
-  const part: SpokenPart = {
-    kind: { group: SCALES.group, version: SCALES.version, kind: SCALES.kind },
-    of: (object) => scaleOf(object, type),
-    into: (object, scale) => withReplicas(type, object, scale),
-  }
   const own = await updateObject(
     core,
-    { ...target, subresource: 'scale', part },
+    scaleTarget(target),
     (stored) => {
       const wanted = decodeResource(SCALES, change(scaleOf(stored, type)), operation)
       checkPlace(target, wanted)
@@ -118,12 +114,65 @@ export async function updateScale(
   return scaleOf(own, type)
 }
 
+/** A workload as it is written through its Scale. */
+function scaleTarget(target: Target): Target {
+  const { type } = target
+  const part: SpokenPart = {
+    kind: { group: SCALES.group, version: SCALES.version, kind: SCALES.kind },
+    of: (object) => scaleOf(object, type),
+    into: (object, scale) => withReplicas(type, object, scale),
+  }
+  return { ...target, subresource: 'scale', part }
+}
+
 function withReplicas(type: ResourceType, object: ApiObject, scale: ApiObject): ApiObject {
   const replicas = recordAt(scale, 'spec')['replicas'] ?? 0
   const path = type.custom?.scale?.spec
   return path === undefined
     ? { ...object, spec: { ...recordAt(object, 'spec'), replicas } }
     : withCustomReplicas(object, path, replicas)
+}
+
+/**
+ * Applies a Scale: the manager owns the replicas of the workload and nothing else.
+ * @throws ApiFault NotFound, BadRequest, Conflict, Invalid
+ */
+export async function applyScale(
+  core: ClusterCore,
+  target: Target,
+  { text, force }: ApplyBody,
+  operation: Operation,
+): Promise<ApiObject> {
+  const { type, name } = target
+  checkConfig(SCALES, text.config)
+  const scale = decodeResource(SCALES, text.config, operation)
+  checkPlace(target, scale)
+  if (type.custom?.scale === undefined) checkCount(target, scale)
+  const { resourceVersion } = scale.metadata
+  const replicas = recordAt(text.config, 'spec')['replicas']
+  const bare: ApiObject = {
+    apiVersion: apiVersionOf(type),
+    kind: type.kind,
+    metadata: { name, ...(resourceVersion !== undefined && { resourceVersion }) },
+  }
+  const path = type.custom?.scale?.spec
+  const config =
+    replicas === undefined
+      ? bare
+      : path === undefined
+        ? { ...bare, spec: { replicas } }
+        : withCustomReplicas(bare, path, recordAt(scale, 'spec')['replicas'] ?? 0)
+  const wanted = { text: { ...text, config }, force }
+  const scaled = scaleTarget(target)
+  if (type.custom === undefined) {
+    const { object } = await applyObject(core, scaled, wanted, operation)
+    return scaleOf(object, type)
+  }
+  // kube-apiserver finds conflicts and then fails.
+  await applyObject(core, scaled, wanted, { ...operation, dryRun: true })
+  throw unnamedFault(
+    `failed to convert new object (/${name}; autoscaling/v1, Kind=Scale) to proper version: request to convert CR to an invalid group/version: autoscaling/v1`,
+  )
 }
 
 /** @throws ApiFault NotFound */

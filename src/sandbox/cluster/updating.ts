@@ -1,8 +1,17 @@
 import { admit } from './admission.ts'
+import { sameButTimes } from './apply/managers.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { decodeResource } from './decoding.ts'
 import { badRequest, conflict, fieldFault, invalid, notFound, staleObject } from './faults.ts'
-import { isRecord, omit, sameJson, type ApiObject, type JsonRecord } from './objects.ts'
+import { admittedManagers, setManagers, trackWrite, withoutManagers } from './field-managers.ts'
+import {
+  cloneObject,
+  isRecord,
+  omit,
+  sameJson,
+  type ApiObject,
+  type JsonRecord,
+} from './objects.ts'
 import type { ResourceType } from './resource-types.ts'
 import { validateMetadata, validateMetadataUpdate } from './types/metadata.ts'
 
@@ -39,10 +48,16 @@ export async function updateObject(
 ): Promise<ApiObject> {
   for (let attempt = 1; ; attempt += 1) {
     const stored = findObject(core, target)
-    const wanted = decodeResource(target.type, change(stored), operation)
+    const value = change(stored)
+    const wanted = decodeResource(target.type, value, operation)
     checkIdentity(target, wanted, stored)
     const version = wanted.metadata.resourceVersion
     const next = prepare(target, wanted, stored)
+    setManagers(next, wanted.metadata.managedFields)
+    if (operation.isApply !== true) {
+      const write = { before: stored, after: next, value }
+      setManagers(next, trackWrite(core, target, write, operation))
+    }
     const { part } = target
     const admitted = await admit(core, {
       type: target.type,
@@ -59,10 +74,12 @@ export async function updateObject(
       part === undefined || admitted === undefined ? admitted : part.into(next, admitted)
     // A webhook may change what it likes of the object but not what the server keeps.
     const final = prepare(target, changed ?? next, stored)
+    setManagers(final, admittedManagers(next.metadata.managedFields, changed ?? next, operation))
     validate(target, final, stored)
     const { store } = core
     if (store.get(target.type, target.namespace, target.name) === stored) {
-      return keep(core, target, { final, stored, dryRun: operation.dryRun })
+      if (isUnchanged(final, stored, operation)) return stored
+      return operation.dryRun ? final : keep(core, target, final)
     }
     if (version !== undefined && version !== stored.metadata.resourceVersion) {
       throw staleObject(target.type, target.name)
@@ -128,7 +145,7 @@ function checkIdentity(target: Target, wanted: ApiObject, stored: ApiObject): vo
 /** What an update through this target may change, over what is stored. */
 function prepare(target: Target, wanted: ApiObject, stored: ApiObject): ApiObject {
   const { type, subresource } = target
-  const next = structuredClone(wanted)
+  const next = cloneObject(wanted)
   const { metadata: old } = stored
   next.metadata = {
     ...next.metadata,
@@ -142,7 +159,6 @@ function prepare(target: Target, wanted: ApiObject, stored: ApiObject): ApiObjec
     else own[field] = old[field]
   }
   delete own['selfLink']
-  delete own['managedFields']
   if (subresource === 'status') {
     type.defaults?.(next)
     return statusOf(type, next, stored)
@@ -201,16 +217,19 @@ function validate(target: Target, object: ApiObject, stored: ApiObject): void {
   if (causes.length > 0) throw invalid(type, target.name, causes)
 }
 
-function keep(
-  core: ClusterCore,
-  target: Target,
-  change: { readonly final: ApiObject; readonly stored: ApiObject; readonly dryRun: boolean },
-): ApiObject {
-  const { final, stored, dryRun } = change
-  if (dryRun || sameJson(final, stored)) return dryRun ? final : stored
+function keep(core: ClusterCore, target: Target, final: ApiObject): ApiObject {
   const kept = core.store.put(target.type, final)
   if (isFinished(kept)) core.store.remove(target.type, kept)
   return kept
+}
+
+/** An application that changes nothing but the time of its manager is no change either. */
+function isUnchanged(final: ApiObject, stored: ApiObject, { isApply }: Operation): boolean {
+  if (sameJson(final, stored)) return true
+  if (isApply !== true) return false
+  const [now, before] = [final.metadata.managedFields, stored.metadata.managedFields]
+  if (now === before || !sameButTimes(now, before)) return false
+  return sameJson(withoutManagers(final), withoutManagers(stored))
 }
 
 /** Whether an object that is being deleted has nothing left to wait for. */

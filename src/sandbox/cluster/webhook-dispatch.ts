@@ -5,7 +5,14 @@ import type { ClusterCore } from './core.ts'
 import type { Decision } from './decisions.ts'
 import { decodeResource, LENIENT } from './decoding.ts'
 import { ApiFault, internalError } from './faults.ts'
-import { isRecord, sameJson, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
+import {
+  cloneObject,
+  isRecord,
+  sameJson,
+  stringAt,
+  type ApiObject,
+  type JsonRecord,
+} from './objects.ts'
 import { apiVersionOf } from './resource-types.ts'
 import { NAMESPACES } from './types/core.ts'
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from './types/webhook-configurations.ts'
@@ -36,7 +43,7 @@ export async function dispatchMutatingWebhooks(
     called.set(entry, current)
   }
   if (current === undefined || sameJson(current, admission.object)) return current
-  const again = structuredClone(current)
+  const again = cloneObject(current)
   builtIn(again)
   current = sameJson(again, current) ? current : again
   for (const [entry, left] of called) {
@@ -97,7 +104,8 @@ function applyPatch(entry: WebhookEntry, admission: Admission, patch: string): A
   try {
     const written: unknown = JSON.parse(Buffer.from(patch, 'base64').toString('utf8'))
     const operations = readJsonPatch(written, 'kubernetes')
-    const patched: unknown = applyJsonPatch(object as JsonRecord, operations, 'kubernetes')
+    const copy = structuredClone(object) as JsonRecord
+    const patched: unknown = applyJsonPatch(copy, operations, 'kubernetes')
     if (!isRecord(patched)) throw new Error('the result is no object')
     if (admission.kind !== undefined) return patched as unknown as ApiObject
     const decoded = decodeResource(type, patched, LENIENT)

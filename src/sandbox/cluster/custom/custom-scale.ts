@@ -1,5 +1,6 @@
 import { fieldFault, type Cause } from '../faults.ts'
 import {
+  cloneObject,
   isRecord,
   recordAt,
   setOwn,
@@ -39,7 +40,7 @@ export function customScale(object: ApiObject, paths: Paths): JsonRecord {
 
 /** A custom object with the replicas of a Scale at its definition's path. */
 export function withCustomReplicas(object: ApiObject, path: string, replicas: unknown): ApiObject {
-  const next: ApiObject = structuredClone(object)
+  const next = cloneObject(object)
   const fields = path.split('.').slice(1)
   const last = fields.pop() ?? 'replicas'
   let holder: JsonRecord = next

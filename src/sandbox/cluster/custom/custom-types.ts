@@ -2,6 +2,7 @@ import type { ClusterCore } from '../core.ts'
 import type { Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
 import {
+  cloneObject,
   isRecord,
   listAt,
   recordAt,
@@ -145,7 +146,7 @@ function behaviourOf(
     view: (stored) => {
       const seen = views.get(stored)
       if (seen !== undefined) return seen
-      const { apiVersion: _version, kind: _kind, metadata, ...content } = structuredClone(stored)
+      const { apiVersion: _version, kind: _kind, metadata, ...content } = cloneObject(stored)
       pruneValue(schema, content)
       const view = { apiVersion, kind, metadata, ...content }
       fill(schema, view)
@@ -155,7 +156,7 @@ function behaviourOf(
     toStorage: (object) => {
       const storage = storageOf()
       if (storage === undefined || version['storage'] === true) return object
-      const { metadata, ...content } = structuredClone(object)
+      const { metadata, ...content } = cloneObject(object)
       const kept = storage.custom?.prune(content).value
       return { ...kept, apiVersion: apiVersionOf(storage), kind, metadata }
     },
