@@ -28,13 +28,13 @@ export function checkTimes(claims: SignatureClaims, nowMs: number): SignatureVer
   const s3 = claims.service === 's3'
   const minutes = s3 ? S3_SKEW_MINUTES : SKEW_MINUTES
   const at = claims.timestampMs
-  const [signed, now] = [formatAmzDate(at), formatAmzDate(nowMs)]
   const late = nowMs + minutes * MINUTE_MS
+  const [signed, now] = [() => formatAmzDate(at), () => formatAmzDate(nowMs)]
   if (at > late) {
     if (s3) return claims.presigned ? refuse('AccessDenied', 'Request is not valid yet') : skewed()
     return refuse(
       'SignatureDoesNotMatch',
-      `Signature not yet current: ${signed} is still later than ${formatAmzDate(late)} (${now} + ${minutes} min.)`,
+      `Signature not yet current: ${signed()} is still later than ${formatAmzDate(late)} (${now()} + ${minutes} min.)`,
     )
   }
   if (claims.presigned) return checkExpiry(claims, nowMs)
@@ -43,7 +43,7 @@ export function checkTimes(claims: SignatureClaims, nowMs: number): SignatureVer
   if (s3) return skewed()
   return refuse(
     'SignatureDoesNotMatch',
-    `Signature expired: ${signed} is now earlier than ${formatAmzDate(early)} (${now} - ${minutes} min.)`,
+    `Signature expired: ${signed()} is now earlier than ${formatAmzDate(early)} (${now()} - ${minutes} min.)`,
   )
 }
 

@@ -104,7 +104,12 @@ export async function keepPort(kept: Kept, name: string, any: 'any' | 'one'): Pr
   const before = kept.ports.get(name)
   if (before !== undefined && (await probePort(before)) !== undefined) return before
   if (any === 'any') return 0
-  const port = await probePort(0)
+  // Somebody else may have been given it just now, or have had it before.
+  const isTaken = (port: number): boolean => [...kept.ports.values()].includes(port)
+  let port = await probePort(0)
+  for (let tries = 1; port !== undefined && isTaken(port) && tries < 20; tries += 1) {
+    port = await probePort(0)
+  }
   if (port === undefined) throw new PodroleError('NoFreePort', 'no free port on 127.0.0.1')
   kept.ports.set(name, port)
   return port

@@ -11,6 +11,7 @@ import { type ServedCluster, startCluster } from './cluster/cluster.ts'
 import { MASTERS, SANDBOX_PARTS } from './cluster/users.ts'
 import { clusterEvent, type EventLog } from './events.ts'
 import { isSameCluster, isTableOf, type Kept, type KeptCluster, keepPort } from './kept.ts'
+import type { MachineIsolation } from './node/isolation.ts'
 import { type SandboxNode, startNode } from './node/node.ts'
 import type {
   Attachment,
@@ -28,6 +29,7 @@ export interface Surroundings {
   readonly authority: CertificateAuthority
   readonly folder: string
   readonly events: EventLog
+  readonly machine: () => Promise<MachineIsolation>
   readonly sandbox: () => Sandbox
 }
 
@@ -82,7 +84,13 @@ export class RunningClusters {
         /^cluster(?:-keys|-revision)?\//.test(table) &&
         !names.some((name) => isTableOf(name, table)),
     )
-    for (const request of first) await this.launch(request)
+    await Promise.all(first.map((request) => this.launch(request)))
+    // In the order in which they were asked for, whichever was there first.
+    for (const name of names) {
+      const cluster = this.running.get(name)
+      this.running.delete(name)
+      if (cluster !== undefined) this.running.set(name, cluster)
+    }
   }
 
   /** Ends a cluster that EKS deleted; its name is free for another when it has ended. */
@@ -262,6 +270,8 @@ async function launchNode(
     environment: { AWS_ENDPOINT_URL: endpoint, AWS_REGION: request.region },
     forwards: [portOf(endpoint), portOf(cluster.server)],
     network: around.options.network,
+    machine: await around.machine(),
+    beforePod: async (pod) => around.options.beforePod?.(request.name, name, pod),
     kubeletSecret: cluster.kubeletSecret(name),
     ...(kubeletTls !== undefined && { kubeletTls }),
     clock: around.options.clock,

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { partitionOfRegion } from '../iam/partitions.ts'
 import type { KubeClient } from '../kube/client.ts'
+import type { Pod } from '../kube/objects.ts'
 import type { CertificateAuthority } from '../lib/certificates.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -31,6 +32,7 @@ import {
   replaceFolder,
 } from './kept.ts'
 import type { ImageTable } from './node/images.ts'
+import { type MachineIsolation, probeMachine } from './node/isolation.ts'
 import type { SandboxNode } from './node/node.ts'
 import { RunningClusters, runtimeOf, type Surroundings } from './running-clusters.ts'
 import { restoreState } from './restoring.ts'
@@ -96,6 +98,8 @@ export interface SandboxOptions {
   readonly log: Log
   /** Starts clusters in place of the sandbox's own: a real API server, in tests. */
   readonly clusterFactory?: (options: ClusterOptions) => Promise<ServedCluster>
+  /** What a pod on a node waits for before its containers start. */
+  readonly beforePod?: (cluster: string, node: string, pod: Pod) => Promise<void>
   /** Runs what belongs on a cluster (webhook, agents). */
   readonly attach?: (cluster: RunningCluster, sandbox: Sandbox) => Promise<Attachment>
 }
@@ -164,7 +168,21 @@ async function assemble(
   for (const entry of options.resolve) names.add(entry)
   for (const pem of options.trustCas) names.trust(pem)
   const events = createEventLog()
-  const around = { options, state, kept, authority, folder, events, sandbox: () => sandbox }
+  let machine: Promise<MachineIsolation> | undefined
+  const around: Surroundings = {
+    options,
+    state,
+    kept,
+    authority,
+    folder,
+    events,
+    machine: () => {
+      const request = { folder: join(folder, 'probe'), network: options.network }
+      machine ??= probeMachine({ ...request, mounts: 'auto' })
+      return machine
+    },
+    sandbox: () => sandbox,
+  }
   const clusters = new RunningClusters(around)
   const aws = createSandboxAws(around, names, clusters)
   aws.decisions.listen((event) => events.record(awsEvent(event)))

@@ -6,7 +6,20 @@ export interface Change {
   readonly value: unknown
 }
 
-type Rows<T> = Map<string, T>
+/** Records by their keys, with how often one came or went. */
+class Rows<T> extends Map<string, T> {
+  comings = 0
+
+  override set(key: string, value: T): this {
+    if (!this.has(key)) this.comings += 1
+    return super.set(key, value)
+  }
+
+  override delete(key: string): boolean {
+    this.comings += 1
+    return super.delete(key)
+  }
+}
 
 /** Hears of changes before they are made; those of one call are made together, or not at all. */
 export type ChangeListener = (changes: readonly Change[]) => void
@@ -17,7 +30,7 @@ export class Table<T> {
   readonly #name: string
   readonly #changed: ChangeListener
 
-  constructor(name: string, rows: Rows<T>, changed: ChangeListener) {
+  constructor(name: string, changed: ChangeListener, rows = new Rows<T>()) {
     this.#name = name
     this.#rows = rows
     this.#changed = changed
@@ -25,6 +38,14 @@ export class Table<T> {
 
   get size(): number {
     return this.#rows.size
+  }
+
+  /**
+   * Another number when a record has come or gone, whatever else has changed; undefined where that
+   * cannot be told.
+   */
+  get comings(): number | undefined {
+    return this.#rows.comings
   }
 
   get(key: string): T | undefined {
@@ -69,7 +90,7 @@ export class State {
   table<T>(name: string): Table<T> {
     const made =
       this.#tables.get(name) ??
-      new Table<unknown>(name, this.#rowsOf(name), (changes) => this.#tell(changes))
+      new Table<unknown>(name, (changes) => this.#tell(changes), this.#rowsOf(name))
     this.#tables.set(name, made)
     return made as Table<T>
   }
@@ -121,7 +142,7 @@ export class State {
   #rowsOf(name: string): Rows<unknown> {
     const known = this.#rows.get(name)
     if (known !== undefined) return known
-    const made: Rows<unknown> = new Map()
+    const made = new Rows<unknown>()
     this.#rows.set(name, made)
     return made
   }

@@ -24,7 +24,6 @@ import {
 
 const PODS_AUDIENCE = 'pods.eks.amazonaws.com'
 const STS_AUDIENCE = 'sts.amazonaws.com'
-const AGENT_URL = 'http://169.254.170.23/v1/credentials'
 
 const otherServiceAccount: Step = {
   name: 'refused: other service account',
@@ -112,7 +111,7 @@ const otherNode: Step = {
       { namespace: NAMESPACE, name: FLEET_SERVICE_ACCOUNT },
       boundTo('victim', victim.metadata.uid),
     )
-    const url = second.isolation.network === 'namespace' ? AGENT_URL : stage.agentUrl(second.name)
+    const url = await stage.agentUrl(edge.name, second)
     const answer = await second.exec({
       namespace: NAMESPACE,
       pod: 'thief',

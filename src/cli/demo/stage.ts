@@ -1,5 +1,6 @@
 import type { IAMClient } from '@aws-sdk/client-iam'
 import type { S3Client } from '@aws-sdk/client-s3'
+import type { SandboxNode } from '../../sandbox/node/node.ts'
 import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
 import type { TrustPolicyDocument } from '../../iam/trust.ts'
 import type { BrokerPart } from '../parts/broker-part.ts'
@@ -19,7 +20,7 @@ export interface Stage {
   /** Ends the running part of that name on a cluster: what `--break` does to it. */
   readonly stopPart: (cluster: string, part: 'webhook' | 'agent') => Promise<void>
   /** Where a node's agent answers. */
-  readonly agentUrl: (node: string) => string
+  readonly agentUrl: (cluster: string, node: SandboxNode) => Promise<string>
   /** The command that an image stands for. */
   readonly commandOf: (image: string) => readonly string[]
   /** Statements of the one role's trust policy, added to as the ways are set up. */

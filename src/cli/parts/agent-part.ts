@@ -1,10 +1,14 @@
-/** Agents on the nodes of a sandbox's cluster: pods of the agent's own manifest. */
+/**
+ * Agents on the nodes of a sandbox's cluster: pods of the agent's own manifest. Each is a process,
+ * so it is started with the first pod on its node, which waits for it.
+ */
 import { join } from 'node:path'
 import { AGENT_NAME, agentPodSpec } from '../../agent/manifests.ts'
 import { CONFIG_MAPS, PODS, SERVICE_ACCOUNTS } from '../../kube/client.ts'
 import type { KubeObject, Pod } from '../../kube/objects.ts'
 import { apiPath } from '../../kube/transport.ts'
-import { PodroleError } from '../../lib/errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { codeOf, PodroleError } from '../../lib/errors.ts'
 import type { LogLevel } from '../../lib/log.ts'
 import type { SandboxNode } from '../../sandbox/node/node.ts'
 import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
@@ -15,9 +19,11 @@ import { ensureObject, putObject } from './objects.ts'
 export interface AgentPart {
   /** What the webhook tells pods to ask; undefined where it is 169.254.170.23. */
   readonly fullUri: string | undefined
-  /** Node → the URL of its agent's credentials. */
-  readonly urls: ReadonlyMap<string, string>
-  /** Replaces pods of an earlier start, which a restore brought back with that start's addresses. */
+  /** The URL of a node's agent, which is started where it does not run yet. */
+  urlOf(node: SandboxNode): Promise<string>
+  /** What a pod waits for: the agent of its node, but for agents themselves. */
+  beforePod(node: string, pod: Pod): Promise<void>
+  /** Ends pods of an earlier start, which a restore brought back with that start's addresses. */
   restored(): Promise<void>
   stop(): Promise<void>
 }
@@ -29,6 +35,15 @@ export interface AgentSurroundings {
   readonly broker: BrokerPart | undefined
   readonly namespace: string
   readonly logLevel: LogLevel
+  readonly clock: Clock
+}
+
+interface NodeAgentSurroundings extends AgentSurroundings {
+  readonly node: SandboxNode
+  /** On the loopback, where the node has no network of its own. */
+  readonly ports: { readonly port: number; readonly probePort: number } | undefined
+  /** Of an EKS cluster. */
+  readonly nodeRole: string | undefined
 }
 
 const LINK_LOCAL_URL = 'http://169.254.170.23/v1/credentials'
@@ -36,24 +51,15 @@ const CREDENTIALS_FOLDER = '/run/podrole-node-credentials'
 const CA_CONFIG_MAP = 'podrole-broker-ca'
 const READY_MS = 20_000
 
-/** Starts an agent on each node and waits until all of them answer. */
-export async function startAgents(around: AgentSurroundings): Promise<AgentPart> {
-  const { cluster, namespace, sandbox } = around
+/** Lets agents be started; what an earlier start left of them ends. */
+export async function prepareAgents(around: AgentSurroundings): Promise<AgentPart> {
+  const { cluster, namespace, sandbox, broker } = around
   await ensureObject(cluster.client, SERVICE_ACCOUNTS, {
     metadata: { name: AGENT_NAME, namespace },
   })
-  if (around.broker !== undefined) await installBrokerCa(around, around.broker)
-  const nodeRole =
-    around.broker === undefined ? installNodeRole(around.sandbox, cluster) : undefined
-  const ends: (() => void)[] = []
-  const urls = new Map<string, string>()
-  const pods = new Map<SandboxNode, Pod>()
-  const uids = new Map<SandboxNode, string | undefined>()
-  const replacePod = async (node: SandboxNode, pod: Pod): Promise<void> => {
-    // One of an earlier start has that start's addresses.
-    await removeAgent(around, node, { gracePeriodSeconds: '1' })
-    uids.set(node, (await cluster.client.create<Pod>(PODS, pod)).metadata.uid)
-  }
+  if (broker !== undefined) await installBrokerCa(around, broker)
+  const nodeRole = broker === undefined ? installNodeRole(sandbox, cluster) : undefined
+  const agents = new Map<string, NodeAgent>()
   for (const node of cluster.nodes) {
     const ports =
       node.isolation.network === 'namespace'
@@ -62,34 +68,108 @@ export async function startAgents(around: AgentSurroundings): Promise<AgentPart>
             port: await sandbox.keepPort(`agent/${node.name}`),
             probePort: await sandbox.keepPort(`agent-probe/${node.name}`),
           }
-    pods.set(node, agentPod(around, node, ports))
-    if (nodeRole !== undefined) ends.push(giveCredentials(around, node, nodeRole))
-    if (around.broker !== undefined) await node.addForward(around.broker.port)
-    urls.set(
-      node.name,
-      ports === undefined ? LINK_LOCAL_URL : `http://127.0.0.1:${ports.port}/v1/credentials`,
-    )
+    if (broker !== undefined) await node.addForward(broker.port)
+    agents.set(node.name, new NodeAgent({ ...around, node, ports, nodeRole }))
   }
-  for (const [node, pod] of pods) await replacePod(node, pod)
-  for (const node of cluster.nodes) await waitUntilRunning(around, node)
-  const [first] = cluster.nodes
-  const isLoopback = first !== undefined && first.isolation.network === 'loopback'
+  await Promise.all([...agents.values()].map((agent) => agent.endOthers()))
+  const [first] = agents.values()
   return {
-    fullUri: isLoopback ? urls.get(first.name) : undefined,
-    urls,
-    restored: async () => {
-      for (const [node, pod] of pods) {
-        const there = await findAgent(around, node)
-        // Where none was, none is wanted.
-        if (there === undefined || there.metadata.uid === uids.get(node)) continue
-        await replacePod(node, pod)
-        await waitUntilRunning(around, node)
+    fullUri: first?.isOnLoopback === true ? first.url : undefined,
+    urlOf: async (node) => {
+      const agent = agents.get(node.name)
+      if (agent === undefined) {
+        throw new PodroleError('NoSuchNode', `no agent runs on node ${node.name}`)
       }
+      await agent.ensure()
+      return agent.url
+    },
+    beforePod: async (node, pod) => {
+      const { name, namespace: own } = pod.metadata
+      const agent = agents.get(node)
+      if (own === namespace && name === podName(node)) await agent?.admit(pod)
+      else await agent?.ensure()
+    },
+    restored: async () => {
+      await Promise.all([...agents.values()].map((agent) => agent.restored()))
     },
     stop: async () => {
-      for (const end of ends.splice(0)) end()
-      for (const node of cluster.nodes) await removeAgent(around, node)
+      await Promise.all([...agents.values()].map((agent) => agent.stop()))
     },
+  }
+}
+
+/** The agent of one node. */
+class NodeAgent {
+  readonly url: string
+  readonly isOnLoopback: boolean
+  readonly #at: NodeAgentSurroundings
+  /** Its pod's unique id. */
+  #created: Promise<string | undefined> | undefined
+  #endCredentials = (): void => undefined
+  #isStopped = false
+
+  constructor(at: NodeAgentSurroundings) {
+    this.#at = at
+    this.isOnLoopback = at.ports !== undefined
+    this.url =
+      at.ports === undefined ? LINK_LOCAL_URL : `http://127.0.0.1:${at.ports.port}/v1/credentials`
+  }
+
+  /**
+   * Resolves when it answers; where its pod is gone, another is started.
+   * @throws PodroleError `AgentNotReady`; the next call tries again
+   */
+  async ensure(): Promise<void> {
+    while (!this.#isStopped) {
+      const creating = (this.#created ??= this.#create())
+      let isReady = false
+      try {
+        isReady = await becomesReady(this.#at, await creating)
+      } finally {
+        if (!isReady && this.#created === creating) this.#created = undefined
+      }
+      if (isReady) return
+    }
+  }
+
+  /** Lets its own pod go on; one of an earlier start waits for its end. */
+  async admit(pod: Pod): Promise<void> {
+    if (!(await this.#owns(pod))) await new Promise(() => undefined)
+  }
+
+  /** Ends a pod of an earlier start, which has that start's addresses. */
+  async endOthers(): Promise<void> {
+    const pod = await findAgent(this.#at)
+    if (pod !== undefined && !(await this.#owns(pod))) {
+      await removeAgent(this.#at, { gracePeriodSeconds: '0' })
+    }
+  }
+
+  /** Where a restore took its pod away, those that run on the node have another agent. */
+  async restored(): Promise<void> {
+    await this.endOthers()
+    if (this.#created !== undefined && (await hasOtherPods(this.#at))) await this.ensure()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#endCredentials()
+    if (this.#created === undefined) return
+    await this.#created.catch(() => undefined)
+    await removeAgent(this.#at)
+  }
+
+  async #owns({ metadata }: Pod): Promise<boolean> {
+    const uid = await this.#created?.catch(() => undefined)
+    return uid !== undefined && uid === metadata.uid
+  }
+
+  async #create(): Promise<string | undefined> {
+    const { node, nodeRole, ports, cluster } = this.#at
+    this.#endCredentials()
+    if (nodeRole !== undefined) this.#endCredentials = giveCredentials(this.#at, node, nodeRole)
+    await removeAgent(this.#at, { gracePeriodSeconds: '1' })
+    return (await cluster.client.create<Pod>(PODS, agentPod(this.#at, node, ports))).metadata.uid
   }
 }
 
@@ -130,7 +210,11 @@ function agentPod(
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: podName(node), namespace, labels: { 'app.kubernetes.io/name': AGENT_NAME } },
+    metadata: {
+      name: podName(node.name),
+      namespace,
+      labels: { 'app.kubernetes.io/name': AGENT_NAME },
+    },
     spec: { ...spec, initContainers: [], nodeName: node.name, restartPolicy: 'Always' },
   }
 }
@@ -151,44 +235,61 @@ async function installBrokerCa(around: AgentSurroundings, broker: BrokerPart): P
   } as KubeObject)
 }
 
-async function waitUntilRunning(around: AgentSurroundings, node: SandboxNode): Promise<void> {
-  const ref = { namespace: around.namespace, name: podName(node) }
+/**
+ * Whether a pod becomes the node's agent that answers, and is not gone before.
+ * @throws PodroleError `AgentNotReady`
+ */
+async function becomesReady(
+  around: NodeAgentSurroundings,
+  uid: string | undefined,
+): Promise<boolean> {
   const until = Date.now() + READY_MS
   for (;;) {
-    const pod = await around.cluster.client.get<Pod>(PODS, ref)
-    const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')
-    if (pod.status?.phase === 'Running' && ready?.status === 'True') return
+    const { metadata, status } = (await findAgent(around)) ?? {}
+    if (metadata?.uid !== uid || metadata?.deletionTimestamp !== undefined) return false
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+    if (status?.phase === 'Running' && ready?.status === 'True') return true
     if (Date.now() > until) {
-      const waiting = pod.status?.containerStatuses?.[0]?.state
+      const waiting = status?.containerStatuses?.[0]?.state
       throw new PodroleError(
         'AgentNotReady',
-        `the agent on node ${node.name} is not ready after ${READY_MS / 1000} s: ${JSON.stringify(waiting ?? pod.status ?? {})}`,
+        `the agent on node ${around.node.name} is not ready after ${READY_MS / 1000} s: ${JSON.stringify(waiting ?? status ?? {})}`,
       )
     }
     await Bun.sleep(40)
   }
 }
 
+/** Whether anything but the agent is on its node and not over. */
+async function hasOtherPods({ cluster, namespace, node }: NodeAgentSurroundings): Promise<boolean> {
+  const { items } = await cluster.client.list<Pod>(PODS, {
+    fieldSelector: `spec.nodeName=${node.name}`,
+  })
+  return items.some(({ metadata, status }) => {
+    const isAgent = metadata.namespace === namespace && metadata.name === podName(node.name)
+    return !isAgent && !['Succeeded', 'Failed'].includes(status?.phase ?? '')
+  })
+}
+
 /** Ends it; one that has only just started does not hear the signal that asks it to. */
 async function removeAgent(
-  around: AgentSurroundings,
-  node: SandboxNode,
+  around: NodeAgentSurroundings,
   query: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const { client } = around.cluster
-  const ref = { namespace: around.namespace, name: podName(node) }
+  const ref = { namespace: around.namespace, name: podName(around.node.name) }
   await client.raw('DELETE', apiPath(PODS, ref), { query }).catch(() => undefined)
   const until = Date.now() + READY_MS
   while (Date.now() < until) {
-    if ((await findAgent(around, node)) === undefined) return
+    if ((await findAgent(around)) === undefined) return
     await Bun.sleep(40)
   }
 }
 
-const findAgent = (
-  { cluster, namespace }: AgentSurroundings,
-  node: SandboxNode,
-): Promise<Pod | undefined> =>
-  cluster.client.get<Pod>(PODS, { namespace, name: podName(node) }).catch(() => undefined)
+const findAgent = ({ cluster, namespace, node }: NodeAgentSurroundings): Promise<Pod | undefined> =>
+  cluster.client.get<Pod>(PODS, { namespace, name: podName(node.name) }).catch((error: unknown) => {
+    if (codeOf(error) === 'NotFound') return undefined
+    throw error
+  })
 
-const podName = (node: SandboxNode): string => `${AGENT_NAME}-${node.name}`
+const podName = (node: string): string => `${AGENT_NAME}-${node}`

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { PodroleError } from '../../lib/errors.ts'
 import { NAMESPACES } from '../../kube/client.ts'
 import type { LogLevel } from '../../lib/log.ts'
+import type { SandboxNode } from '../../sandbox/node/node.ts'
 import { createImageTable, type ImageEntry, type ImageTable } from '../../sandbox/node/images.ts'
 import {
   type Attachment,
@@ -14,7 +15,7 @@ import {
   type SandboxOptions,
   startSandbox,
 } from '../../sandbox/sandbox.ts'
-import { type AgentPart, startAgents } from './agent-part.ts'
+import { type AgentPart, prepareAgents } from './agent-part.ts'
 import type { BrokerPart } from './broker-part.ts'
 import { Brokers } from './brokers.ts'
 import { ensureObject } from './objects.ts'
@@ -35,8 +36,8 @@ export interface WiredSandbox {
   readonly isolation: string
   /** Ends one running part of a cluster, as `podrole demo --break` does. */
   readonly stopPart: (cluster: string, part: 'webhook' | 'agent') => Promise<void>
-  /** Where a node's agent answers. */
-  readonly agentUrl: (node: string) => string
+  /** Where the agent of a cluster's node answers. */
+  readonly agentUrl: (cluster: string, node: SandboxNode) => Promise<string>
   /** The command that an image stands for. */
   readonly commandOf: (image: string) => readonly string[]
   readonly stop: () => Promise<void>
@@ -48,13 +49,46 @@ interface ClusterParts {
   readonly agents: AgentPart
 }
 
+/** The parts of the clusters that run; a pod may be there before the parts of its cluster. */
+class PartsByCluster {
+  readonly #slots = new Map<string, PromiseWithResolvers<ClusterParts>>()
+  readonly #parts = new Map<string, ClusterParts>()
+
+  add(cluster: string, parts: ClusterParts): void {
+    this.#parts.set(cluster, parts)
+    this.#slot(cluster).resolve(parts)
+  }
+
+  delete(cluster: string): void {
+    this.#parts.delete(cluster)
+    this.#slots.delete(cluster)
+  }
+
+  waitFor(cluster: string): Promise<ClusterParts> {
+    return this.#slot(cluster).promise
+  }
+
+  /** @throws PodroleError `NoSuchCluster` */
+  get(cluster: string): ClusterParts {
+    const found = this.#parts.get(cluster)
+    if (found === undefined) throw new PodroleError('NoSuchCluster', `no cluster ${cluster} runs`)
+    return found
+  }
+
+  #slot(cluster: string): PromiseWithResolvers<ClusterParts> {
+    const slot = this.#slots.get(cluster) ?? Promise.withResolvers<ClusterParts>()
+    this.#slots.set(cluster, slot)
+    return slot
+  }
+}
+
 /** The namespace of everything that podrole installs. */
 const NAMESPACE = 'podrole-system'
 const ROOT = join(import.meta.dir, '..', '..', '..')
 
 /** Starts a sandbox and attaches the parts to each of its clusters, also to later ones. */
 export async function startWiredSandbox(options: WiredSandboxOptions): Promise<WiredSandbox> {
-  const parts = new Map<string, ClusterParts>()
+  const parts = new PartsByCluster()
   const images = imagesOf(options)
   const brokers = new Brokers(ROOT, options.logLevel)
   const attach = async (cluster: RunningCluster, sandbox: Sandbox): Promise<Attachment> => {
@@ -62,40 +96,34 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
     const off = cluster.kind === 'eks' ? undefined : await brokers.of(sandbox, cluster.accountId)
     if (off !== undefined) await off.register(cluster)
     const started = await startParts({ cluster, sandbox, broker: off }, options)
-    parts.set(cluster.name, started)
+    parts.add(cluster.name, started)
     return {
       restored: async () => {
-        await started.agents.restored()
         await started.webhook.restored()
+        await started.agents.restored()
       },
       stop: async () => {
+        parts.delete(cluster.name)
         await started.webhook.stop()
         await started.agents.stop()
       },
     }
   }
-  const sandbox = await startSandbox({ ...options, images, attach }).catch(
+  const beforePod: SandboxOptions['beforePod'] = async (cluster, node, pod) =>
+    (await parts.waitFor(cluster)).agents.beforePod(node, pod)
+  const sandbox = await startSandbox({ ...options, images, attach, beforePod }).catch(
     async (error: unknown): Promise<never> => {
       await brokers.stop()
       throw error
     },
   )
-  const part = (cluster: string): ClusterParts => {
-    const found = parts.get(cluster)
-    if (found === undefined) throw new PodroleError('NoSuchCluster', `no cluster ${cluster} runs`)
-    return found
-  }
   return {
     sandbox,
     brokers: await brokers.all(),
     isolation: isolationOf(sandbox),
     stopPart: (cluster, name) =>
-      name === 'webhook' ? part(cluster).webhook.stop() : part(cluster).agents.stop(),
-    agentUrl: (node) => {
-      const url = [...parts.values()].map(({ agents }) => agents.urls.get(node)).find(Boolean)
-      if (url === undefined) throw new PodroleError('NoSuchNode', `no agent runs on node ${node}`)
-      return url
-    },
+      name === 'webhook' ? parts.get(cluster).webhook.stop() : parts.get(cluster).agents.stop(),
+    agentUrl: async (cluster, node) => parts.get(cluster).agents.urlOf(node),
     commandOf: (image) => {
       const found = images.find(image)
       if ('missing' in found) throw new PodroleError('NoSuchImage', found.missing)
@@ -117,7 +145,7 @@ async function startParts(
   { clock, log, logLevel }: WiredSandboxOptions,
 ): Promise<ClusterParts> {
   const around = { ...at, namespace: NAMESPACE, logLevel, clock }
-  const agents = await startAgents(around)
+  const agents = await prepareAgents(around)
   const webhook = await startWebhookPart({
     ...around,
     log: log.with({ part: 'webhook', cluster: at.cluster.name }),

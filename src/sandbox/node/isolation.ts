@@ -9,10 +9,14 @@ import { isReplaced, planRoot } from './root.ts'
 export const NOBODY = 65_534
 
 /** What this machine allows, found by trying. */
-export interface FoundIsolation {
+export interface MachineIsolation {
   readonly isolation: Isolation
-  readonly network: NodeNetwork | undefined
   readonly hasSetpriv: boolean
+}
+
+/** The same, with the network that was tried. */
+export interface FoundIsolation extends MachineIsolation {
+  readonly network: NodeNetwork | undefined
 }
 
 export interface IsolationRequest {
@@ -56,6 +60,14 @@ export async function findIsolation(request: IsolationRequest): Promise<FoundIso
       ...(why !== '' && { why }),
     },
   }
+}
+
+/** What any node of this machine may have: tried once, in a folder that is made. */
+export async function probeMachine(request: IsolationRequest): Promise<MachineIsolation> {
+  mkdirSync(request.folder, { recursive: true, mode: 0o755 })
+  const { isolation, hasSetpriv, network } = await findIsolation(request)
+  await network?.stop()
+  return { isolation, hasSetpriv }
 }
 
 /** Whether a user other than the files' owners gets at a path through the container's root. */

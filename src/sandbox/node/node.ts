@@ -15,11 +15,12 @@ import type { ContainerRunner } from './container-runner.ts'
 import { EventRecorder } from './events.ts'
 import { type ExecRequest, type ExecResult, runExec } from './exec.ts'
 import type { ImageTable } from './images.ts'
-import { findIsolation } from './isolation.ts'
+import { findIsolation, type MachineIsolation } from './isolation.ts'
 import { createKubeletApi, notFound } from './kubelet-api.ts'
 import { type KubeletTls, serveKubelet } from './kubelet-tls.ts'
 import type { Isolation } from './launch.ts'
-import type { NodeNetwork } from './network.ts'
+import { LateNetwork } from './late-network.ts'
+import { openNetwork } from './network.ts'
 import { PodWorker } from './pod-worker.ts'
 import { Registration } from './registration.ts'
 import { type NodeServices, type Timing, TIMING } from './services.ts'
@@ -38,6 +39,10 @@ export interface NodeOptions {
   readonly network: 'auto' | 'namespace' | 'loopback'
   /** `mapped` does without mount namespaces even where the machine has them. */
   readonly mounts?: 'auto' | 'mapped'
+  /** What was found of this machine before: the node's network opens with its first pod then. */
+  readonly machine?: MachineIsolation
+  /** What a pod waits for before its containers start; a fault is an event of it, and tried again. */
+  readonly beforePod?: (pod: Pod) => Promise<void>
   /** What the API server shows as Bearer. */
   readonly kubeletSecret: Secret
   /** Where the API server calls nodes over TLS; HTTP with the secret otherwise. */
@@ -84,11 +89,7 @@ const STOP_GRACE_MS = 2000
 export async function startNode(options: NodeOptions): Promise<SandboxNode> {
   const hostRoot = join(options.folder, 'root')
   makeFolders(options.folder, hostRoot)
-  const { isolation, network, hasSetpriv } = await findIsolation({
-    folder: options.folder,
-    network: options.network,
-    mounts: options.mounts ?? 'auto',
-  })
+  const { isolation, network, hasSetpriv } = await isolate(options)
   const services: NodeServices = {
     name: options.name,
     client: options.client,
@@ -102,6 +103,7 @@ export async function startNode(options: NodeOptions): Promise<SandboxNode> {
     folder: options.folder,
     hostRoot,
     environment: options.environment,
+    beforePod: options.beforePod ?? (async () => undefined),
   }
   const node = new RunningNode(services)
   try {
@@ -289,7 +291,25 @@ function makeFolders(folder: string, hostRoot: string): void {
   chmodSync(folder, 0o755)
 }
 
-async function openForwards(network: NodeNetwork | undefined, options: NodeOptions): Promise<void> {
+async function isolate(
+  options: NodeOptions,
+): Promise<MachineIsolation & { readonly network: LateNetwork | undefined }> {
+  const { machine, folder } = options
+  if (machine === undefined) {
+    const mounts = options.mounts ?? 'auto'
+    const found = await findIsolation({ folder, network: options.network, mounts })
+    const { network } = found
+    if (network === undefined) return { ...found, network }
+    const opened = new LateNetwork(async () => network)
+    await opened.opened()
+    return { ...found, network: opened }
+  }
+  const { network, userNamespace } = machine.isolation
+  const open = (): ReturnType<typeof openNetwork> => openNetwork({ folder, userNamespace })
+  return { ...machine, network: network === 'namespace' ? new LateNetwork(open) : undefined }
+}
+
+async function openForwards(network: LateNetwork | undefined, options: NodeOptions): Promise<void> {
   if (network === undefined) return
   const api = new URL(options.client.server)
   const isLocal = ['127.0.0.1', 'localhost'].includes(api.hostname)

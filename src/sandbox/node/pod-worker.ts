@@ -111,6 +111,7 @@ export class PodWorker {
     if (this.#pod.metadata.deletionTimestamp !== undefined) void this.#end(0)
     else this.#report.touch()
     await this.#mount(signal)
+    await this.#waitForNode(signal)
     if (signal.aborted) return
     const tick = this.#keepVolumes(signal)
     const policy = (this.#pod.spec.restartPolicy ?? 'Always') as RestartPolicy
@@ -161,6 +162,23 @@ export class PodWorker {
       } catch (error) {
         this.#event('Warning', 'FailedMount', messageOf(error))
         await sleep(this.#services.timing.retryMs, signal)
+      }
+    }
+  }
+
+  /** The node's network opens with its first pod; other things may have to be there before one. */
+  async #waitForNode(signal: AbortSignal): Promise<void> {
+    const { network, beforePod, timing } = this.#services
+    const ended = Promise.withResolvers<void>()
+    signal.addEventListener('abort', () => ended.resolve(), { once: true })
+    while (!signal.aborted) {
+      try {
+        await network?.opened()
+        await Promise.race([beforePod(this.#pod), ended.promise])
+        return
+      } catch (error) {
+        this.#event('Warning', 'FailedCreatePodSandBox', messageOf(error))
+        await sleep(timing.retryMs, signal)
       }
     }
   }

@@ -1,9 +1,10 @@
 import type { KubeClient } from '../../kube/client.ts'
+import type { Pod } from '../../kube/objects.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { ImageTable } from './images.ts'
 import type { Isolation } from './launch.ts'
-import type { NodeNetwork } from './network.ts'
+import type { LateNetwork } from './late-network.ts'
 
 /** How long a node waits; tests shorten it. Milliseconds. */
 export interface Timing {
@@ -30,13 +31,15 @@ export interface NodeServices {
   readonly log: Log
   readonly images: ImageTable
   readonly isolation: Isolation
-  readonly network: NodeNetwork | undefined
+  readonly network: LateNetwork | undefined
   readonly hasSetpriv: boolean
   readonly timing: Timing
   readonly folder: string
   /** What `hostPath` means by `/`. */
   readonly hostRoot: string
   readonly environment: Readonly<Record<string, string>>
+  /** What a pod waits for before its containers start. */
+  readonly beforePod: (pod: Pod) => Promise<void>
 }
 
 /** ISO time without milliseconds, as Kubernetes writes it. */

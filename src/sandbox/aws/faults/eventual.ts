@@ -117,7 +117,7 @@ class LaggingTable<T> extends Table<T> {
   readonly #past: Past
 
   constructor(name: string, table: Table<T>, past: Past) {
-    super(name, new Map(), () => undefined)
+    super(name, () => undefined)
     this.#table = table
     this.#name = name
     this.#past = past
@@ -125,6 +125,10 @@ class LaggingTable<T> extends Table<T> {
 
   override get size(): number {
     return this.#changed() === undefined ? this.#table.size : [...this.entries()].length
+  }
+
+  override get comings(): number | undefined {
+    return this.#changed() === undefined ? this.#table.comings : undefined
   }
 
   override get(key: string): T | undefined {

@@ -102,6 +102,30 @@ describe('roles', () => {
     expect((await refusalOf(iam.send(bad))).code).toBe('ValidationError')
   })
 
+  test('a list shows a role as it is now, also one that names another', async () => {
+    const listed = async (): Promise<object | undefined> => {
+      const { Roles } = await iam.send(new ListRolesCommand({ PathPrefix: '/now/' }))
+      return Roles?.find(({ RoleName }) => RoleName === 'now')
+    }
+    await create('now', { Path: '/now/', Description: 'before' })
+    expect(await listed()).toMatchObject({ Description: 'before' })
+    await iam.send(new UpdateRoleCommand({ RoleName: 'now', Description: 'after' }))
+    expect(await listed()).toMatchObject({ Description: 'after' })
+    const other = (
+      await iam.send(new CreateRoleCommand({ RoleName: 'named', AssumeRolePolicyDocument: EC2 }))
+    ).Role
+    const PolicyDocument = trustOf({ AWS: other?.Arn }, 'sts:AssumeRole')
+    await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: 'now', PolicyDocument }))
+    expect(await listed()).toMatchObject({
+      AssumeRolePolicyDocument: expect.stringContaining('role%2Fnamed'),
+    })
+    // What it names is gone: its unique id is shown in its place.
+    await iam.send(new DeleteRoleCommand({ RoleName: 'named' }))
+    expect(await listed()).toMatchObject({
+      AssumeRolePolicyDocument: expect.stringContaining(other?.RoleId ?? 'no id'),
+    })
+  })
+
   const malformed: [trust: string, text: string][] = [
     ['{', 'This policy contains invalid Json'],
     [

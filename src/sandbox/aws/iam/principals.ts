@@ -49,7 +49,9 @@ export function readPrincipals(
  * unique id (`AROA…`) in the place of each that is gone.
  */
 export function currentText(tables: Tables, text: string, ids: PrincipalIds): string {
-  const gone = new Map(Object.entries(ids).filter(([arn, id]) => uniqueIdOf(tables, arn) !== id))
+  const named = Object.entries(ids)
+  if (named.length === 0) return text
+  const gone = new Map(named.filter(([arn, id]) => uniqueIdOf(tables, arn) !== id))
   if (gone.size === 0) return text
   const document = JSON.parse(text) as { Statement?: unknown }
   const statements = Array.isArray(document.Statement) ? document.Statement : [document.Statement]

@@ -6,9 +6,9 @@ import { nameKey } from '../records.ts'
 import type { QueryOperations, ResultMembers } from '../wire/call-table.ts'
 import { Constraints } from '../wire/constraints.ts'
 import { AwsFault } from '../wire/fault.ts'
-import { pageOf } from '../wire/pages.ts'
+import { pageOfTable } from '../wire/pages.ts'
 import type { QueryParameters } from '../wire/query.ts'
-import type { Node } from '../wire/xml.ts'
+import { KeptNode, type Node } from '../wire/xml.ts'
 import { accountOf, type Call } from '../world.ts'
 import { boundaryMembers, boundaryOperations, requireBoundary } from './boundaries.ts'
 import { holderOperations } from './entity-policies.ts'
@@ -126,6 +126,16 @@ export function roleNode(call: Call, role: RoleRecord, full: boolean): ResultMem
   }
 }
 
+const listed = new WeakMap<RoleRecord, KeptNode>()
+
+/** As lists show it; kept where nothing but the record itself decides how. */
+function listedRole(call: Call, role: RoleRecord): Node {
+  if (Object.keys(role.trustPrincipalIds).length > 0) return roleNode(call, role, false)
+  const known = listed.get(role) ?? new KeptNode(roleNode(call, role, false))
+  listed.set(role, known)
+  return known
+}
+
 function lastUsed(role: RoleRecord): Node {
   if (role.lastUsedAtMs === undefined) return {}
   return { LastUsedDate: new Date(role.lastUsedAtMs), Region: role.lastUsedRegion }
@@ -222,13 +232,14 @@ function listRoles(call: Call, parameters: QueryParameters): ResultMembers {
   const ask = readPage(parameters, constraints)
   constraints.check()
   authorize(call, { action: 'iam:ListRoles', resource: roleArnOf(call, prefix, '') })
-  const mine = [...call.world.tables.roles.values()].filter(
-    (role) => role.accountId === accountOf(call) && role.path.startsWith(prefix),
+  const page = pageOfTable(
+    call.world.tables.roles,
+    ({ accountId, roleName }) => `${accountId}/${roleName}`,
+    { ...ask, prefix: `${accountOf(call)}/`, isWanted: ({ path }) => path.startsWith(prefix) },
   )
-  const page = pageOf(mine, (role) => role.roleName, ask)
   return {
     ...pageMembers(page.next),
-    Roles: page.items.map((role) => roleNode(call, role, false)),
+    Roles: page.items.map((role) => listedRole(call, role)),
   }
 }
 

@@ -12,7 +12,22 @@ export type Node =
   | undefined
   | readonly Node[]
   | ReadonlyMap<string, Node>
+  | KeptNode
   | { readonly [name: string]: Node }
+
+/** An element of an answer whose XML is written once: of a record, which never changes. */
+export class KeptNode {
+  readonly members: Readonly<Record<string, Node>>
+  #xml: string | undefined
+
+  constructor(members: Readonly<Record<string, Node>>) {
+    this.members = members
+  }
+
+  get xml(): string {
+    return (this.#xml ??= writeChildren(this.members))
+  }
+}
 
 /** How arrays are written: inside one element as `member`s (query protocol), or repeated (S3). */
 export type ListStyle = 'member' | 'flat'
@@ -25,8 +40,12 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&apos;',
 }
 
+/** Nearly every text: nothing in it to escape or to drop. */
+const PLAIN = /^[ !#-%(-;=?-~]*$/
+
 /** Text that is safe inside an XML 1.0 element; characters that XML cannot hold are dropped. */
 export function escapeXml(text: string): string {
+  if (PLAIN.test(text)) return text
   return text
     .replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '')
     .replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '')
@@ -36,11 +55,15 @@ export function escapeXml(text: string): string {
 /** An element with its content. Names are the program's own, never a caller's. */
 export function writeElement(name: string, node: Node, lists: ListStyle = 'member'): string {
   if (node === undefined) return ''
+  if (typeof node === 'string') return `<${name}>${escapeXml(node)}</${name}>`
   if (Array.isArray(node)) {
-    if (lists === 'flat') return node.map((item: Node) => writeElement(name, item, lists)).join('')
-    return `<${name}>${node.map((item: Node) => writeElement('member', item, lists)).join('')}</${name}>`
+    const inner = lists === 'flat' ? name : 'member'
+    let items = ''
+    for (const item of node as readonly Node[]) items += writeElement(inner, item, lists)
+    return lists === 'flat' ? items : `<${name}>${items}</${name}>`
   }
   if (node instanceof Date) return `<${name}>${isoSeconds(node)}</${name}>`
+  if (node instanceof KeptNode) return `<${name}>${node.xml}</${name}>`
   if (node instanceof Map) {
     const entries = [...(node as ReadonlyMap<string, Node>)].map(([key, value]) =>
       writeElement('entry', { key, value }, lists),
@@ -58,14 +81,15 @@ export function writeChildren(
   node: Readonly<Record<string, Node>>,
   lists: ListStyle = 'member',
 ): string {
-  return Object.entries(node)
-    .map(([name, child]) => writeElement(name, child, lists))
-    .join('')
+  let elements = ''
+  for (const name of Object.keys(node)) elements += writeElement(name, node[name], lists)
+  return elements
 }
 
 /** The same answer as the JSON form of the query protocol: times are epoch seconds. */
 export function toJson(node: Node): unknown {
   if (node instanceof Date) return node.getTime() / 1000
+  if (node instanceof KeptNode) return toJson(node.members)
   if (node instanceof Map) return toJson(Object.fromEntries(node as ReadonlyMap<string, Node>))
   if (Array.isArray(node)) return node.map((item: Node) => toJson(item))
   if (typeof node === 'object') {
@@ -78,7 +102,8 @@ export function toJson(node: Node): unknown {
   return node
 }
 
-const isoSeconds = (date: Date): string => date.toISOString().replace(/\.\d{3}Z$/, 'Z')
+/** Without `.123Z`, which every time ends with. */
+const isoSeconds = (date: Date): string => `${date.toISOString().slice(0, -5)}Z`
 
 const MAX_DEPTH = 16
 /** A thousand keys to delete, and more than any other document here. */
