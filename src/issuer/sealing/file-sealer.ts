@@ -22,7 +22,7 @@ interface SealingKey {
  * `#` begins a comment. The first seals; all of them open, so a new one is put on top. A sealed key
  * is a JWE (RFC 7516) in compact form: `dir`, A256GCM, with issuer and kid in the header that is
  * authenticated.
- * @throws PodroleError `UnreadableFile`, `FileNotPrivate`, `InvalidSealingKey`
+ * @throws PodroleError `UnreadableFile`, `OpenToOthers`, `OthersOwn`, `InvalidSealingKey`
  */
 export async function openFileSealer(path: string): Promise<KeySealer> {
   const keys = readSealingKeys(await readPrivateFile(path, MAX_FILE_BYTES), path)
