@@ -66,7 +66,8 @@ export async function loadPrivateKey(
   { kid, source }: Pick<RotationKey, 'kid' | 'source'>,
 ): Promise<SigningKey> {
   if (!('file' in source)) {
-    throw new PodroleError('KeyNotInFile', `key ${kid} is in AWS KMS and never leaves it`)
+    const place = 'kms' in source ? 'AWS KMS and never leaves it' : 'the store of a broker'
+    throw new PodroleError('KeyNotInFile', `key ${kid} is in ${place}`)
   }
   const path = join(folder, source.file)
   const key = loadSigningKey(await readPrivateFile(path, MAX_KEY_BYTES))

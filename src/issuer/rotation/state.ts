@@ -34,10 +34,14 @@ const keySchema = z.strictObject({
     y: member.exactOptional(),
   }),
   state: z.enum(KEY_STATES),
-  /** Where the private half is: a file of the folder, or a key of AWS KMS that never leaves it. */
+  /**
+   * Where the private half is: a file of the folder, a key of AWS KMS that never leaves it, or under
+   * its kid in a broker's store.
+   */
   source: z.union([
     z.strictObject({ file: z.string().regex(/^[\w-]{1,100}\.pem$/, 'wanted KID.pem') }),
     z.strictObject({ kms: z.string().regex(/^arn:[\w-]+:kms:\S{1,400}$/, 'wanted a KMS key ARN') }),
+    z.strictObject({ store: z.string().regex(/^[\w-]{1,100}$/, 'wanted a kid') }),
   ]),
   preparedAt: time,
   /** When it was first seen from outside at the published URL. */
