@@ -48,7 +48,9 @@ const keySchema = z.strictObject({
   seenAt: time.exactOptional(),
   /** When it last began to sign. */
   activatedAt: time.exactOptional(),
-  /** When it last stopped signing. */
+  /** Of the active key: the kid of the one that signed before, and signs again if this is taken back. */
+  before: z.string().exactOptional(),
+  /** When it had stopped signing; left out of one that signs, never did, or may still do so. */
   stoppedAt: time.exactOptional(),
   /** When it was decided that no token in use names it. */
   retiredAt: time.exactOptional(),
