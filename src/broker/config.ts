@@ -29,6 +29,15 @@ const duration = (min: number, max: number) =>
   })
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
+const signingKeys = z.strictObject({
+  /** With what private halves are sealed in the database; default: they are not. */
+  sealing: z.union([z.strictObject({ file }), z.strictObject({ kms: keyArn })]).optional(),
+  /** How long a key signs before the next one takes over by itself; default: nothing does. */
+  rotateEvery: duration(3600, 10 * 365 * 86_400).optional(),
+  /** How long a key is seen from outside before it may sign. */
+  settle: duration(SHORTEST_SETTLE_SECONDS, 365 * 86_400).default(86_400),
+})
+
 const schema = z.strictObject({
   hostname: z.string().min(1).default('0.0.0.0'),
   port: z.number().int().min(0).max(65_535).default(8443),
@@ -55,16 +64,7 @@ const schema = z.strictObject({
     )
     .optional(),
   /** The fleet issuer's signing keys. */
-  signingKeys: z
-    .strictObject({
-      /** With what private halves are sealed in the database; default: they are not. */
-      sealing: z.union([z.strictObject({ file }), z.strictObject({ kms: keyArn })]).optional(),
-      /** How long a key signs before the next one takes over by itself; default: nothing does. */
-      rotateEvery: duration(3600, 10 * 365 * 86_400).optional(),
-      /** How long a key is seen from outside before it may sign. */
-      settle: duration(SHORTEST_SETTLE_SECONDS, 365 * 86_400).default(86_400),
-    })
-    .default({ settle: 86_400 }),
+  signingKeys: signingKeys.default({ settle: 86_400 }),
   /** Where the first admin key is written, mode 0600, when the broker has none. */
   adminKeyFile: file.optional(),
   /** Sessions of associations that say nothing else. */
@@ -72,6 +72,12 @@ const schema = z.strictObject({
   /** Refuses service accounts whose subject is over 255 characters, which AWS's model allows. */
   refuseLongSubjects: z.boolean().default(false),
 })
+
+/** The names of all settings, `signingKeys.settle` and the like for those that are inside others. */
+export const BROKER_SETTINGS: readonly string[] = [
+  ...Object.keys(schema.shape).filter((name) => name !== 'signingKeys'),
+  ...Object.keys(signingKeys.shape).map((name) => `signingKeys.${name}`),
+]
 
 /** What may be given: everything with a default may be left out. */
 export type BrokerConfigInput = z.input<typeof schema>
