@@ -6,8 +6,10 @@ import { codeOf, PodroleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { ManagementRoutes } from './authentication.ts'
 import { EksFault, eksJson, pathSegments, readJsonBody } from './eks-wire.ts'
+import type { BrokerStore } from './store.ts'
 
 export interface RotationApiOptions {
+  readonly store: Pick<BrokerStore, 'readIssuerState'>
   /** Undefined where nothing looks at the issuer from outside: then nothing can rotate. */
   readonly rotation: RotationPorts | undefined
   readonly log: Log
@@ -23,11 +25,12 @@ export function rotationRoutes(options: RotationApiOptions): ManagementRoutes {
     if (root !== 'podrole' || version !== 'v1' || collection !== 'issuer') return undefined
     if (more.length > 0) return undefined
     const { method } = request
-    const ports = requirePorts(options)
     if (operation === undefined && method === 'GET') {
-      return eksJson({ issuer: described(await ports.store.read()) })
+      const stored = await options.store.readIssuerState()
+      return eksJson({ issuer: stored === undefined ? undefined : described(stored.state) })
     }
     if (operation !== 'rotation' || method !== 'POST') return undefined
+    const ports = requirePorts(options)
     const body = schema.safeParse(await readJsonBody(request))
     if (!body.success) {
       throw new EksFault(
