@@ -244,7 +244,7 @@ describe('documents and probes', () => {
   })
 
   test('a database that does not answer is not ready', async () => {
-    store.listSigningKeys = () => Promise.reject(new Error('gone'))
+    store.readIssuerState = () => Promise.reject(new Error('gone'))
     expect(await send('GET', '/readyz')).toMatchObject({ status: 503, body: { ready: false } })
   })
 })

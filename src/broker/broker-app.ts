@@ -5,7 +5,7 @@
 import type { AssociationStore } from '../associations/store.ts'
 import { DISCOVERY_PATH, issuerBase, JWKS_PATH, jwksOf } from '../issuer/documents.ts'
 import { issuerApp } from '../issuer/issuer-app.ts'
-import type { SigningKey } from '../issuer/keys.ts'
+import type { RotationPorts } from '../issuer/rotation/rotate.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Client, type Handler, jsonResponse, textResponse } from '../lib/handler.ts'
 import { faultFields, type Log } from '../lib/log.ts'
@@ -22,8 +22,10 @@ import {
 import { clusterRoutes } from './cluster-api.ts'
 import type { BrokerPlace } from './cluster-registration.ts'
 import { EksFault, eksErrorOf, eksJson, pathSegments, readJsonBody } from './eks-wire.ts'
+import type { FleetKeys } from './fleet-keys.ts'
 import { createIssuing, type IssueCredentials, type Issued } from './issuing.ts'
 import { keyRoutes } from './key-api.ts'
+import { rotationRoutes } from './rotation-api.ts'
 import type { BrokerKey, BrokerStore } from './store.ts'
 import type { StsPort } from './sts.ts'
 
@@ -33,8 +35,9 @@ export interface BrokerAppOptions {
   readonly sts: StsPort
   /** The fleet issuer's URL. */
   readonly issuer: string
-  /** The newest first: it signs; all are published. */
-  readonly signingKeys: () => readonly [SigningKey, ...SigningKey[]]
+  readonly keys: FleetKeys
+  /** Undefined where nothing looks at the fleet issuer from outside: its keys cannot rotate then. */
+  readonly rotation?: RotationPorts | undefined
   readonly place: BrokerPlace
   readonly clock: Clock
   readonly log: Log
@@ -64,15 +67,19 @@ export function brokerApp(options: BrokerAppOptions): Handler {
   const broker: Broker = {
     options,
     authentication: { store, clock, region: options.place.region },
-    issue: createIssuing({ ...options, signingKey: () => options.signingKeys()[0] }),
+    issue: createIssuing({ ...options, signingKey: () => options.keys.signing() }),
     associations: associationRoutes({
       store: options.associations,
       clock,
       log,
       findCluster: (name) => store.getCluster(name),
     }),
-    management: [clusterRoutes(options), keyRoutes(options)],
-    documents: issuerApp({ issuer, jwks: () => jwksOf(options.signingKeys()) }),
+    management: [
+      clusterRoutes(options),
+      keyRoutes(options),
+      rotationRoutes({ store, rotation: options.rotation, log }),
+    ],
+    documents: issuerApp({ issuer, jwks: () => jwksOf(options.keys.published()) }),
     documentPaths: new Set([base + DISCOVERY_PATH, base + JWKS_PATH]),
     underWay: 0,
   }
@@ -105,7 +112,8 @@ async function route(broker: Broker, request: Request, client: Client): Promise<
 
 async function answerReadiness(broker: Broker): Promise<Response> {
   try {
-    await broker.options.store.listSigningKeys()
+    await broker.options.store.readIssuerState()
+    broker.options.keys.signing()
     return jsonResponse({ ready: true })
   } catch (error) {
     broker.options.log.error('not ready', faultFields(error))

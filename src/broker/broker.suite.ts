@@ -78,7 +78,7 @@ export function useOptions(options: Partial<BrokerAppOptions> = {}): void {
     associations,
     sts,
     issuer: FLEET,
-    signingKeys: () => [fleetKey],
+    keys: { signing: () => fleetKey, published: () => [fleetKey] },
     place: { partition: 'aws', region: REGION, accountId: '111122223333' },
     clock,
     log: createLog('debug', { write: (line) => (log += line) }),

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,9 +7,14 @@ import { signRequest } from '../aws/sign.ts'
 import { jwksOf } from '../issuer/documents.ts'
 import { generateSigningKey } from '../issuer/keys.ts'
 import { createCertificateAuthority } from '../lib/certificates.ts'
-import { systemClock } from '../lib/clock.ts'
+import { gatherOutside } from '../issuer/outside/gather.ts'
+import { createIssuerNames } from '../issuer/outside/issuer-names.ts'
+import { judgeOutside } from '../issuer/outside/judge.ts'
+import { type Clock, ManualClock, systemClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
+import type { Jwks } from '../token/jwks.ts'
 import { type BrokerConfigInput, placeOf, readBrokerConfig } from './config.ts'
+import type { LookOutside } from './fleet-rotation.ts'
 import { readAdminKeyFile, type RunningBroker, startBroker } from './start-broker.ts'
 
 const authority = await createCertificateAuthority({ commonName: 'test' })
@@ -16,7 +22,10 @@ const clusterKey = await generateSigningKey('ES256')
 
 let folder: string
 let running: RunningBroker[] = []
+/** That requests are signed by. */
+let callersClock: Clock
 beforeEach(async () => {
+  callersClock = systemClock
   folder = await mkdtemp(join(tmpdir(), 'podrole-broker-'))
   await writeCertificate()
 })
@@ -26,7 +35,7 @@ afterEach(async () => {
 })
 
 async function writeCertificate(): Promise<void> {
-  const { cert, key } = await authority.issue({ names: ['127.0.0.1'] })
+  const { cert, key } = await authority.issue({ names: ['127.0.0.1', 'fleet.example'] })
   await writeFile(join(folder, 'tls.crt'), cert)
   await writeFile(join(folder, 'tls.key'), key)
 }
@@ -66,7 +75,7 @@ async function call(broker: RunningBroker, method: string, path: string, body?: 
   const headers = await signRequest(
     { method, url, headers: {}, ...text },
     await readAdminKeyFile(join(folder, 'admin.json')),
-    { service: 'eks', region: 'eu-west-1', clock: systemClock },
+    { service: 'eks', region: 'eu-west-1', clock: callersClock },
   )
   const response = await fetch(url, {
     method,
@@ -168,4 +177,107 @@ describe('settings', () => {
     const china = readBrokerConfig({ ...configInput(), region: 'cn-north-1' })
     expect(placeOf(china).partition).toBe('aws-cn')
   })
+})
+
+describe('brokers at one database', () => {
+  const clock = new ManualClock(Date.now())
+  const names = createIssuerNames()
+  names.trust(authority.cert)
+  const lookAt: LookOutside = async (keys) => {
+    const issuer = 'https://fleet.example'
+    return judgeOutside(await gatherOutside(issuer, { names, clock: systemClock }), {
+      issuer,
+      keys,
+    })
+  }
+  const keysOf = async (broker: RunningBroker): Promise<string[]> => {
+    const { text } = await call(broker, 'GET', '/keys.json')
+    return (JSON.parse(text) as Jwks).keys.map(({ kid = '' }) => kid)
+  }
+  const until = async (is: () => Promise<boolean>): Promise<void> => {
+    for (let round = 0; round < 400 && !(await is()); round += 1) await Bun.sleep(10)
+    expect(await is()).toBe(true)
+  }
+
+  test('rotate their sealed keys alone, and one that starts later has the same', async () => {
+    const sealing = { file: join(folder, 'sealing.keys') }
+    await writeFile(sealing.file, randomBytes(32).toString('base64'), { mode: 0o600 })
+    const signingKeys = { sealing, rotateEvery: '30d', settle: '1h' }
+    const startOne = async (): Promise<RunningBroker> => {
+      const broker = await startBroker(readBrokerConfig({ ...configInput(), signingKeys }), {
+        clock,
+        log: silentLog,
+        look: lookAt,
+        keyCheckMs: 10,
+      })
+      running.push(broker)
+      return broker
+    }
+    const [one, two] = [await startOne(), await startOne()]
+    names.add(`fleet.example=127.0.0.1:${one.port}`)
+    const [first = ''] = await keysOf(one)
+    expect(await keysOf(two)).toEqual([first])
+
+    clock.advance(30 * 86_400_000)
+    await until(async () => (await keysOf(two)).length === 2 && (await keysOf(one)).length === 2)
+    const next = (await keysOf(one)).find((kid) => kid !== first) ?? ''
+    // The one that signs comes first.
+    expect(await keysOf(two)).toEqual([first, next])
+    // It is seen from outside at a moment of this hour.
+    clock.advance(3_700_000)
+    await until(async () => (await keysOf(two))[0] === next && (await keysOf(one))[0] === next)
+    expect(await keysOf(one)).toContain(first)
+    clock.advance(10 * 60_000)
+    await until(
+      async () => (await keysOf(one)).join() === next && (await keysOf(two)).join() === next,
+    )
+    expect(await keysOf(await startOne())).toEqual([next])
+  })
+
+  test('rotate by an admin, step for step, and refuse what is too early', async () => {
+    const broker = await startBroker(readBrokerConfig({ ...configInput() }), {
+      clock,
+      log: silentLog,
+      look: lookAt,
+      keyCheckMs: 5,
+    })
+    running.push(broker)
+    callersClock = clock
+    names.add(`fleet.example=127.0.0.1:${broker.port}`)
+    const ask = async (command: string): Promise<{ status: number; text: string }> =>
+      call(broker, 'POST', '/podrole/v1/issuer/rotation', { command })
+    expect(await ask('activate')).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('NothingPrepared'),
+    })
+    expect((await ask('rotate')).text).toContain('wanted prepare, activate, retire or abort')
+    expect((await ask('prepare')).status).toBe(200)
+    expect((await ask('activate')).text).toContain('KeyNotSettled')
+    clock.advance(86_400_100)
+    expect((await ask('activate')).status).toBe(200)
+    expect((await ask('retire')).text).toContain('TokensInUse')
+    expect((await ask('abort')).status).toBe(200)
+    const { text } = await call(broker, 'GET', '/podrole/v1/issuer')
+    expect(text).not.toContain('PRIVATE')
+    const { keys } = (JSON.parse(text) as { issuer: { keys: { state: string }[] } }).issuer
+    expect(keys.map(({ state }) => state)).toEqual(['active', 'prepared'])
+    expect((await call(broker, 'GET', '/podrole/v1/issuer/x')).status).toBe(404)
+  })
+})
+
+test.each([
+  [
+    { rotateEvery: '59m' },
+    /^the broker's settings are wrong: signingKeys\.rotateEvery: "59m" is 3540 s/,
+  ],
+  [{ settle: '299s' }, /signingKeys\.settle: "299s" is 299 s: wanted 300 s to/],
+  [{ rotateEvery: 'monthly' }, /signingKeys\.rotateEvery: duration "monthly" is not one/],
+  [
+    { sealing: { kms: 'alias/x' } },
+    /signingKeys\.sealing\.kms: wanted the ARN of a KMS key or alias/,
+  ],
+  [{ sealing: {} }, /signingKeys\.sealing/],
+  [{ rotate: '30d' }, /signingKeys: Unrecognized key: "rotate"/],
+])('settings of keys that are none are refused: %j', (signingKeys, message) => {
+  expect(() => readBrokerConfig({ ...configInput(), signingKeys })).toThrow(message)
 })

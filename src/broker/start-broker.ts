@@ -2,12 +2,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { openSqlite } from '../associations/sqlite.ts'
 import { ASSOCIATION_MIGRATIONS, createSqliteStore } from '../associations/store-sqlite.ts'
-import {
-  exportSigningKey,
-  generateSigningKey,
-  loadSigningKey,
-  type SigningKey,
-} from '../issuer/keys.ts'
+import { openSealer } from '../issuer/sealing/open-sealer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { faultFields, type Log } from '../lib/log.ts'
@@ -15,6 +10,8 @@ import { Secret } from '../lib/secret.ts'
 import { serveTls, type ServingCertificate, type TlsListening } from '../lib/serve.ts'
 import { brokerApp } from './broker-app.ts'
 import { type BrokerConfig, placeOf } from './config.ts'
+import { FollowedKeys } from './fleet-keys.ts'
+import { fleetRotationPorts, followFleetKeys, type LookOutside } from './fleet-rotation.ts'
 import { createBrokerKey } from './keys.ts'
 import { BROKER_MIGRATIONS, type BrokerStore, createBrokerStore } from './store.ts'
 import { createSts, type StsPort } from './sts.ts'
@@ -26,6 +23,10 @@ export interface BrokerDependencies {
   readonly sts?: StsPort
   /** Milliseconds between two looks at the certificate's files; default 10,000. */
   readonly certificateCheckMs?: number
+  /** Looks at the fleet issuer from outside; without it nothing can rotate. */
+  readonly look?: LookOutside
+  /** Milliseconds between two looks at the signing keys; default 5,000. */
+  readonly keyCheckMs?: number
 }
 
 export interface RunningBroker {
@@ -51,13 +52,24 @@ export async function startBroker(
 ): Promise<RunningBroker> {
   const { clock, log } = dependencies
   const certificate = await readCertificate(config)
+  const { sealing } = config.signingKeys
+  const sealer = sealing === undefined ? undefined : await openSealer(sealing)
   const database = await openSqlite(config.databaseFile, [
     ...ASSOCIATION_MIGRATIONS,
     ...BROKER_MIGRATIONS,
   ])
+  const close = async (): Promise<void> => {
+    sealer?.close()
+    await database.close()
+  }
   try {
     const store = createBrokerStore(database)
-    const signingKeys = await loadSigningKeys(store, clock)
+    const { issuer } = config
+    const { settle: settleSeconds, rotateEvery: rotateEverySeconds } = config.signingKeys
+    const place = { store, sealer, issuer, settleSeconds, clock }
+    const { look } = dependencies
+    const keys = await FollowedKeys.open(place)
+    const rotation = look && fleetRotationPorts(place, keys, look)
     if (config.adminKeyFile !== undefined) {
       await ensureAdminKey(store, config.adminKeyFile, dependencies)
     }
@@ -68,8 +80,9 @@ export async function startBroker(
       sts:
         dependencies.sts ??
         createSts({ region, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) }),
-      issuer: config.issuer,
-      signingKeys: () => signingKeys,
+      issuer,
+      keys,
+      rotation,
       place: placeOf(config),
       clock,
       log,
@@ -80,39 +93,23 @@ export async function startBroker(
     const maxBodyBytes = MAX_BODY_BYTES
     const listening = await serveTls({ hostname, port, handler, certificate, log, maxBodyBytes })
     const endReloads = keepCertificate(config, listening, dependencies)
-    log.info('broker started', { url: listening.url, issuer: config.issuer })
+    const following = followFleetKeys(keys, { ...dependencies, rotateEverySeconds, rotation })
+    log.info('broker started', { url: listening.url, issuer })
     return {
       url: listening.url,
       port: listening.port,
       stop: async () => {
         endReloads()
         await listening.stop()
-        await database.close()
+        await following.stop()
+        await close()
         log.info('broker stopped')
       },
     }
   } catch (error) {
-    await database.close()
+    await close()
     throw error
   }
-}
-
-/** The fleet issuer's keys, newest first; the first start makes one. */
-async function loadSigningKeys(
-  store: BrokerStore,
-  clock: Clock,
-): Promise<readonly [SigningKey, ...SigningKey[]]> {
-  const [newest, ...older] = (await store.listSigningKeys()).map((key) =>
-    loadSigningKey(key.exported.reveal()),
-  )
-  if (newest !== undefined) return [newest, ...older]
-  const made = await generateSigningKey('ES256')
-  const kept = await store.addFirstSigningKey({
-    kid: made.kid,
-    exported: exportSigningKey(made),
-    createdAtMs: clock.now(),
-  })
-  return [loadSigningKey(kept.exported.reveal())]
 }
 
 /**

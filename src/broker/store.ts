@@ -1,5 +1,6 @@
 /** What a broker keeps besides associations: clusters, keys, its issuer's signing key, issuances. */
 import type { Migration, SqliteDatabase } from '../associations/sqlite.ts'
+import { type IssuerState, parseIssuerState } from '../issuer/rotation/state.ts'
 import { PodroleError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
 
@@ -37,11 +38,19 @@ export interface BrokerKey {
   readonly createdAtMs: number
 }
 
-/** The fleet issuer's private key as `issuer/` exports it. */
+/** The fleet issuer's private key as it is stored. */
 export interface StoredSigningKey {
   readonly kid: string
+  /** Sealed, or as `issuer/` exports it. */
   readonly exported: Secret
   readonly createdAtMs: number
+}
+
+/** How far the fleet issuer's keys are, as all brokers of a database share it. */
+export interface StoredIssuerState {
+  readonly state: IssuerState
+  /** Another one after every change. */
+  readonly version: number
 }
 
 /** Who got what: no secret is in it. */
@@ -80,10 +89,18 @@ export interface BrokerStore {
   getKey(accessKeyId: string): Promise<BrokerKey | undefined>
   listKeys(): Promise<readonly BrokerKey[]>
   deleteKey(accessKeyId: string): Promise<boolean>
-  /** Newest first. */
+  /** Undefined where no broker has made a key yet. */
+  readIssuerState(): Promise<StoredIssuerState | undefined>
+  /**
+   * Writes a state over the version that was read, or where nothing was (`undefined`); false, and
+   * nothing is written, where another broker was faster.
+   */
+  replaceIssuerState(state: IssuerState, replaces: number | undefined): Promise<boolean>
+  /** In the order of their kids. */
   listSigningKeys(): Promise<readonly StoredSigningKey[]>
-  /** Keeps the first of several that are added at once; the answer is the one that is kept. */
-  addFirstSigningKey(key: StoredSigningKey): Promise<StoredSigningKey>
+  /** Puts it in the place of one with the same kid, if there is one. */
+  putSigningKey(key: StoredSigningKey): Promise<void>
+  deleteSigningKey(kid: string): Promise<void>
   recordIssuance(issuance: Issuance): Promise<void>
   /** Newest first. */
   listIssuances(limit: number): Promise<readonly Issuance[]>
@@ -138,6 +155,16 @@ export const BROKER_MIGRATIONS: readonly Migration[] = [
         on issuances (cluster_name, namespace, service_account, at_ms);
     `,
   },
+  {
+    name: '0003-issuer-state',
+    statements: `
+      create table issuer_state (
+        id integer primary key check (id = 1),
+        version integer not null,
+        state text not null
+      );
+    `,
+  },
 ]
 
 interface ClusterRow {
@@ -164,6 +191,11 @@ interface SigningKeyRow {
   readonly kid: string
   readonly exported: string
   readonly created_at_ms: number
+}
+
+interface IssuerStateRow {
+  readonly version: number
+  readonly state: string
 }
 
 interface IssuanceRow {
@@ -272,28 +304,56 @@ function keyQueries(
 
 function signingKeyQueries(
   database: SqliteDatabase,
-): Pick<BrokerStore, 'listSigningKeys' | 'addFirstSigningKey'> {
-  const newestFirst = async (sql: Bun.SQL): Promise<StoredSigningKey[]> => {
-    const rows: SigningKeyRow[] =
-      await sql`select * from signing_keys order by created_at_ms desc, kid`
-    return rows.map((row) => ({
-      kid: row.kid,
-      exported: new Secret(row.exported),
-      createdAtMs: row.created_at_ms,
-    }))
-  }
+): Pick<
+  BrokerStore,
+  | 'readIssuerState'
+  | 'replaceIssuerState'
+  | 'listSigningKeys'
+  | 'putSigningKey'
+  | 'deleteSigningKey'
+> {
   return {
-    listSigningKeys: () => database.read(newestFirst),
-    addFirstSigningKey: (key) =>
+    readIssuerState: async () => {
+      const [row]: IssuerStateRow[] = await database.read(
+        (sql) => sql`select version, state from issuer_state`,
+      )
+      if (row === undefined) return undefined
+      const state = parseIssuerState(row.state, "the database's issuer_state")
+      return { state, version: row.version }
+    },
+    replaceIssuerState: (state, replaces) =>
       database.write(async (sql) => {
-        const [known] = await newestFirst(sql)
-        if (known !== undefined) return known
-        await sql`insert into signing_keys (kid, exported, created_at_ms)
-          values (${key.kid}, ${key.exported.reveal()}, ${key.createdAtMs})`
-        return key
+        const [row]: IssuerStateRow[] = await sql`select version, state from issuer_state`
+        if (row?.version !== replaces) return false
+        const text = JSON.stringify(state)
+        await (row === undefined
+          ? sql`insert into issuer_state (id, version, state) values (1, 1, ${text})`
+          : sql`update issuer_state set version = ${row.version + 1}, state = ${text}`)
+        return true
       }),
+    listSigningKeys: async () => {
+      const rows: SigningKeyRow[] = await database.read(
+        (sql) => sql`select * from signing_keys order by kid`,
+      )
+      return rows.map(signingKeyOf)
+    },
+    putSigningKey: async ({ kid, exported, createdAtMs }) => {
+      await database.write(
+        (sql) => sql`insert or replace into signing_keys (kid, exported, created_at_ms)
+          values (${kid}, ${exported.reveal()}, ${createdAtMs})`,
+      )
+    },
+    deleteSigningKey: async (kid) => {
+      await database.write((sql) => sql`delete from signing_keys where kid = ${kid}`)
+    },
   }
 }
+
+const signingKeyOf = (row: SigningKeyRow): StoredSigningKey => ({
+  kid: row.kid,
+  exported: new Secret(row.exported),
+  createdAtMs: row.created_at_ms,
+})
 
 function clusterRow(cluster: RegisteredCluster): ClusterRow {
   return {

@@ -2,10 +2,17 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { readBrokerConfig } from '../broker/config.ts'
 import { startBroker } from '../broker/start-broker.ts'
+import { gatherOutside } from '../issuer/outside/gather.ts'
+import { readOutsideNames } from '../issuer/outside/issuer-names.ts'
+import { judgeOutside } from '../issuer/outside/judge.ts'
+import { waitForOutside } from '../issuer/outside/wait.ts'
 import { systemClock } from '../lib/clock.ts'
 import { messageOf, PodroleError } from '../lib/errors.ts'
 import { createLog, type LogLevel } from '../lib/log.ts'
 import { stopSignal } from './stop-signal.ts'
+
+/** Other brokers of the same database publish a new key within this time. */
+const OTHER_BROKERS_MS = 10_000
 
 /** Runs until it is told to stop. */
 export async function runBroker(flags: {
@@ -14,9 +21,22 @@ export async function runBroker(flags: {
   readonly logLevel: LogLevel
 }): Promise<number> {
   const stopped = stopSignal()
-  const broker = await startBroker(readBrokerConfig(readSettings(flags.config)), {
+  const config = readBrokerConfig(readSettings(flags.config))
+  const { issuer } = config
+  const looking = { names: readOutsideNames(process.env), clock: systemClock }
+  const log = createLog(flags.logLevel)
+  const broker = await startBroker(config, {
     clock: systemClock,
-    log: createLog(flags.logLevel),
+    log,
+    look: (keys) =>
+      waitForOutside(
+        async () => judgeOutside(await gatherOutside(issuer, looking), { issuer, keys }),
+        {
+          waitMs: OTHER_BROKERS_MS,
+          clock: systemClock,
+          note: (text) => log.debug(text),
+        },
+      ),
   })
   if (flags.readyFile !== undefined) {
     writeFileSync(flags.readyFile, JSON.stringify({ url: broker.url, port: broker.port }))

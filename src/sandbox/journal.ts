@@ -4,18 +4,10 @@
  * (in the system's cache: it outlives the process, not a power failure) before whoever made it goes
  * on, so no answer leaves before its change is kept.
  */
-import { Database } from 'bun:sqlite'
-import {
-  closeSync,
-  fchmodSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fchmodSync, ftruncateSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { messageOf, PodroleError } from '../lib/errors.ts'
+import { type FolderLock, lockFolder } from '../lib/folder-lock.ts'
 import { lineOf, linesOf, readLine, replaceFile, unusable, writeAll } from './json-lines.ts'
 import type { Change, State } from './state.ts'
 
@@ -44,7 +36,7 @@ const GROWTH_BYTES = 8 << 20
  * `StateUnusable`
  */
 export function openJournal(folder: string, state: State, options: JournalOptions = {}): Journal {
-  const release = lockFolder(folder)
+  const release = lockState(folder)
   try {
     const file = join(folder, FILE)
     const loaded = loadFile(file, state)
@@ -166,39 +158,19 @@ function loadFile(file: string, state: State): { readonly changes: number; reado
   return { changes, size }
 }
 
-/**
- * SQLite's own lock on a file: the system ends it with the process, however that ends, so nothing
- * stale is ever left. Source: https://www.sqlite.org/lockingv3.html
- */
-function lockFolder(folder: string): () => void {
-  const owner = join(folder, 'owner')
-  let lock: Database | undefined
+/** @throws PodroleError `StateInUse`, `StateUnusable` */
+function lockState(folder: string): () => void {
+  let lock: FolderLock
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    // The database makes its file with the mask's mode; this one comes first.
-    closeSync(openSync(join(folder, 'lock'), 'a', 0o600))
-    lock = new Database(join(folder, 'lock'))
-    lock.run('PRAGMA journal_mode = MEMORY')
-    lock.run('BEGIN EXCLUSIVE')
-    writeFileSync(owner, `${process.pid}\n`, { mode: 0o600 })
+    lock = lockFolder(folder)
   } catch (error) {
-    lock?.close()
-    if (codeOf(error)?.startsWith('SQLITE_BUSY') !== true)
-      throw unusable(folder, messageOf(error), error)
-    throw new PodroleError(
-      'StateInUse',
-      `state folder ${JSON.stringify(folder)} belongs to a sandbox that runs${whose(owner)}: wanted a folder of its own for each sandbox`,
-      { hint: 'end that sandbox, or name another folder' },
-    )
+    throw unusable(folder, messageOf(error), error)
   }
-  const held = lock
-  return () => held.close()
-}
-
-function whose(owner: string): string {
-  try {
-    return ` (process ${Number.parseInt(readFileSync(owner, 'utf8'), 10)})`
-  } catch {
-    return ''
-  }
+  if (lock.kind === 'held') return () => lock.release()
+  throw new PodroleError(
+    'StateInUse',
+    `state folder ${JSON.stringify(folder)} belongs to a sandbox that runs${lock.by}: wanted a folder of its own for each sandbox`,
+    { hint: 'end that sandbox, or name another folder' },
+  )
 }

@@ -103,6 +103,12 @@ export class RunningClusters {
     this.#ending.set(name, ending)
   }
 
+  /** Ends a cluster that nothing but the sandbox knows, and forgets all of it; nothing if there is none. */
+  async discard(name: string): Promise<void> {
+    this.#around.kept.clusters.delete(name)
+    await this.#remove(name)
+  }
+
   /**
    * Ends the clusters that run and are not among these, and leaves their state to the caller. None
    * is being started or ended when it returns.

@@ -122,6 +122,8 @@ export interface Sandbox {
   readonly events: EventLog
   readonly clusters: ReadonlyMap<string, RunningCluster>
   startCluster(request: ClusterRequest): Promise<RunningCluster>
+  /** Ends a self-managed cluster with all that was in it; EKS ends its own by DeleteCluster. */
+  discardCluster(name: string): Promise<void>
   /** A free port of 127.0.0.1 for that name: the one that it had before, where that is free. */
   keepPort(name: string): Promise<number>
   /** What the sandbox was, to come back to. */
@@ -217,6 +219,7 @@ async function assemble(
     events,
     clusters: clusters.running,
     startCluster: (request) => clusters.launch(request),
+    discardCluster: (name) => clusters.discard(name),
     keepPort: (name) => keepPort(kept, name, 'one'),
     snapshots,
     stop,

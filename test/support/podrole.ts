@@ -26,13 +26,13 @@ export interface Desk {
 
 /**
  * A desk beside a sandbox: an AWS profile of an administrator for each account, the first as
- * AWS_PROFILE; the kubeconfig of a cluster; issuers found as the sandbox's STS finds them.
+ * AWS_PROFILE; the kubeconfig of a cluster, if one is named; issuers found as the sandbox's STS finds them.
  */
 export function openDesk(
-  { brokers: [broker], sandbox }: WiredSandbox,
+  { brokers: [broker], sandbox }: Pick<WiredSandbox, 'brokers' | 'sandbox'>,
   options: {
     readonly profiles: Readonly<Record<string, string>>
-    readonly cluster: RunningCluster
+    readonly cluster?: RunningCluster
     readonly issuers: readonly string[]
   },
 ): Desk {
@@ -60,7 +60,9 @@ export function openDesk(
     AWS_PROFILE: Object.keys(options.profiles)[0] ?? '',
     AWS_SHARED_CREDENTIALS_FILE: write('credentials', credentials.join('\n')),
     AWS_CONFIG_FILE: write('config', ''),
-    KUBECONFIG: write('kubeconfig', options.cluster.cluster.kubeconfig()),
+    ...(options.cluster !== undefined && {
+      KUBECONFIG: write('kubeconfig', options.cluster.cluster.kubeconfig()),
+    }),
     PODROLE_RESOLVE: places.join(','),
     PODROLE_CA_FILE: write('ca.pem', sandbox.authority.cert),
     ...(broker !== undefined && {

@@ -1,6 +1,7 @@
 /** The public keys that the options of a command name. */
 import { parseSecretKeyName, readApiServerKeys, readSecretKeys } from '../../issuer/cluster-keys.ts'
-import { readKeyFile, readKeyStream } from '../../issuer/key-files.ts'
+import { readKeyStream } from '../../issuer/key-files.ts'
+import { readKeyPath } from '../../issuer/key-folder.ts'
 import { mergeKeys, withLegacyEmptyKid } from '../../issuer/key-lists.ts'
 import type { PublicSigningKey } from '../../issuer/keys.ts'
 import type { KubeClient } from '../../kube/client.ts'
@@ -31,7 +32,7 @@ export async function readKeySources(
   for (const file of files) {
     const isInput = file === '-'
     sources.push(
-      isInput ? await readKeyStream(Bun.stdin.stream(), 'standard input') : await readKeyFile(file),
+      isInput ? await readKeyStream(Bun.stdin.stream(), 'standard input') : await readKeyPath(file),
     )
   }
   if (secrets.length > 0 || flags.fromApiServer) {

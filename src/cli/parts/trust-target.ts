@@ -7,7 +7,7 @@ import { brokerEndpoint } from '../broker-client.ts'
 import type { TrustFlags } from '../commands/role.ts'
 import { callEks } from './associations.ts'
 
-/** @throws ServiceFault; PodroleError `NoClusterIssuer`, `NoFleetIssuer`, `NoBrokerKey` */
+/** @throws ServiceFault; PodroleError `NoClusterIssuer`, `NoClusters`, `NoBrokerKey` */
 export async function resolveTarget(
   request: TargetRequest,
   account: AwsAccount,
@@ -44,7 +44,7 @@ async function clusterTarget(
   })
 }
 
-/** A broker tells its fleet issuer with each of its clusters. */
+/** A broker tells its fleet issuer, and its clusters where none are named. */
 async function brokerTarget(
   clusters: readonly string[],
   account: AwsAccount,
@@ -62,17 +62,15 @@ async function brokerTarget(
     region: account.region,
     ...(caFile !== undefined && { caFile }),
   })
+  const told = await callEks(endpoint, 'GET', '/podrole/v1/issuer')
+  const { issuer } = told['issuer'] as { issuer: string }
+  if (clusters.length > 0) return { way: 'fleet', issuer, clusters }
   const answer = await callEks(endpoint, 'GET', '/podrole/v1/clusters')
-  const known = answer['clusters'] as { name: string; oidcProviderUrl: string }[]
-  const [first] = known
-  if (first === undefined) {
-    throw new PodroleError('NoFleetIssuer', `broker ${broker} has no cluster yet`, {
-      hint: "Register one ('podrole cluster register'), or name the fleet issuer with --issuer and clusters with --clusters.",
+  const known = answer['clusters'] as { name: string }[]
+  if (known.length === 0) {
+    throw new PodroleError('NoClusters', `broker ${broker} has no cluster yet`, {
+      hint: "Name those that the role is for with --clusters, such as 'prod-*', or register one ('podrole cluster register').",
     })
   }
-  return {
-    way: 'fleet',
-    issuer: first.oidcProviderUrl,
-    clusters: clusters.length > 0 ? clusters : known.map(({ name }) => name),
-  }
+  return { way: 'fleet', issuer, clusters: known.map(({ name }) => name) }
 }

@@ -32,6 +32,8 @@ export interface WiredSandbox {
   readonly sandbox: Sandbox
   /** One for each account that has a cluster which is not EKS. */
   readonly brokers: readonly BrokerPart[]
+  /** The first account's broker, started where no cluster has asked for it yet. */
+  readonly broker: () => Promise<BrokerPart>
   /** One sentence on where pods run and where the agent listens. */
   readonly isolation: string
   /** Ends one running part of a cluster, as `podrole demo --break` does. */
@@ -120,6 +122,7 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
   return {
     sandbox,
     brokers: await brokers.all(),
+    broker: () => brokers.of(sandbox, sandbox.accountId),
     isolation: isolationOf(sandbox),
     stopPart: (cluster, name) =>
       name === 'webhook' ? parts.get(cluster).webhook.stop() : parts.get(cluster).agents.stop(),

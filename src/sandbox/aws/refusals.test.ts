@@ -84,10 +84,12 @@ test.each(EKS_ROUTES.map((route) => [route.operation, route] as const))(
 const INPUTS: Readonly<Record<string, object>> = {
   kms: {
     KeyId: '00000000-0000-0000-0000-000000000000',
-    KeySpec: 'ECC_NIST_P256',
+    NumberOfBytes: 16,
     KeyUsage: 'SIGN_VERIFY',
     Message: 'YQ==',
     Signature: 'YQ==',
+    Plaintext: 'YQ==',
+    CiphertextBlob: 'YQ==',
     SigningAlgorithm: 'ECDSA_SHA_256',
     AliasName: 'alias/x',
     Policy: '{}',

@@ -6,7 +6,7 @@ import { decideAsk, deniedFault } from '../identity/authorization.ts'
 import { readPrincipals } from '../iam/principals.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { accountOf, type Call } from '../world.ts'
-import type { KmsKeyRecord } from './records.ts'
+import { type KmsKeyRecord, usageOf } from './records.ts'
 
 export const notFound = (message: string): AwsFault => new AwsFault('NotFoundException', message)
 
@@ -61,7 +61,7 @@ export function authorizeKey(call: Call, key: KmsKeyRecord, context: ContextKeys
     context: {
       'kms:CallerAccount': accountOf(call),
       'kms:KeySpec': key.keySpec,
-      'kms:KeyUsage': 'SIGN_VERIFY',
+      'kms:KeyUsage': usageOf(key),
       'kms:KeyOrigin': 'AWS_KMS',
       ...Object.fromEntries(
         Object.entries(key.tags).map(([name, value]) => [`aws:ResourceTag/${name}`, value]),

@@ -1,5 +1,7 @@
 /** What the tests of KMS ask with. */
-import type { AwsFixture, Keys } from '../aws-fixture.suite.ts'
+import { CreateRoleCommand, PutRolePolicyCommand } from '@aws-sdk/client-iam'
+import { AssumeRoleCommand } from '@aws-sdk/client-sts'
+import { ACCOUNT, type AwsFixture, type Keys, trustOf } from '../aws-fixture.suite.ts'
 
 export type Answer = Record<string, unknown>
 
@@ -21,4 +23,23 @@ export async function callKms(
   })
   const text = await response.text()
   return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as Answer) }
+}
+
+/** Keys of a new role that has this one policy. */
+export async function roleKeys(fixture: AwsFixture, name: string, policy: string): Promise<Keys> {
+  const { iam, sts } = fixture.clients(fixture.admin)
+  const AssumeRolePolicyDocument = trustOf({ AWS: ACCOUNT }, 'sts:AssumeRole')
+  await iam.send(new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument }))
+  await iam.send(
+    new PutRolePolicyCommand({ RoleName: name, PolicyName: 'own', PolicyDocument: policy }),
+  )
+  const RoleArn = `arn:aws:iam::${ACCOUNT}:role/${name}`
+  const { Credentials } = await sts.send(
+    new AssumeRoleCommand({ RoleArn, RoleSessionName: 'signing' }),
+  )
+  return {
+    accessKeyId: Credentials?.AccessKeyId ?? '',
+    secretAccessKey: Credentials?.SecretAccessKey ?? '',
+    sessionToken: Credentials?.SessionToken ?? '',
+  }
 }

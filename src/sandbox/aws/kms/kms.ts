@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import type { ContextKeys } from '../../../iam/request.ts'
 import { authorize } from '../identity/authorization.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import type { TargetInput, TargetOperations } from '../wire/target.ts'
 import { readNumber, readText, requireBlob, requireText } from '../wire/target-input.ts'
 import { accountOf, type Call } from '../world.ts'
-import { authorizeKey, defaultPolicy, notFound, readKeyPolicy } from './access.ts'
-import { ALIAS_OPERATIONS, findKey, keyTableKey } from './aliases.ts'
-import type { KmsKeyRecord } from './records.ts'
+import { defaultPolicy, notFound, readKeyPolicy } from './access.ts'
+import { ALIAS_OPERATIONS } from './aliases.ts'
+import { ENCRYPTION_OPERATIONS, SYMMETRIC_DEFAULT } from './encryption.ts'
+import { checkUsable, pendingDeletion, requireKey, saveKey, stateOf } from './keys.ts'
+import { type KmsKeyRecord, usageOf } from './records.ts'
+import { generateSymmetricMaterial } from './sealing.ts'
 import { checkTagCount, readKmsTags, tagContext, tagOperations } from './tags.ts'
 import {
   digestLength,
@@ -20,14 +22,8 @@ import {
 } from './signing.ts'
 
 const DAY_MS = 86_400_000
-const KEY_ID = { min: 1, max: 2048 }
 const algorithmsOf = (key: KmsKeyRecord): readonly string[] =>
   KEY_SPECS.get(key.keySpec)?.algorithms ?? []
-
-function stateOf(key: KmsKeyRecord): 'Enabled' | 'Disabled' | 'PendingDeletion' {
-  if (key.deletionAtMs !== undefined) return 'PendingDeletion'
-  return key.enabled ? 'Enabled' : 'Disabled'
-}
 
 function metadataOf(key: KmsKeyRecord): Readonly<Record<string, unknown>> {
   return {
@@ -37,46 +33,52 @@ function metadataOf(key: KmsKeyRecord): Readonly<Record<string, unknown>> {
     CreationDate: key.createdAtMs / 1000,
     Enabled: stateOf(key) === 'Enabled',
     Description: key.description,
-    KeyUsage: 'SIGN_VERIFY',
+    KeyUsage: usageOf(key),
     KeyState: stateOf(key),
     ...(key.deletionAtMs !== undefined && { DeletionDate: key.deletionAtMs / 1000 }),
     Origin: 'AWS_KMS',
     KeyManager: 'CUSTOMER',
     CustomerMasterKeySpec: key.keySpec,
     KeySpec: key.keySpec,
-    SigningAlgorithms: algorithmsOf(key),
+    ...(usageOf(key) === 'SIGN_VERIFY'
+      ? { SigningAlgorithms: algorithmsOf(key) }
+      : { EncryptionAlgorithms: [SYMMETRIC_DEFAULT] }),
     MultiRegion: false,
   }
 }
 
-/** The key that a call names, once the caller may do with it what the call asks. */
-function requireKey(call: Call, input: TargetInput, context: ContextKeys = {}): KmsKeyRecord {
-  const name = requireText(input, 'KeyId', KEY_ID)
-  const key = findKey(call, name)
-  if (key === undefined) {
-    const any = `arn:${call.world.partition}:kms:${call.region}:${accountOf(call)}:key/${name}`
-    authorize(call, { action: `kms:${call.operation}`, resource: any })
-    throw notFound(`Key '${any.slice(0, 300)}' does not exist`)
-  }
-  authorizeKey(call, key, context)
-  return key
-}
-
-/** @throws AwsFault `DisabledException`, `KMSInvalidStateException` */
-function checkUsable(key: KmsKeyRecord): void {
-  const state = stateOf(key)
-  if (state === 'Disabled') throw new AwsFault('DisabledException', `${key.arn} is disabled.`)
-  if (state === 'PendingDeletion') throw pendingDeletion(key)
-}
-
-const pendingDeletion = (key: KmsKeyRecord): AwsFault =>
-  new AwsFault('KMSInvalidStateException', `${key.arn} is pending deletion.`)
-
-const saveKey = (call: Call, key: KmsKeyRecord): void =>
-  call.world.tables.kmsKeys.set(keyTableKey(key), key)
-
 const unsupported = (message: string): AwsFault =>
   new AwsFault('UnsupportedOperationException', message)
+
+/**
+ * How to make the material of a new key.
+ * @throws AwsFault `UnsupportedOperationException`, `ValidationException`
+ */
+function materialFor(keySpec: string, usage: string | undefined): () => Promise<string> {
+  if (keySpec === SYMMETRIC_DEFAULT) {
+    if ((usage ?? 'ENCRYPT_DECRYPT') === 'ENCRYPT_DECRYPT') {
+      return async () => generateSymmetricMaterial()
+    }
+    throw new AwsFault(
+      'ValidationException',
+      `KeyUsage ${(usage ?? '').slice(0, 40)} is not compatible with KeySpec ${keySpec}`,
+    )
+  }
+  const spec = KEY_SPECS.get(keySpec)
+  if (spec === undefined) {
+    throw unsupported(
+      `The sandbox makes no keys of spec ${keySpec.slice(0, 40)}: wanted one of ${[SYMMETRIC_DEFAULT, ...KEY_SPECS.keys()].join(', ')}`,
+    )
+  }
+  if (usage === undefined) {
+    throw new AwsFault(
+      'ValidationException',
+      'You must specify a KeyUsage value for an asymmetric KMS key.',
+    )
+  }
+  if (usage !== 'SIGN_VERIFY') throw unsupported(`KeyUsage ${usage.slice(0, 40)} is not served`)
+  return async () => (await spec.generate()).export({ format: 'pem', type: 'pkcs8' })
+}
 
 async function createKey(call: Call, input: TargetInput): Promise<unknown> {
   const keySpec =
@@ -91,23 +93,10 @@ async function createKey(call: Call, input: TargetInput): Promise<unknown> {
     resource: '*',
     context: { 'kms:KeySpec': keySpec, 'kms:KeyUsage': usage ?? '', ...tagContext(tags) },
   })
-  const spec = KEY_SPECS.get(keySpec)
-  if (spec === undefined) {
-    throw unsupported(
-      `The sandbox makes no keys of spec ${keySpec.slice(0, 40)}: wanted one of ${[...KEY_SPECS.keys()].join(', ')}`,
-    )
-  }
-  if (usage === undefined) {
-    throw new AwsFault(
-      'ValidationException',
-      'You must specify a KeyUsage value for an asymmetric KMS key.',
-    )
-  }
-  if (usage !== 'SIGN_VERIFY') throw unsupported(`KeyUsage ${usage.slice(0, 40)} is not served`)
+  const makeMaterial = materialFor(keySpec, usage)
   const { world, region } = call
   const accountId = accountOf(call)
   const read = readKeyPolicy(call, policy ?? defaultPolicy(world.partition, accountId))
-  const privateKey = await spec.generate()
   const keyId = randomUUID()
   const key: KmsKeyRecord = {
     accountId,
@@ -116,7 +105,7 @@ async function createKey(call: Call, input: TargetInput): Promise<unknown> {
     arn: `arn:${world.partition}:kms:${region}:${accountId}:key/${keyId}`,
     description,
     keySpec,
-    privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    material: await makeMaterial(),
     ...read,
     enabled: true,
     tags,
@@ -129,6 +118,9 @@ async function createKey(call: Call, input: TargetInput): Promise<unknown> {
 async function getPublicKey(call: Call, input: TargetInput): Promise<unknown> {
   const key = requireKey(call, input)
   checkUsable(key)
+  if (usageOf(key) !== 'SIGN_VERIFY') {
+    throw unsupported(`${key.arn} is a symmetric key: it has no public key.`)
+  }
   return {
     KeyId: key.arn,
     PublicKey: publicKeyOf(key).toString('base64'),
@@ -149,6 +141,12 @@ function readToSign(call: Call, input: TargetInput): { key: KmsKeyRecord; what: 
     'kms:MessageType': type,
   })
   checkUsable(key)
+  if (usageOf(key) !== 'SIGN_VERIFY') {
+    throw new AwsFault(
+      'InvalidKeyUsageException',
+      `${key.arn} key usage is ${usageOf(key)} which is not valid for ${call.operation}.`,
+    )
+  }
   if (!algorithmsOf(key).includes(algorithm)) {
     throw new AwsFault(
       'InvalidKeyUsageException',
@@ -273,7 +271,7 @@ async function updateKeyDescription(call: Call, input: TargetInput): Promise<unk
   return undefined
 }
 
-/** KMS's operations, API version 2014-11-01, of asymmetric signing keys. */
+/** KMS's operations, API version 2014-11-01, of symmetric keys and of asymmetric ones that sign. */
 export const KMS_OPERATIONS: TargetOperations = {
   CreateKey: createKey,
   DescribeKey: describeKey,
@@ -289,6 +287,7 @@ export const KMS_OPERATIONS: TargetOperations = {
   UpdateKeyDescription: updateKeyDescription,
   ScheduleKeyDeletion: scheduleKeyDeletion,
   CancelKeyDeletion: cancelKeyDeletion,
+  ...ENCRYPTION_OPERATIONS,
   ...ALIAS_OPERATIONS,
   ...tagOperations({ require: requireKey, save: saveKey }),
 }

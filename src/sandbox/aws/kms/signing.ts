@@ -69,7 +69,7 @@ const optionsOf = (key: KeyObject, algorithm: string): Parameters<typeof sign>[2
 
 export function signWith(record: KmsKeyRecord, what: ToSign): Buffer {
   const { algorithm, message, isDigest } = what
-  const key = createPrivateKey(record.privateKey)
+  const key = createPrivateKey(record.material)
   const hash = hashOf(algorithm)
   if (!isDigest) return sign(hash, message, optionsOf(key, algorithm))
   if (algorithm.startsWith('ECDSA')) return signDigest(key, message)
@@ -78,7 +78,7 @@ export function signWith(record: KmsKeyRecord, what: ToSign): Buffer {
 
 export function verifyWith(record: KmsKeyRecord, what: ToSign, signature: Uint8Array): boolean {
   const { algorithm, message, isDigest } = what
-  const key = createPublicKey(record.privateKey)
+  const key = createPublicKey(record.material)
   const hash = hashOf(algorithm)
   if (!isDigest) {
     const options = optionsOf(key, algorithm) as Parameters<typeof verify>[2]
@@ -94,4 +94,4 @@ export function verifyWith(record: KmsKeyRecord, what: ToSign, signature: Uint8A
 
 /** SubjectPublicKeyInfo, DER. */
 export const publicKeyOf = (record: KmsKeyRecord): Buffer =>
-  createPublicKey(record.privateKey).export({ format: 'der', type: 'spki' })
+  createPublicKey(record.material).export({ format: 'der', type: 'spki' })
