@@ -170,7 +170,6 @@ async function assemble(
   for (const entry of options.resolve) names.add(entry)
   for (const pem of options.trustCas) names.trust(pem)
   const events = createEventLog()
-  let machine: Promise<MachineIsolation> | undefined
   const around: Surroundings = {
     options,
     state,
@@ -178,11 +177,7 @@ async function assemble(
     authority,
     folder,
     events,
-    machine: () => {
-      const request = { folder: join(folder, 'probe'), network: options.network }
-      machine ??= probeMachine({ ...request, mounts: 'auto' })
-      return machine
-    },
+    machine: machineProbe(folder, options),
     sandbox: () => sandbox,
   }
   const clusters = new RunningClusters(around)
@@ -225,6 +220,18 @@ async function assemble(
     stop,
   }
   return { sandbox, clusters }
+}
+
+/** What the machine can do, found out once, by the first who asks. */
+function machineProbe(
+  folder: string,
+  { network }: SandboxOptions,
+): () => Promise<MachineIsolation> {
+  let machine: Promise<MachineIsolation> | undefined
+  return () => {
+    machine ??= probeMachine({ folder: join(folder, 'probe'), network, mounts: 'auto' })
+    return machine
+  }
 }
 
 function openState(options: SandboxOptions, running: (() => Promise<void>)[]): State {
