@@ -27,7 +27,7 @@ export interface DeleteOptions {
 }
 
 const OPTIONS = { group: 'meta.k8s.io', kind: 'DeleteOptions' }
-const PROPAGATIONS = ['Background', 'Foreground', 'Orphan']
+const PROPAGATIONS = ['Foreground', 'Background', 'Orphan', 'nil']
 const FOREGROUND = 'foregroundDeletion'
 const ORPHAN = 'orphan'
 
@@ -53,7 +53,7 @@ export function readDeleteOptions(
   const asked = query.get('gracePeriodSeconds')
   const grace = decoded['gracePeriodSeconds'] ?? (asked === null ? undefined : Number(asked))
   const propagation = stringAt(decoded, 'propagationPolicy') || query.get('propagationPolicy') || ''
-  if (propagation !== '' && !PROPAGATIONS.includes(propagation)) {
+  if (propagation !== '' && !PROPAGATIONS.slice(0, 3).includes(propagation)) {
     throw invalid(OPTIONS, '', [
       fieldFault.notSupported('propagationPolicy', propagation, PROPAGATIONS),
     ])

@@ -54,7 +54,8 @@ function nextDue(
   const { namespace, name } = splitKey(key)
   const cron = core.store.get(CRON_JOBS, namespace, name)
   const last = stringAt(cron?.['status'], 'lastScheduleTime')
-  return Date.parse(last || (cron?.metadata.creationTimestamp ?? '')) + everyMs
+  const start = Date.parse(last || (cron?.metadata.creationTimestamp ?? ''))
+  return start + everyMs * (Math.floor(Math.max(0, core.clock.now() - start) / everyMs) + 1)
 }
 
 const jobsOf = (core: ClusterCore, cron: ApiObject): ApiObject[] =>
@@ -99,6 +100,11 @@ async function runAt(core: ClusterCore, cron: ApiObject, due: number): Promise<v
   const { name = '', namespace = '' } = cron.metadata
   const policy = recordAt(cron, 'spec')['concurrencyPolicy']
   const running = jobsOf(core, cron).filter(isRunning)
+  const jobName = `${name}-${Math.floor(due / 60_000)}`
+  // A schedule of seconds comes to the same name again within its minute.
+  if (listAt(cron['status'], 'active').some((job) => stringAt(job, 'name') === jobName)) {
+    return report(core, cron)
+  }
   if (policy === 'Forbid' && running.length > 0) {
     await tell(core, cron, 'Normal', [
       'JobAlreadyActive',
@@ -109,7 +115,6 @@ async function runAt(core: ClusterCore, cron: ApiObject, due: number): Promise<v
   if (policy === 'Replace') {
     for (const job of running) await deleteJob(core, cron, job)
   }
-  const jobName = `${name}-${Math.floor(due / 60_000)}`
   if (core.store.get(JOBS, namespace, jobName) === undefined) {
     const template = recordAt(recordAt(cron, 'spec'), 'jobTemplate')
     const metadata = recordAt(template, 'metadata')

@@ -63,7 +63,12 @@ describe('disruption budgets', () => {
 
   test('nobody can say how many pods of a job should be there', async () => {
     await make({ maxUnavailable: 1 })
-    const owner = { apiVersion: 'batch/v1', kind: 'Job', name: 'work', uid: '1', controller: true }
+    const job = await bench.create(pathOf('jobs', 'batch/v1'), {
+      metadata: { name: 'work' },
+      spec: { suspend: true, template: podOf('', { restartPolicy: 'Never' }) },
+    })
+    const { uid } = job.metadata
+    const owner = { apiVersion: 'batch/v1', kind: 'Job', name: 'work', uid, controller: true }
     const metadata = { name: 'alone', labels: { app: 'web' }, ownerReferences: [owner] }
     await bench.create(PODS_AT, { ...(podOf('alone') as Json), metadata })
     await settle()

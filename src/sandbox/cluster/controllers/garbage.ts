@@ -1,110 +1,150 @@
 import type { OwnerReference } from '../../../kube/objects.ts'
 import { type ClusterCore, systemOperation } from '../core.ts'
 import { deleteObject } from '../deleting.ts'
-import type { ApiObject } from '../objects.ts'
+import { sameJson, type ApiObject } from '../objects.ts'
 import type { ResourceType } from '../resource-types.ts'
 import { NODES } from '../types/core.ts'
 import { asPod, PODS } from '../types/pods.ts'
-import { updateObject } from '../updating.ts'
+import { type Target, updateObject } from '../updating.ts'
 import { systemUser } from '../users.ts'
 import type { Controller } from './work-queue.ts'
 
 const OPERATION = systemOperation(systemUser('kube-controller-manager'))
-const FINALIZERS = ['foregroundDeletion', 'orphan']
+const FOREGROUND = 'foregroundDeletion'
+const ORPHAN = 'orphan'
 
 interface Found {
   readonly type: ResourceType
   readonly object: ApiObject
 }
 
-/** Objects that name an owner, among those in its namespace, or all for a cluster's own object. */
-function dependentsOf(core: ClusterCore, uid: string): Found[] {
-  return core.registry
-    .stored()
-    .flatMap((type) => core.store.list(type).map((object) => ({ type, object })))
-    .filter(({ object }) => object.metadata.ownerReferences?.some((owner) => owner.uid === uid))
+const ownersOf = ({ metadata }: ApiObject): readonly OwnerReference[] =>
+  metadata.ownerReferences ?? []
+
+const waitsFor = ({ metadata }: ApiObject, finalizer: string): boolean =>
+  metadata.deletionTimestamp !== undefined && metadata.finalizers?.includes(finalizer) === true
+
+/** Every stored object that a test takes. */
+function findAll(core: ClusterCore, test: (object: ApiObject) => boolean): Found[] {
+  return core.registry.stored().flatMap((type) =>
+    core.store
+      .list(type)
+      .filter(test)
+      .map((object) => ({ type, object })),
+  )
 }
 
-const targetOf = ({
-  type,
-  object,
-}: Found): { type: ResourceType; name: string; namespace?: string } => ({
-  type,
-  name: object.metadata.name ?? '',
-  ...(object.metadata.namespace !== undefined && { namespace: object.metadata.namespace }),
-})
+const dependentsOf = (core: ClusterCore, uid: string): Found[] =>
+  findAll(core, (object) => ownersOf(object).some((owner) => owner.uid === uid))
 
-function ownerExists(core: ClusterCore, owner: OwnerReference, namespace?: string): boolean {
-  const type = core.registry.findKind(owner.apiVersion, owner.kind)
-  // A kind that is not served cannot be looked for; better to keep what it owns.
-  if (type === undefined) return true
-  const found = core.store.get(type, type.namespaced ? namespace : undefined, owner.name)
-  return found?.metadata.uid === owner.uid
+function targetOf({ type, object }: Found): Target {
+  const { name = '', namespace } = object.metadata
+  return { type, name, ...(namespace !== undefined && { namespace }) }
 }
 
 /**
- * Deletes what a deleted object owned, waits for it where the deletion is foreground, sets it free
- * where it is orphaning; and pods of nodes that are gone.
+ * Deletes what a deleted object owned and nobody else does, waits for it where the deletion is
+ * foreground, sets it free where it is orphaning; and deletes pods of nodes that are gone
+ * (Kubernetes, "Garbage Collection").
  */
 export const garbageCollection: Controller = {
   name: 'garbage-collection',
-  keysOf: (_core, { resource, type, object }) => {
-    const { uid = '', finalizers = [], deletionTimestamp } = object.metadata
+  keysOf: (_core, { resource, type, object, previous }) => {
+    const { uid = '' } = object.metadata
     if (type === 'DELETED') {
-      const owners = (object.metadata.ownerReferences ?? []).map((owner) => `uid/${owner.uid}`)
       return [
-        `uid/${uid}`,
-        ...owners,
+        `owner/${uid}`,
+        ...ownersOf(object).map((owner) => `owner/${owner.uid}`),
         ...(resource === NODES ? [`node/${object.metadata.name}`] : []),
       ]
     }
-    const waits =
-      deletionTimestamp !== undefined && finalizers.some((name) => FINALIZERS.includes(name))
-    return waits ? [`uid/${uid}`] : []
+    const isWaiting = waitsFor(object, FOREGROUND) || waitsFor(object, ORPHAN)
+    const isOwnedAnew =
+      ownersOf(object).length > 0 && !sameJson(ownersOf(object), previous && ownersOf(previous))
+    return [...(isWaiting ? [`owner/${uid}`] : []), ...(isOwnedAnew ? [`dependent/${uid}`] : [])]
   },
   reconcile: async (core, key) => {
-    if (key.startsWith('node/')) return collectPods(core, key.slice('node/'.length))
-    const uid = key.slice('uid/'.length)
-    const dependents = dependentsOf(core, uid)
-    const owner = findWaiting(core, uid)
-    if (owner?.object.metadata.finalizers?.includes('orphan') === true) {
-      for (const found of dependents) await setFree(core, found, uid)
-      return dropFinalizer(core, owner, 'orphan')
-    }
-    const isForeground = owner?.object.metadata.finalizers?.includes('foregroundDeletion') === true
-    for (const found of dependents) await collect(core, found, isForeground ? uid : '')
-    if (owner !== undefined && isForeground && dependentsOf(core, uid).length === 0) {
-      await dropFinalizer(core, owner, 'foregroundDeletion')
-    }
+    const at = key.indexOf('/')
+    const [kind, name] = [key.slice(0, at), key.slice(at + 1)]
+    if (kind === 'node') return collectPods(core, name)
+    const [own] = findAll(core, ({ metadata }) => metadata.uid === name)
+    if (kind === 'owner') return settleDependents(core, name, own)
+    return own === undefined ? undefined : collect(core, own)
   },
 }
 
-function findWaiting(core: ClusterCore, uid: string): Found | undefined {
-  for (const type of core.registry.stored()) {
-    const object = core.store
-      .list(type)
-      .find(({ metadata }) => metadata.uid === uid && metadata.deletionTimestamp !== undefined)
-    if (object !== undefined) return { type, object }
+/** What becomes of the dependents of an object that is gone, or waits for them. */
+async function settleDependents(
+  core: ClusterCore,
+  uid: string,
+  owner: Found | undefined,
+): Promise<void> {
+  const dependents = dependentsOf(core, uid)
+  if (owner === undefined) {
+    for (const found of dependents) await collect(core, found)
+  } else if (waitsFor(owner.object, ORPHAN)) {
+    for (const found of dependents) await setFree(core, found, [uid])
+    await dropFinalizer(core, owner, ORPHAN)
+  } else if (waitsFor(owner.object, FOREGROUND)) {
+    for (const found of dependents) await collect(core, found)
+    const isBlocked = dependentsOf(core, uid)
+      .flatMap(({ object }) => ownersOf(object))
+      .some((reference) => reference.uid === uid && reference.blockOwnerDeletion === true)
+    if (!isBlocked) await dropFinalizer(core, owner, FOREGROUND)
   }
-  return undefined
 }
 
-/** Deletes an object none of whose owners is left, or only one that waits for it. */
-async function collect(core: ClusterCore, found: Found, waitingUid: string): Promise<void> {
+interface Owners {
+  /** Those that keep the object. */
+  readonly solid: readonly OwnerReference[]
+  /** Those that wait until it is gone. */
+  readonly waiting: readonly OwnerReference[]
+  readonly absent: readonly OwnerReference[]
+}
+
+function sortOwners(core: ClusterCore, object: ApiObject): Owners {
+  const { solid, waiting, absent } = Object.groupBy(ownersOf(object), (reference) => {
+    const type = core.registry.findKind(reference.apiVersion, reference.kind)
+    // A kind that is not served cannot be looked for; better to keep what it owns.
+    if (type === undefined) return 'solid'
+    const { namespace } = object.metadata
+    // Neither can an owner in a namespace of a dependent that has none.
+    if (type.namespaced && namespace === undefined) return 'solid'
+    const found = core.store.get(type, type.namespaced ? namespace : undefined, reference.name)
+    if (found === undefined || found.metadata.uid !== reference.uid) return 'absent'
+    return waitsFor(found, FOREGROUND) ? 'waiting' : 'solid'
+  })
+  return { solid: solid ?? [], waiting: waiting ?? [], absent: absent ?? [] }
+}
+
+/** Deletes an object that no owner keeps; else takes away the references of those that do not. */
+async function collect(core: ClusterCore, found: Found): Promise<void> {
   const { metadata } = found.object
-  if (metadata.deletionTimestamp !== undefined) return
-  const others = (metadata.ownerReferences ?? []).filter((owner) => owner.uid !== waitingUid)
-  if (others.some((owner) => ownerExists(core, owner, metadata.namespace))) return
-  const options = metadata.uid === undefined ? {} : { uid: metadata.uid }
-  await deleteObject(core, targetOf(found), options, OPERATION)
+  const { uid = '', finalizers = [] } = metadata
+  if (metadata.deletionTimestamp !== undefined || ownersOf(found.object).length === 0) return
+  const { solid, waiting, absent } = sortOwners(core, found.object)
+  if (solid.length > 0) {
+    const gone = [...waiting, ...absent].map((reference) => reference.uid)
+    if (gone.length > 0) await setFree(core, found, gone)
+    return
+  }
+  const isWaitedFor = waiting.length > 0 && dependentsOf(core, uid).length > 0
+  const propagationPolicy = isWaitedFor
+    ? 'Foreground'
+    : finalizers.includes(ORPHAN)
+      ? 'Orphan'
+      : finalizers.includes(FOREGROUND)
+        ? 'Foreground'
+        : 'Background'
+  await deleteObject(core, targetOf(found), { uid, propagationPolicy }, OPERATION)
 }
 
-async function setFree(core: ClusterCore, found: Found, uid: string): Promise<void> {
+async function setFree(core: ClusterCore, found: Found, uids: readonly string[]): Promise<void> {
   const change = (stored: ApiObject): ApiObject => ({
     ...stored,
     metadata: {
       ...stored.metadata,
-      ownerReferences: (stored.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid),
+      ownerReferences: [...ownersOf(stored)].filter((owner) => !uids.includes(owner.uid)),
     },
   })
   await updateObject(core, targetOf(found), change, OPERATION)

@@ -1,10 +1,12 @@
 import { type ClusterCore, systemOperation } from '../core.ts'
 import { createObject } from '../creating.ts'
 import { deleteObject } from '../deleting.ts'
-import { recordAt } from '../objects.ts'
-import { CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS } from '../types/core.ts'
+import { isRecord, listAt, recordAt, type ApiObject, type JsonRecord } from '../objects.ts'
+import type { ResourceType } from '../resource-types.ts'
+import { CONFIG_MAPS, NAMESPACE_FINALIZER, NAMESPACES, SERVICE_ACCOUNTS } from '../types/core.ts'
 import { updateObject } from '../updating.ts'
 import { systemUser } from '../users.ts'
+import { type ConditionWords, withCondition, writeStatus } from './owned-pods.ts'
 import type { Controller } from './work-queue.ts'
 
 const OPERATION = systemOperation(systemUser('kube-controller-manager'))
@@ -53,21 +55,118 @@ export const namespaceContent: Controller = {
   },
   reconcile: async (core, name) => {
     if (!isTerminating(core, name)) return
-    let left = 0
+    const left: Left[] = []
     for (const type of core.registry.stored()) {
       if (!type.namespaced) continue
       for (const { metadata } of core.store.list(type, name)) {
         const target = { type, namespace: name, name: metadata.name ?? '' }
         if (metadata.deletionTimestamp === undefined) {
-          await deleteObject(core, target, {}, OPERATION)
+          await deleteObject(core, target, BACKGROUND, OPERATION)
         }
-        if (core.store.get(type, name, target.name) !== undefined) left += 1
+        const object = core.store.get(type, name, target.name)
+        if (object !== undefined) left.push({ type, object })
       }
     }
-    if (left > 0) return
+    await reportLeft(core, name, left)
+    if (left.length > 0) return
     const target = { type: NAMESPACES, name, subresource: 'finalize' }
-    await updateObject(core, target, (stored) => ({ ...stored, spec: {} }), OPERATION)
+    await updateObject(core, target, withoutOwnFinalizer, OPERATION)
   },
+}
+
+/** Not what batch/v1 does by default: what a job has goes too. */
+const BACKGROUND = { propagationPolicy: 'Background' }
+
+const withoutOwnFinalizer = (stored: ApiObject): JsonRecord => {
+  const finalizers = listAt(stored['spec'], 'finalizers')
+  return {
+    ...stored,
+    spec: {
+      ...recordAt(stored, 'spec'),
+      finalizers: finalizers.filter((one) => one !== NAMESPACE_FINALIZER),
+    },
+  }
+}
+
+interface Left {
+  readonly type: ResourceType
+  readonly object: ApiObject
+}
+
+/** Says in a namespace's conditions what is still in it, and for whom. */
+async function reportLeft(core: ClusterCore, name: string, left: readonly Left[]): Promise<void> {
+  const namespace = core.store.get(NAMESPACES, undefined, name)
+  if (namespace === undefined) return
+  const before = recordAt(namespace, 'status')
+  const conditions = conditionsOf(left).reduce(
+    (known, words) => withCondition(core, known, words),
+    listAt(before, 'conditions').filter(isRecord),
+  )
+  await writeStatus(core, NAMESPACES, namespace, { ...before, conditions })
+}
+
+function conditionsOf(left: readonly Left[]): ConditionWords[] {
+  const kinds = Map.groupBy(left, ({ type }) => `${type.plural}.${type.group}`)
+  const finalizers = Map.groupBy(
+    left.flatMap(({ object }) => object.metadata.finalizers ?? []),
+    (finalizer) => finalizer,
+  )
+  const listed = (
+    groups: ReadonlyMap<string, readonly unknown[]>,
+    says: (name: string, count: number) => string,
+  ): string =>
+    [...groups]
+      .map(([key, some]) => says(key, some.length))
+      .toSorted()
+      .join(', ')
+  const remaining = listed(kinds, (kind, count) => `${kind} has ${count} resource instances`)
+  const held = listed(
+    finalizers,
+    (finalizer, count) => `${finalizer} in ${count} resource instances`,
+  )
+  const fine = (type: string, reason: string, message: string): ConditionWords => ({
+    type,
+    status: 'False',
+    reason,
+    message,
+  })
+  return [
+    fine(
+      'NamespaceDeletionDiscoveryFailure',
+      'ResourcesDiscovered',
+      'All resources successfully discovered',
+    ),
+    fine(
+      'NamespaceDeletionGroupVersionParsingFailure',
+      'ParsedGroupVersions',
+      'All legacy kube types successfully parsed',
+    ),
+    fine(
+      'NamespaceDeletionContentFailure',
+      'ContentDeleted',
+      'All content successfully deleted, may be waiting on finalization',
+    ),
+    remaining === ''
+      ? fine('NamespaceContentRemaining', 'ContentRemoved', 'All content successfully removed')
+      : {
+          type: 'NamespaceContentRemaining',
+          status: 'True',
+          reason: 'SomeResourcesRemain',
+          message: `Some resources are remaining: ${remaining}`,
+        },
+    held === ''
+      ? fine(
+          'NamespaceFinalizersRemaining',
+          'ContentHasNoFinalizers',
+          'All content-preserving finalizers finished',
+        )
+      : {
+          type: 'NamespaceFinalizersRemaining',
+          status: 'True',
+          reason: 'SomeFinalizersRemain',
+          message: `Some content in the namespace has finalizers remaining: ${held}`,
+        },
+  ]
 }
 
 function isTerminating(core: ClusterCore, name: string): boolean {

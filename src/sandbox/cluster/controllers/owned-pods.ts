@@ -253,9 +253,9 @@ export async function writeStatus(
   object: ApiObject,
   status: JsonRecord,
 ): Promise<void> {
-  const { name = '', namespace = '', uid } = object.metadata
+  const { name = '', namespace, uid } = object.metadata
   if (core.store.get(type, namespace, name)?.metadata.uid !== uid) return
-  const target = { type, namespace, name, subresource: 'status' }
+  const target = { type, ...(namespace && { namespace }), name, subresource: 'status' }
   await updateObject(core, target, (stored) => ({ ...stored, status }), OPERATION)
 }
 

@@ -36,6 +36,9 @@ const STATUS_SUBRESOURCE = {
 
 const CORE = { group: '', version: 'v1', verbs: OBJECT_VERBS, subresources: [] } as const
 
+/** Keeps a namespace until it is empty. */
+export const NAMESPACE_FINALIZER = 'kubernetes'
+
 export const NAMESPACES: ResourceType = {
   ...CORE,
   kind: 'Namespace',
@@ -59,7 +62,9 @@ export const NAMESPACES: ResourceType = {
     }
   },
   prepareCreate: (object) => {
-    object['spec'] = { finalizers: ['kubernetes'] }
+    const finalizers = listAt(object['spec'], 'finalizers')
+    const isThere = finalizers.includes(NAMESPACE_FINALIZER)
+    object['spec'] = { finalizers: isThere ? finalizers : [...finalizers, NAMESPACE_FINALIZER] }
     object['status'] = { phase: 'Active' }
   },
   prepareDelete: (object) => {

@@ -148,22 +148,35 @@ export function validateMetadata(type: ResourceType, object: ApiObject): Cause[]
   return [...faults, ...validateOwners(object)]
 }
 
+/** Faults of owner references, in the words and the order of apimachinery. */
 function validateOwners({ metadata }: ApiObject): Cause[] {
+  const at = 'metadata.ownerReferences'
   const owners = metadata.ownerReferences ?? []
-  const faults = owners.flatMap((owner, at) => {
-    const path = `metadata.ownerReferences[${at}]`
-    return (['apiVersion', 'kind', 'name', 'uid'] as const)
-      .filter((field) => (owner[field] ?? '') === '')
-      .map((field) => fieldFault.invalid(`${path}.${field}`, '', `${field} must not be empty`))
-  })
-  if (owners.filter(({ controller }) => controller === true).length > 1) {
-    faults.push(
-      fieldFault.invalid(
-        'metadata.ownerReferences',
-        owners,
-        'Only one reference can have Controller set to true',
-      ),
-    )
+  const faults: Cause[] = []
+  let controller = ''
+  for (const owner of owners) {
+    const [apiVersion, kind] = [stringAt(owner, 'apiVersion'), stringAt(owner, 'kind')]
+    const [name, uid] = [stringAt(owner, 'name'), stringAt(owner, 'uid')]
+    const version = apiVersion.split('/').at(-1) ?? ''
+    const parts = [
+      ['apiVersion', version === '', apiVersion, 'version must not be empty'],
+      ['kind', kind === '', kind, 'must not be empty'],
+      ['name', name === '', name, 'must not be empty'],
+      ['uid', uid === '', uid, 'must not be empty'],
+    ] as const
+    for (const [field, isBad, value, says] of parts) {
+      if (isBad) faults.push(fieldFault.invalid(`${at}.${field}`, value, says))
+    }
+    if (apiVersion === 'v1' && kind === 'Event') {
+      faults.push(
+        fieldFault.invalid(at, owner, '/v1, Kind=Event is disallowed from being an owner'),
+      )
+    }
+    if (owner.controller !== true) continue
+    if (controller !== '') {
+      const says = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${kind}/${name}`
+      faults.push(fieldFault.invalid(at, owners, says))
+    } else controller = `${kind}/${name}`
   }
   return faults
 }
