@@ -115,7 +115,10 @@ export async function readSecretData(
  */
 export async function readApiServerKeys(client: KubeClient): Promise<readonly PublicSigningKey[]> {
   const from = `/openid/v1/jwks of ${client.server}`
-  const response = await client.raw('GET', '/openid/v1/jwks')
+  // kube-apiserver gives it in this form alone, and 406 to who asks for another.
+  const response = await client.raw('GET', '/openid/v1/jwks', {
+    accept: 'application/jwk-set+json, application/json',
+  })
   const text = await boundedText(response.body, MAX_KEY_TEXT)
   if (text === undefined) throw tooLong(from)
   return readJwksKeys(text, from, { kids: 'any' })

@@ -130,6 +130,7 @@ async function sendRequest(access: KubeAccess, what: string, init: SendInit): Pr
   const method = what.slice(0, at)
   const url = urlOf(access.server, what.slice(at + 1), init.query)
   const headers = new Headers({ accept: 'application/json' })
+  if (init.accept !== undefined) headers.set('accept', init.accept)
   const token = await access.token?.()
   if (token !== undefined) headers.set('authorization', `Bearer ${token.reveal()}`)
   if (init.body !== undefined) headers.set('content-type', init.contentType ?? 'application/json')
