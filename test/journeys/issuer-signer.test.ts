@@ -118,6 +118,38 @@ test('a Secret of another cluster is a source too, with legacy keys for the API 
   await cluster.stop()
 })
 
+describe('a self-managed cluster of the sandbox', () => {
+  const sandbox = (...words: string[]): { readonly out: string; readonly err: string } => {
+    const { stdout, stderr } = Bun.spawnSync(
+      [
+        PODROLE,
+        'sandbox',
+        '--port',
+        '0',
+        '--self-managed-cluster',
+        'edge=https://edge.issuer.sandbox',
+        ...words,
+      ],
+      { cwd: root, env: { PATH: process.env['PATH'] ?? '', HOME: root } },
+    )
+    return { out: stdout.toString(), err: stderr.toString() }
+  }
+  const ask = ['--', PODROLE, 'issuer', 'keys', '--from-api-server']
+
+  test('has its tokens signed by it, and publishes its keys', async () => {
+    const program = await ready(startSigner('--dir', at('issuer')))
+    const { out, err } = sandbox('--service-account-signing-endpoint', `edge=${socket}`, ...ask)
+    expect([err, JSON.parse(out || '{}')]).toEqual(['', { keys: [key.publicJwk] }])
+    await program.stop()
+  })
+
+  test('is named with it, or nothing starts', () => {
+    const { out, err } = sandbox('--service-account-signing-endpoint', `other=${socket}`, ...ask)
+    expect(out).toBe('')
+    expect(err).toContain('wanted NAME=SOCKET of a --self-managed-cluster')
+  })
+})
+
 describe('is refused', () => {
   test.each([
     ['no source', [], 'no keys are named'],
