@@ -1,12 +1,13 @@
 import { PodroleError } from '../../lib/errors.ts'
 import { isSameKey, type PublicSigningKey, type SigningKey } from '../keys.ts'
-import { signBytes } from '../sign.ts'
+import { jwsHeader, signBytes } from '../sign.ts'
 import type { ActiveKey } from './signing-source.ts'
 
 /** A key whose private half is in this process. */
 export const localKey = (key: SigningKey): ActiveKey => ({
   kid: key.kid,
   algorithm: key.algorithm,
+  header: jwsHeader(key),
   sign: (data) => signBytes(key, data),
 })
 

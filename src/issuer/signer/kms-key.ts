@@ -3,6 +3,7 @@ import type * as Sdk from '@aws-sdk/client-kms'
 import { callSdk } from '../../aws/sdk-fault.ts'
 import { tryParseArn } from '../../iam/arn.ts'
 import { PodroleError } from '../../lib/errors.ts'
+import { jwsHeader } from '../sign.ts'
 import { type PublicSigningKey, type SigningAlgorithm, suitableKey } from '../keys.ts'
 import { checkPair } from './active-key.ts'
 import { rawSignature } from './ecdsa-signature.ts'
@@ -80,6 +81,7 @@ function kmsKey({ sdk, client }: Kms, arn: string, own: PublicSigningKey): Activ
   return {
     kid: own.kid,
     algorithm,
+    header: jwsHeader({ algorithm, kid: own.kid }),
     sign: async (data) => {
       // The digest, since KMS takes no message over 4,096 bytes.
       const Message = createHash(hash).update(data).digest()

@@ -37,6 +37,8 @@ export function createSignerClient(
   const Client = makeGenericClientConstructor(definitionOf(version), 'ExternalJWTSigner')
   const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
+    // A connection of its own: grpc-js shares them within a process.
+    'grpc.use_local_subchannel_pool': 1,
     // A signer that was started anew is found again soon.
     'grpc.max_reconnect_backoff_ms': 2000,
   })

@@ -4,6 +4,8 @@ import type { PublicSigningKey, SigningAlgorithm } from '../keys.ts'
 export interface ActiveKey {
   readonly kid: string
   readonly algorithm: SigningAlgorithm
+  /** A token's first segment. */
+  readonly header: string
   /** A JWS's signature over its first two segments (EC: r || s, RFC 7518 section 3.4). */
   sign(data: Buffer): Promise<Buffer>
 }

@@ -4,7 +4,6 @@ import type { Clock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import { faultFields, type Log } from '../../lib/log.ts'
 import type { PublicSigningKey } from '../keys.ts'
-import { jwsHeader } from '../sign.ts'
 import { decideClaims } from './claims.ts'
 import type {
   ExternalKey,
@@ -16,7 +15,7 @@ import type {
 import type { AgedKeys, KeptKeys } from './kept-keys.ts'
 
 export interface Signing {
-  /** @throws PodroleError `InvalidClaims`, `StaleSigningKeys`, `TooManySignatures`, `SigningFailed` */
+  /** @throws PodroleError `InvalidClaims`, `StaleSigningKeys`, `SigningFailed` */
   sign(request: SignRequest): Promise<SignResponse>
   fetchKeys(): Promise<FetchKeysResponse>
   metadata(): MetadataResponse
@@ -30,26 +29,13 @@ export interface SigningOptions {
   readonly log: Log
 }
 
-/** Signatures at once; a source far away (KMS) takes some 10 ms for one. */
-const MAX_SIGNATURES = 256
 /** Seconds; a new key is in the API server's own documents at the latest then. */
 const MAX_REFRESH_SECONDS = 60
 
 export function createSigning(options: SigningOptions): Signing {
   const { kept, clock, log } = options
-  let signatures = 0
   return {
-    sign: async (request) => {
-      if (signatures >= MAX_SIGNATURES) {
-        throw new PodroleError('TooManySignatures', `${signatures} signatures are under way`)
-      }
-      signatures += 1
-      try {
-        return await signClaims(request.claims, options)
-      } finally {
-        signatures -= 1
-      }
-    },
+    sign: ({ claims }) => signClaims(claims, options),
     fetchKeys: async () => {
       const found = await kept.refreshed()
       log.debug('keys told', { kids: found.keys.published.map(({ kid }) => kid) })
@@ -83,7 +69,7 @@ async function signClaims(
     throw new PodroleError('InvalidClaims', verdict.refusal)
   }
   const { sub, aud, exp, jti } = verdict.claims
-  const header = jwsHeader(keys.active)
+  const { header } = keys.active
   try {
     const signature = await keys.active.sign(Buffer.from(`${header}.${segment}`))
     log.debug('token signed', { kid: keys.active.kid, sub, aud, exp, jti })

@@ -250,6 +250,26 @@ describe('on the wire', () => {
   })
 })
 
+test('more calls than the signer takes of all connections are refused, not kept', async () => {
+  const source = await changingSource()
+  const { active } = source.keys
+  const sign = async (data: Buffer): Promise<Buffer> => {
+    await Bun.sleep(100)
+    return active.sign(data)
+  }
+  source.keys = { ...source.keys, active: { ...active, sign } }
+  const { socket, claims } = await start(source)
+  const clients = [1, 2, 3].map(() => createSignerClient(socket))
+  const calls = clients.flatMap((client) =>
+    Array.from({ length: 100 }, () => client.sign(claims())),
+  )
+  const statuses = await Promise.all(calls.map((call) => statusOf(call)))
+  for (const client of clients) client.close()
+  const refused = statuses.filter((status) => status === grpc.status.RESOURCE_EXHAUSTED)
+  expect(statuses.filter((status) => status === grpc.status.OK).length + refused.length).toBe(300)
+  expect(refused.length).toBe(300 - 256)
+})
+
 describe('start and stop', () => {
   test('keys that cannot be read at the start, or a socket that is taken, are faults', async () => {
     const source = await changingSource()

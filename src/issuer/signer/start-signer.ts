@@ -46,6 +46,8 @@ const FLUSH_MS = 100
 const MAX_CONNECTIONS = 32
 /** Calls of one connection at once; an API server keeps further ones waiting. */
 const MAX_CALLS = 100
+/** Of all connections; further ones are refused. */
+const MAX_ALL_CALLS = 256
 /** The claims, and what protobuf puts around them. */
 const MAX_MESSAGE_BYTES = MAX_CLAIMS_LENGTH + 64
 const MAX_HEADER_BYTES = 16_384
@@ -55,39 +57,54 @@ const MAX_HEADER_BYTES = 16_384
  * @throws what the source's first reading throws, and PodroleError of `listenPrivately`
  */
 export async function startSigner(options: SignerOptions): Promise<RunningSigner> {
-  const { source, clock, log } = options
+  const { source, clock, log, verifyOnly = [] } = options
   const kept = await keepKeys(source, options)
+  const signing = createSigning({ kept, verifyOnly, clock, log })
+  const serving = await serveSigning(options.socket, { signing, log }).catch(
+    async (error: unknown) => {
+      await kept.stop()
+      throw error
+    },
+  )
+  const { socket } = serving
+  log.info('signer started', {
+    socket,
+    source: source.name,
+    ...issuerKeysFields(kept.current().keys),
+  })
+  return {
+    socket,
+    stop: async (graceMs) => {
+      await serving.stop(graceMs)
+      await kept.stop()
+      log.info('signer stopped')
+    },
+  }
+}
+
+/** Takes calls of both versions. @throws PodroleError of `listenPrivately` */
+export async function serveSigning(
+  path: string,
+  { signing, log }: { readonly signing: Signing; readonly log: Log },
+): Promise<RunningSigner> {
   const server = new Server({
     'grpc.max_concurrent_streams': MAX_CALLS,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_metadata_size': MAX_HEADER_BYTES,
   })
-  const { verifyOnly = [] } = options
-  const calls = createCalls(createSigning({ kept, verifyOnly, clock, log }), log)
+  const calls = createCalls(signing, log)
   for (const version of SIGNER_VERSIONS) server.addService(definitionOf(version), calls.methods)
   // Nobody else may read what passes a socket of this user; there is nothing TLS would add.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   const listening = await listenPrivately({
-    path: options.socket,
+    path,
     onConnection: (socket) => injector.injectConnection(socket),
     maxConnections: MAX_CONNECTIONS,
     log,
-  }).catch(async (error: unknown) => {
-    await kept.stop()
-    throw error
-  })
-  log.info('signer started', {
-    socket: listening.path,
-    source: source.name,
-    ...issuerKeysFields(kept.current().keys),
   })
   return {
     socket: listening.path,
-    stop: async (graceMs = GRACE_MS) => {
-      await listening.close(() => drain(server, calls, graceMs))
-      await kept.stop()
-      log.info('signer stopped')
-    },
+    stop: (graceMs = GRACE_MS) => listening.close(() => drain(server, calls, graceMs)),
   }
 }
 
@@ -97,20 +114,30 @@ interface Calls {
   underWay(): number
 }
 
-type Unary = (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) => void
+type Unary = (
+  call: ServerUnaryCall<unknown, unknown>,
+  answer: sendUnaryData<unknown>,
+) => Promise<void>
 
 function createCalls(signing: Signing, log: Log): Calls {
   let underWay = 0
   const unary =
     (act: (request: unknown) => unknown): Unary =>
-    (call, answer) => {
+    async (call, answer) => {
+      if (underWay >= MAX_ALL_CALLS) {
+        answer({ code: status.RESOURCE_EXHAUSTED, details: `${underWay} calls are under way` })
+        return
+      }
       underWay += 1
-      Promise.try(act, call.request)
-        .then(
-          (response) => answer(null, response),
-          (error: unknown) => answer(grpcFault(error, log)),
-        )
-        .finally(() => (underWay -= 1))
+      let response: unknown
+      let fault: ReturnType<typeof grpcFault> | null = null
+      try {
+        response = await act(call.request)
+      } catch (error) {
+        fault = grpcFault(error, log)
+      }
+      underWay -= 1
+      answer(fault, response)
     }
   const methods = {
     Sign: unary((request) => signing.sign(request as SignRequest)),
@@ -124,7 +151,6 @@ const STATUSES: Readonly<Record<string, status>> = {
   InvalidClaims: status.INVALID_ARGUMENT,
   StaleSigningKeys: status.UNAVAILABLE,
   SigningFailed: status.UNAVAILABLE,
-  TooManySignatures: status.RESOURCE_EXHAUSTED,
 }
 
 function grpcFault(error: unknown, log: Log): { code: status; details: string } {
