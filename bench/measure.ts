@@ -222,6 +222,20 @@ export async function compareFunctions(
   return { name, floorDoes, ...compare(costs) }
 }
 
+/** Compares two servers that are loaded in another way than with HTTP/1.1. */
+export async function compareLoads(
+  bench: Bench,
+  measure: {
+    readonly name: string
+    readonly floorDoes: string
+    readonly own: () => Promise<Cost>
+    readonly floor: () => Promise<Cost>
+  },
+): Promise<Comparison> {
+  const { name, floorDoes } = measure
+  return { name, floorDoes, ...compare(await takeTurns(bench, measure.own, measure.floor)) }
+}
+
 /** What the calls returned last, so that none of them can be left out. */
 export let lastResult: unknown
 

@@ -11,6 +11,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measurePolicies, measureTokens } from './functions.ts'
 import { measureIssuer } from './issuer.ts'
+import { measureSigner } from './signer.ts'
 import { type Bench, type Comparison, type Counted, type Ratio, startBench } from './measure.ts'
 import { measureMemory, type Memory } from './memory.ts'
 import { measureAgent, measureBroker, measureSandbox, measureWebhook } from './servers.ts'
@@ -22,6 +23,7 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = 
   agent: measureAgent,
   broker: measureBroker,
   issuer: measureIssuer,
+  signer: measureSigner,
   tokens: measureTokens,
   policies: measurePolicies,
   sandbox: measureSandbox,

@@ -1,4 +1,5 @@
 /** The accounts and clusters of `podrole sandbox`, as they are typed. */
+import { resolve } from 'node:path'
 import { PodroleError } from '../lib/errors.ts'
 import type { ClusterRequest } from '../sandbox/sandbox.ts'
 import type { SandboxFlags } from './commands/sandbox.ts'
@@ -71,6 +72,28 @@ export function clustersOf(
     )
   }
   return all
+}
+
+/**
+ * The signers of clusters, by the clusters' names.
+ * @throws PodroleError `InvalidSigningEndpoint`
+ */
+export function signingEndpointsOf(
+  { serviceAccountSigningEndpoint: texts }: Pick<SandboxFlags, 'serviceAccountSigningEndpoint'>,
+  clusters: readonly ClusterRequest[],
+): ReadonlyMap<string, string> {
+  const known = new Map(clusters.map(({ name, kind }) => [name, kind]))
+  return new Map(
+    texts.map((text) => {
+      const [, name = '', socket = ''] = /^([^=]+)=(.+)$/s.exec(text) ?? []
+      if (known.get(name) === 'self-managed') return [name, resolve(socket)]
+      throw new PodroleError(
+        'InvalidSigningEndpoint',
+        `signing endpoint ${JSON.stringify(text.slice(0, 300))} is not one: wanted NAME=SOCKET of a --self-managed-cluster`,
+        { hint: 'EKS signs for its clusters itself' },
+      )
+    }),
+  )
 }
 
 /** The account that stands before a cluster's name; the sandbox's first where there is none. */

@@ -8,17 +8,19 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxFlags } from './commands/sandbox.ts'
 import { startWiredSandbox, type WiredSandbox } from './parts/wired-sandbox.ts'
 import { readServiceControlPolicy } from './sandbox-policies.ts'
-import { accountsOf, clustersOf } from './sandbox-places.ts'
+import { accountsOf, clustersOf, signingEndpointsOf } from './sandbox-places.ts'
 import { stopSignal } from './stop-signal.ts'
 
 /** The exit code: the command's, or 0 after Ctrl-C where none was given. */
 export async function runSandbox(flags: SandboxFlags, words: readonly string[]): Promise<number> {
   const accountIds = accountsOf(flags)
+  const clusters = clustersOf(flags, accountIds)
   const wired = await startWiredSandbox({
     port: words.length > 0 && !process.argv.includes('--port') ? 0 : flags.port,
     accountIds,
     region: flags.region,
-    clusters: clustersOf(flags, accountIds),
+    clusters,
+    signingEndpoints: signingEndpointsOf(flags, clusters),
     defaultCluster: { name: 'sandbox', region: flags.region, kind: 'eks', nodes: flags.nodes ?? 1 },
     ...(flags.state !== undefined && { stateFolder: resolve(flags.state) }),
     resolve: flags.resolve,

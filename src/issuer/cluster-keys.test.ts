@@ -22,8 +22,9 @@ function clusterWith(data: Record<string, string>, jwks = ''): KubeClient {
       }
       return { metadata: { name }, data: Object.fromEntries(encoded) } as never
     },
-    raw: async (_method, path) => {
+    raw: async (_method, path, init) => {
       expect(path).toBe('/openid/v1/jwks')
+      expect(init?.accept).toContain('application/jwk-set+json')
       return new Response(jwks)
     },
   }

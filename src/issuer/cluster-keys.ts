@@ -3,6 +3,7 @@ import { type KubeClient, SECRETS } from '../kube/client.ts'
 import type { KubeObject } from '../kube/objects.ts'
 import { boundedText } from '../lib/bounded-text.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
+import { Secret } from '../lib/secret.ts'
 import { MAX_KEY_TEXT, readJwksKeys, tooLong } from './jwks-keys.ts'
 import type { PublicSigningKey } from './keys.ts'
 import { readPublicKeys } from './public-keys.ts'
@@ -15,7 +16,7 @@ export interface SecretKeyName {
   readonly key: string
 }
 
-interface Secret extends KubeObject {
+interface SecretObject extends KubeObject {
   /** Base64. */
   data?: Record<string, string>
 }
@@ -24,12 +25,15 @@ interface Secret extends KubeObject {
  * Where cluster-api, and with it EKS Anywhere, keeps the public half of `CLUSTER-sa`: a bare PUBLIC
  * KEY in spite of the name.
  */
-const DEFAULT_KEY = 'tls.crt'
+export const PUBLIC_KEY = 'tls.crt'
 const SECRET = /^([a-z0-9-]{1,63})\/([a-z0-9.-]{1,253})(?::([\w.-]{1,253}))?$/
 
-/** Reads `NAMESPACE/NAME[:KEY]`. @throws PodroleError `InvalidSecretName` */
-export function parseSecretKeyName(text: string): SecretKeyName {
-  const [, namespace, name, key = DEFAULT_KEY] = SECRET.exec(text) ?? []
+/**
+ * Reads `NAMESPACE/NAME[:KEY]`; `defaultKey` is meant where it names none.
+ * @throws PodroleError `InvalidSecretName`
+ */
+export function parseSecretKeyName(text: string, defaultKey: string = PUBLIC_KEY): SecretKeyName {
+  const [, namespace, name, key = defaultKey] = SECRET.exec(text) ?? []
   if (namespace === undefined || name === undefined) {
     throw new PodroleError(
       'InvalidSecretName',
@@ -48,26 +52,61 @@ export async function readSecretKeys(
   client: KubeClient,
   { namespace, name, key }: SecretKeyName,
 ): Promise<readonly PublicSigningKey[]> {
-  const from = `secret ${namespace}/${name}`
-  let secret: Secret
+  const from = secretName({ namespace, name })
+  const data = await readSecretData(client, { namespace, name })
+  const text = data.get(key)
+  if (text === undefined) {
+    throw missingInSecret({ namespace, name, key }, data, 'public key')
+  }
+  return readPublicKeys(text.reveal(), `${key} of ${from}`)
+}
+
+/** How messages call a Secret. */
+export const secretName = ({ namespace, name }: Omit<SecretKeyName, 'key'>): string =>
+  `secret ${namespace}/${name}`
+
+/** What a Secret lacks, and what it has. */
+export function missingInSecret(
+  secret: SecretKeyName,
+  data: SecretData,
+  wanted: 'public key' | 'private key',
+): PodroleError {
+  const names = [...data.keys()].slice(0, 20).join(', ')
+  return new PodroleError(
+    'NoKeyFound',
+    `${secretName(secret)} has no ${secret.key}: it has ${names || 'nothing'}`,
+    { hint: `name the one that holds the ${wanted}: --secret NAMESPACE/NAME:KEY` },
+  )
+}
+
+/** The texts in a Secret by their names. */
+export type SecretData = ReadonlyMap<string, Secret>
+
+/**
+ * What a Secret holds.
+ * @throws PodroleError `NoSuchSecret`, and what the client throws
+ */
+export async function readSecretData(
+  client: KubeClient,
+  { namespace, name }: Omit<SecretKeyName, 'key'>,
+): Promise<SecretData> {
+  let secret: SecretObject
   try {
-    secret = await client.get<Secret>(SECRETS, { namespace, name })
+    secret = await client.get<SecretObject>(SECRETS, { namespace, name })
   } catch (error) {
     if (codeOf(error) !== 'NotFound') throw error
+    const from = secretName({ namespace, name })
     throw new PodroleError('NoSuchSecret', `${from} is not in the cluster at ${client.server}`, {
       hint: 'EKS Anywhere keeps CLUSTER-sa in namespace eksa-system of the management cluster',
       cause: error,
     })
   }
-  const data = secret.data ?? {}
-  const encoded = Object.hasOwn(data, key) ? data[key] : undefined
-  if (encoded === undefined) {
-    const names = Object.keys(data).slice(0, 20).join(', ')
-    throw new PodroleError('NoKeyFound', `${from} has no ${key}: it has ${names || 'nothing'}`, {
-      hint: 'name the one that holds the public key: --secret NAMESPACE/NAME:KEY',
-    })
-  }
-  return readPublicKeys(Buffer.from(encoded, 'base64').toString('utf8'), `${key} of ${from}`)
+  return new Map(
+    Object.entries(secret.data ?? {}).map(([key, base64]) => [
+      key,
+      new Secret(Buffer.from(base64, 'base64').toString('utf8')),
+    ]),
+  )
 }
 
 /**
@@ -76,7 +115,10 @@ export async function readSecretKeys(
  */
 export async function readApiServerKeys(client: KubeClient): Promise<readonly PublicSigningKey[]> {
   const from = `/openid/v1/jwks of ${client.server}`
-  const response = await client.raw('GET', '/openid/v1/jwks')
+  // kube-apiserver gives it in this form alone, and 406 to who asks for another.
+  const response = await client.raw('GET', '/openid/v1/jwks', {
+    accept: 'application/jwk-set+json, application/json',
+  })
   const text = await boundedText(response.body, MAX_KEY_TEXT)
   if (text === undefined) throw tooLong(from)
   return readJwksKeys(text, from, { kids: 'any' })

@@ -16,15 +16,19 @@ export async function signToken(
   key: SigningKey,
   claims: Readonly<Record<string, unknown>>,
 ): Promise<Secret> {
-  const header = encode({ alg: key.algorithm, kid: key.kid, typ: 'JWT' })
-  const signed = `${header}.${encode(claims)}`
+  const signed = `${jwsHeader(key)}.${encode(claims)}`
   const signature = await signBytes(key, Buffer.from(signed))
   return new Secret(`${signed}.${signature.toString('base64url')}`)
 }
 
+/** The first segment of a token: base64url of its header. */
+export const jwsHeader = ({ algorithm, kid }: Pick<SigningKey, 'algorithm' | 'kid'>): string =>
+  encode({ alg: algorithm, kid, typ: 'JWT' })
+
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-async function signBytes(key: SigningKey, data: Buffer): Promise<Buffer> {
+/** A JWS's signature over its first two segments. */
+export async function signBytes(key: SigningKey, data: Buffer): Promise<Buffer> {
   const { algorithm, privateKey } = key
   if (algorithm !== 'RS256') {
     // JWS wants r || s, not DER (RFC 7518 section 3.4).

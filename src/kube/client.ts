@@ -66,6 +66,8 @@ export interface RawInit {
   readonly query?: Readonly<Record<string, string>>
   readonly body?: unknown
   readonly contentType?: string
+  /** `application/json` by default. */
+  readonly accept?: string
   readonly signal?: AbortSignal
 }
 

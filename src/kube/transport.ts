@@ -132,7 +132,7 @@ async function sendRequest(access: KubeAccess, what: string, init: SendInit): Pr
   const method = what.slice(0, at)
   const url = urlOf(access.server, what.slice(at + 1), init.query)
   const headers = new Headers({
-    accept: 'application/json',
+    accept: init.accept ?? 'application/json',
     'user-agent': access.userAgent ?? 'podrole',
   })
   const token = await access.token?.()

@@ -226,6 +226,7 @@ async function serveCluster(request: KeptCluster, around: Surroundings): Promise
   const { options, kept, events } = around
   const { name, region, accountId } = request
   const portName = `cluster/${name}`
+  const signingEndpoint = options.signingEndpoints?.get(name)
   const start = options.clusterFactory ?? startCluster
   const cluster = await start({
     name,
@@ -236,6 +237,7 @@ async function serveCluster(request: KeptCluster, around: Surroundings): Promise
     authority: around.authority,
     port: await keepPort(kept, portName, 'any'),
     onDecision: (decision) => events.record(clusterEvent(name, decision)),
+    ...(signingEndpoint !== undefined && { signingEndpoint }),
     ...(request.kind === 'eks' && {
       eks: around.sandbox().aws.eksAccess({ accountId, region, name }),
     }),

@@ -80,6 +80,8 @@ export interface SandboxOptions {
   readonly defaultCluster?: ClusterRequest
   /** Where everything is kept, over `kill -9` too; in memory alone by default. */
   readonly stateFolder?: string
+  /** Sockets of ExternalJWTSigners by the clusters that they sign for, until the sandbox ends. */
+  readonly signingEndpoints?: ReadonlyMap<string, string>
   /** `HOST=127.0.0.1:PORT`: issuers of the user's own. */
   readonly resolve: readonly string[]
   /** PEM texts of further CAs that STS trusts. */

@@ -10,6 +10,8 @@ export interface ChildProgram {
   lastLines(): string
   /** SIGTERM, SIGKILL after five seconds; returns when it is gone. */
   stop(): Promise<void>
+  /** SIGKILL; returns when it is gone. */
+  kill(): Promise<void>
 }
 
 const KILL_AFTER_MS = 5000
@@ -48,6 +50,10 @@ export function startProgram(
       const timer = setTimeout(end, KILL_AFTER_MS)
       await gone
       clearTimeout(timer)
+    },
+    kill: async () => {
+      end()
+      await gone
     },
   }
 }

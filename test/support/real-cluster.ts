@@ -24,6 +24,8 @@ export interface RealClusterOptions {
   readonly apiAudiences?: readonly string[]
   /** Signs the server's certificate; one of its own by default. */
   readonly authority?: CertificateAuthority
+  /** The Unix socket of an ExternalJWTSigner, which then has the keys in place of the cluster. */
+  readonly signingEndpoint?: string
   /** Further flags of kube-apiserver. */
   readonly serverFlags?: readonly string[]
 }
@@ -266,8 +268,12 @@ function serverFlags(
     `--tls-cert-file=${join(folder, 'tls.crt')}`,
     `--tls-private-key-file=${join(folder, 'tls.key')}`,
     `--client-ca-file=${join(folder, 'ca.crt')}`,
-    `--service-account-key-file=${join(folder, 'sa.pub')}`,
-    `--service-account-signing-key-file=${join(folder, 'sa.key')}`,
+    ...(options.signingEndpoint === undefined
+      ? [
+          `--service-account-key-file=${join(folder, 'sa.pub')}`,
+          `--service-account-signing-key-file=${join(folder, 'sa.key')}`,
+        ]
+      : [`--service-account-signing-endpoint=${options.signingEndpoint}`]),
     `--service-account-issuer=${options.issuer}`,
     `--api-audiences=${audiences.join(',')}`,
     `--token-auth-file=${join(folder, 'tokens.csv')}`,

@@ -11,6 +11,7 @@ export interface SandboxFlags {
   readonly region: string
   readonly cluster: readonly string[]
   readonly selfManagedCluster: readonly string[]
+  readonly serviceAccountSigningEndpoint: readonly string[]
   readonly nodes?: number
   readonly state?: string
   readonly resolve: readonly string[]
@@ -65,6 +66,12 @@ export function addSandboxCommand(program: Command): void {
     .option(
       '--self-managed-cluster <[account/]name=issuer>',
       'a cluster that is not EKS, with its service account issuer and a broker (repeatable)',
+      collect,
+      [],
+    )
+    .option(
+      '--service-account-signing-endpoint <name=socket>',
+      'the Unix socket of an ExternalJWTSigner (podrole issuer signer) that signs the tokens of that self-managed cluster (repeatable)',
       collect,
       [],
     )

@@ -44,7 +44,10 @@ export async function readKeySources(
 }
 
 /** Keys in files alone need nothing of Kubernetes. */
-async function kubeClientOf({ kubeconfig, context }: KeySourceFlags): Promise<KubeClient> {
+export async function kubeClientOf({
+  kubeconfig,
+  context,
+}: Pick<KeySourceFlags, 'kubeconfig' | 'context'>): Promise<KubeClient> {
   const { loadKubeAccess } = await import('../../kube/kubeconfig.ts')
   const { createKubeClient } = await import('../../kube/transport.ts')
   const access = await loadKubeAccess({

@@ -1,13 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { issuerApp } from '../../issuer/issuer-app.ts'
-import { jwksOf } from '../../issuer/documents.ts'
 import {
   exportSigningKey,
   generateSigningKey,
   loadSigningKey,
   type SigningKey,
 } from '../../issuer/keys.ts'
-import { signToken } from '../../issuer/sign.ts'
 import {
   type CertificateAuthority,
   createCertificateAuthority,
@@ -18,7 +16,7 @@ import type { Handler } from '../../lib/handler.ts'
 import type { Log } from '../../lib/log.ts'
 import { Secret } from '../../lib/secret.ts'
 import { serveTls } from '../../lib/serve.ts'
-import { createKeySet, type Jwks } from '../../token/jwks.ts'
+import type { Jwks } from '../../token/jwks.ts'
 import type { KubeletTls } from '../node/kubelet-tls.ts'
 import type { State } from '../state.ts'
 import { clusterApp } from './app.ts'
@@ -52,6 +50,7 @@ import { createBootstrapRoles } from './rbac/bootstrap.ts'
 import { createRbac } from './rbac/rbac-authorizer.ts'
 import { Registry } from './resource-types.ts'
 import { NAMESPACES, SERVICES } from './types/core.ts'
+import { externalSigner, ownKey, type TokenKeys } from './token-keys.ts'
 import { REGISTRY } from './types/table.ts'
 import { MASTERS, systemUser } from './users.ts'
 
@@ -66,6 +65,8 @@ export interface ClusterSettings {
   readonly apiAudiences?: readonly string[]
   /** Of an EKS cluster: its tokens and access entries. */
   readonly eks?: EksAccess
+  /** The Unix socket of an ExternalJWTSigner that signs in place of a key of its own. */
+  readonly signingEndpoint?: string
   /** Changes of a type that watches can be resumed over; 2,000 by default. */
   readonly historyMax?: number
   /** Hears of every decision as it is made. */
@@ -209,7 +210,7 @@ export async function prepareCluster(
     core.issued.add(token)
     return new Secret(token)
   }
-  const jwks = (): Jwks => jwksOf([core.signingKey])
+  const jwks = (): Jwks => core.tokenKeys.jwks()
   return {
     core,
     app: clusterApp(core),
@@ -221,7 +222,7 @@ export async function prepareCluster(
     jwks,
     issuerApp: issuerApp({ issuer: settings.issuer, jwks }),
     signToken: async (claims) => {
-      const token = await signToken(core.signingKey, claims)
+      const token = await core.tokenKeys.sign(claims)
       core.issued.add(token.reveal())
       return token
     },
@@ -233,6 +234,7 @@ export async function prepareCluster(
     stop: async () => {
       controllers.stop()
       stopping.abort()
+      core.tokenKeys.stop()
     },
   }
 }
@@ -243,7 +245,6 @@ async function createCore(
   const { name, state } = settings
   const registry = new Registry(REGISTRY.types)
   const store = new ObjectStore(state, name, registry.stored(), settings.historyMax)
-  const signingKey = await keyOfCluster(state, name)
   const secrets = state.table<string>(`cluster-keys/${name}`)
   const kubeletKey = secrets.get('kubelet') ?? randomBytes(32).toString('hex')
   secrets.set('kubelet', kubeletKey)
@@ -266,8 +267,7 @@ async function createCore(
     rbac,
     ...(settings.eks !== undefined && { eks: settings.eks }),
     apiAudiences: settings.apiAudiences ?? [API_AUDIENCE],
-    signingKey,
-    keys: createKeySet(jwksOf([signingKey])),
+    tokenKeys: await tokenKeysOf(settings),
     staticTokens: new Map(),
     issued: new IssuedSecrets(),
     certificateAuthority: settings.certificateAuthority,
@@ -277,6 +277,16 @@ async function createCore(
   }
   return { core, stopping }
 }
+
+const tokenKeysOf = async ({
+  state,
+  name,
+  log,
+  signingEndpoint,
+}: ClusterSettings): Promise<TokenKeys> =>
+  signingEndpoint === undefined
+    ? ownKey(await keyOfCluster(state, name))
+    : externalSigner(signingEndpoint, { log })
 
 /** RS256 with 2,048 bits, as clusters have; made once and kept with the state. */
 async function keyOfCluster(state: State, name: string): Promise<SigningKey> {

@@ -1,8 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Secret } from '../../lib/secret.ts'
-import type { SigningKey } from '../../issuer/keys.ts'
-import type { KeySet } from '../../token/jwks.ts'
 import type { Authorizer } from './authorization.ts'
 import type { DecisionLog } from './decisions.ts'
 import type { FieldValidation } from './decoding.ts'
@@ -11,6 +9,7 @@ import type { IssuedSecrets } from './issued-secrets.ts'
 import type { ObjectStore } from './object-store.ts'
 import type { Rbac } from './rbac/rbac-authorizer.ts'
 import type { Registry } from './resource-types.ts'
+import type { TokenKeys } from './token-keys.ts'
 import type { UserInfo } from './users.ts'
 
 /** What the parts of one cluster's API server share. */
@@ -28,8 +27,8 @@ export interface ClusterCore {
   readonly eks?: EksAccess
   /** The audiences that the API itself takes tokens for; the first is what a bare token is for. */
   readonly apiAudiences: readonly string[]
-  readonly signingKey: SigningKey
-  readonly keys: KeySet
+  /** Of service account tokens. */
+  readonly tokenKeys: TokenKeys
   readonly issued: IssuedSecrets
   /** Static bearer tokens, by the SHA-256 of the token. */
   readonly staticTokens: Map<string, UserInfo>

@@ -1,4 +1,4 @@
-import { discoveryDocument } from '../../issuer/documents.ts'
+import { algorithmsOf, discoveryDocument } from '../../issuer/documents.ts'
 import type { ClusterCore } from './core.ts'
 import { omit } from './objects.ts'
 import {
@@ -137,7 +137,7 @@ function aggregatedResource(type: ResourceType): unknown {
 /** The API server's own discovery document, whose keys are at its own `/openid/v1/jwks`. */
 export function openidConfiguration(core: ClusterCore, origin: string): unknown {
   const document = discoveryDocument(core.issuer, {
-    algorithms: [core.signingKey.algorithm],
+    algorithms: algorithmsOf(core.tokenKeys.jwks()),
     jwksUri: `${origin}/openid/v1/jwks`,
   })
   return omit(document, 'claims_supported')

@@ -26,7 +26,7 @@ export function answerPath(core: ClusterCore, request: Request, url: URL): Respo
         'cache-control': 'public, max-age=3600',
       })
     case '/openid/v1/jwks':
-      return jsonResponse({ keys: [core.signingKey.publicJwk] }, 200, {
+      return jsonResponse(core.tokenKeys.jwks(), 200, {
         'content-type': 'application/jwk-set+json',
         'cache-control': 'public, max-age=3600',
       })

@@ -1,11 +1,12 @@
-import { signToken } from '../../issuer/sign.ts'
 import { codeOf, messageOf } from '../../lib/errors.ts'
+import { faultFields } from '../../lib/log.ts'
+import type { Secret } from '../../lib/secret.ts'
 import { serviceAccountOf, type ServiceAccountIdentity } from '../../token/claims.ts'
 import { verifyToken } from '../../token/verify.ts'
 import { admit } from './admission.ts'
 import type { ClusterCore, Operation } from './core.ts'
 import { checkKind, decodeAs } from './decoding.ts'
-import { ApiFault, badRequest, conflict, invalid, notFound } from './faults.ts'
+import { ApiFault, badRequest, conflict, internalError, invalid, notFound } from './faults.ts'
 import { formatTime, omit, recordAt, stringAt, type ApiObject, type JsonRecord } from './objects.ts'
 import type { ResourceType } from './resource-types.ts'
 import { NODES, SECRETS, SERVICE_ACCOUNTS } from './types/core.ts'
@@ -49,9 +50,10 @@ export async function createTokenRequest(
     bound?.kind === 'pod' &&
     spec.expirationSeconds === EXTENDED_SECONDS_ASKED &&
     spec.audiences.every((audience) => core.apiAudiences.includes(audience))
+  const { maxTokenSeconds: maxSeconds = Number.POSITIVE_INFINITY } = core.tokenKeys
   const claims = {
     aud: spec.audiences,
-    exp: nowSeconds + (isExtended ? YEAR_SECONDS : spec.expirationSeconds),
+    exp: nowSeconds + (isExtended ? Math.min(YEAR_SECONDS, maxSeconds) : spec.expirationSeconds),
     iat: nowSeconds,
     iss: core.issuer,
     jti: crypto.randomUUID(),
@@ -64,7 +66,7 @@ export async function createTokenRequest(
     nbf: nowSeconds,
     sub: `system:serviceaccount:${ref.namespace}:${ref.name}`,
   }
-  const token = await signToken(core.signingKey, claims)
+  const token = await signWith(core, claims)
   core.issued.add(token.reveal())
   core.decisions.record({
     atMs: core.clock.now(),
@@ -130,7 +132,7 @@ async function readRequest(
   const bound = given['boundObjectRef'] as JsonRecord | undefined
   const spec: TokenSpec = {
     audiences: audiences ?? core.apiAudiences,
-    expirationSeconds: Number(seconds),
+    expirationSeconds: limitSeconds(core, Number(seconds), operation),
     ...(bound !== undefined && { boundObjectRef: bound }),
   }
   await admit(core, {
@@ -149,6 +151,27 @@ async function readRequest(
     context: operation,
   })
   return spec
+}
+
+/** An external signer's own limit, which kube-apiserver shortens to with a warning. */
+function limitSeconds({ tokenKeys }: ClusterCore, asked: number, operation: Operation): number {
+  const { maxTokenSeconds = asked } = tokenKeys
+  if (asked <= maxTokenSeconds) return asked
+  operation.warn(`requested expiration of ${asked} seconds shortened to ${maxTokenSeconds} seconds`)
+  return maxTokenSeconds
+}
+
+/** @throws ApiFault InternalError, in kube-apiserver's words */
+async function signWith(
+  { tokenKeys, log }: ClusterCore,
+  claims: Readonly<Record<string, unknown>>,
+): Promise<Secret> {
+  try {
+    return await tokenKeys.sign(claims)
+  } catch (error) {
+    log.error('token not signed', faultFields(error))
+    throw internalError(`failed to generate token: while signing jwt: ${messageOf(error)}`)
+  }
 }
 
 const BINDABLE: Readonly<Record<string, ResourceType>> = {
@@ -218,7 +241,7 @@ export async function verifyServiceAccountToken(
 ): Promise<TokenVerdict> {
   try {
     const { claims } = await verifyToken(token, {
-      keys: core.keys,
+      keys: await core.tokenKeys.keysFor(token),
       nowMs: core.clock.now(),
       issuer: core.issuer,
     })
