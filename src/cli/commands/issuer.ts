@@ -12,6 +12,7 @@ import {
   readPort,
 } from '../options.ts'
 import { addIssuerProviderCommand } from './issuer-provider.ts'
+import { addIssuerRotateCommand } from './issuer-rotate.ts'
 
 /** Where public keys come from. */
 export interface KeySourceFlags {
@@ -124,6 +125,7 @@ export function addIssuerCommand(program: Command): void {
   addPublishCommand(issuer)
   addCheckCommand(issuer)
   addServeCommand(issuer)
+  addIssuerRotateCommand(issuer)
   addIssuerProviderCommand(issuer)
 }
 
