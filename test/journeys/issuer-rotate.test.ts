@@ -59,7 +59,7 @@ function issuerOf(name: string, run: IssuerJourney = journey) {
         Object.fromEntries(
           Object.entries(key).map(([member, value]) => [
             member,
-            member.endsWith('At') ? new Date(Date.parse(String(value)) - ms).toISOString() : value,
+            member.endsWith('At') ? new Date(Date.parse(value as string) - ms).toISOString() : value,
           ]),
         ) as RotationKey
       const state = read()
