@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { oidcProviderArn } from '../iam/arn.ts'
 import { partitionOfRegion } from '../iam/partitions.ts'
 import { JWKS_PATH } from '../issuer/documents.ts'
@@ -6,21 +5,24 @@ import { type IssuerUrl, parseIssuerUrl } from '../issuer/issuer-url.ts'
 import type { PublicSigningKey } from '../issuer/keys.ts'
 import type { OutsideFinding } from '../issuer/outside/findings.ts'
 import { type IssuerNames, readOutsideNames } from '../issuer/outside/issuer-names.ts'
-import { prepareBucket } from '../issuer/publishing/bucket.ts'
-import type { BucketAccess } from '../issuer/publishing/bucket-plan.ts'
-import { createFolderStore } from '../issuer/publishing/folder-store.ts'
-import { type OpenS3, openS3 } from '../issuer/publishing/open-s3.ts'
+import type { OpenS3 } from '../issuer/publishing/open-s3.ts'
 import type { PublishPlan } from '../issuer/publishing/plan.ts'
-import { type Preparing, publish } from '../issuer/publishing/publish.ts'
-import { parseS3Place, placeName, type S3Place, s3IssuerOf } from '../issuer/publishing/s3-place.ts'
-import { createS3Store } from '../issuer/publishing/s3-store.ts'
-import type { DocumentStore } from '../issuer/publishing/store.ts'
+import { publish } from '../issuer/publishing/publish.ts'
+import { placeName } from '../issuer/publishing/s3-place.ts'
 import { parseDurationMs } from '../lib/durations.ts'
-import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { PublishFlags } from './commands/issuer.ts'
 import { printData, printNote } from './output.ts'
 import { namesKeys, readKeySources, withRequestedCopy } from './parts/key-sources.ts'
 import { findFromOutside, hasErrors, printFindings } from './parts/outside-findings.ts'
+import {
+  checkPlace,
+  contradiction,
+  type Destination,
+  openDestination,
+  tellWritten,
+  waitMsOf,
+} from './parts/publishing.ts'
 
 /** What is told in the end. */
 interface PublishResult {
@@ -39,19 +41,17 @@ interface PublishResult {
   readonly findings?: readonly OutsideFinding[]
 }
 
-/** Where the documents go, opened. */
-interface Destination {
-  readonly issuer: IssuerUrl
-  readonly store: DocumentStore
-  readonly s3?: { readonly open: OpenS3; readonly place: S3Place }
-  readonly prepare: NonNullable<Preparing['prepare']>
-}
-
 /** The exit code: 1 where what was published is not seen from outside as it should be. */
 export async function runPublish(files: readonly string[], flags: PublishFlags): Promise<number> {
-  checkFlags(files, flags)
+  checkPlace(flags)
+  if (flags.bucketOnly && namesKeys(files, flags)) {
+    throw contradiction(
+      '--bucket-only publishes nothing, and keys are named',
+      'leave one of them out',
+    )
+  }
   const maxAgeMs = parseDurationMs(flags.maxAge)
-  const waitMs = waitOf(flags, maxAgeMs)
+  const waitMs = waitMsOf(flags, maxAgeMs)
   const names = readOutsideNames(process.env)
   if (flags.issuerUrl !== undefined) parseIssuerUrl(flags.issuerUrl)
   const keys = flags.bucketOnly ? [] : withRequestedCopy(await readKeySources(files, flags), flags)
@@ -73,7 +73,7 @@ export async function runPublish(files: readonly string[], flags: PublishFlags):
       },
       { prepare: destination.prepare },
     )
-    tell(destination, plan)
+    tellWritten(destination.store.place, plan)
     const result = { ...(await resultOf(destination)), ...outcomeOf(plan) }
     if (!flags.check) {
       printResult(flags, result)
@@ -87,99 +87,6 @@ export async function runPublish(files: readonly string[], flags: PublishFlags):
   } finally {
     destination.s3?.open.close()
   }
-}
-
-const WAIT_MS = 60_000
-
-/** A CDN keeps what it read before for as long as it was told. */
-function waitOf({ wait, issuerUrl }: PublishFlags, maxAgeMs: number): number {
-  if (wait !== undefined) return parseDurationMs(wait)
-  return issuerUrl === undefined ? WAIT_MS : WAIT_MS + maxAgeMs
-}
-
-function checkFlags(files: readonly string[], flags: PublishFlags): void {
-  const { to, issuerUrl, createBucket, acl, bucketOnly, region } = flags
-  const refuse = (message: string, hint: string): PodroleError =>
-    new PodroleError('ContradictoryOptions', message, { hint })
-  if (acl && issuerUrl !== undefined) {
-    throw refuse(
-      '--acl opens the documents in S3, and --issuer-url has them read elsewhere',
-      'leave one of them out; behind a CDN the bucket stays private',
-    )
-  }
-  if (bucketOnly && namesKeys(files, flags)) {
-    throw refuse('--bucket-only publishes nothing, and keys are named', 'leave one of them out')
-  }
-  if (to.startsWith('s3://')) return
-  if (createBucket || acl || bucketOnly || region !== undefined) {
-    throw refuse(
-      `${JSON.stringify(to.slice(0, 300))} is a folder: --create-bucket, --acl, --bucket-only and --region are for S3`,
-      'a place in S3 is written s3://BUCKET[/PREFIX]',
-    )
-  }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(to)) {
-    throw refuse(
-      `${JSON.stringify(to.slice(0, 300))} is neither s3://BUCKET[/PREFIX] nor a folder`,
-      'the URL where the documents are read from is given by --issuer-url',
-    )
-  }
-  if (issuerUrl === undefined) {
-    throw refuse(
-      'a folder does not say which issuer it is',
-      'name the URL that it is served at: --issuer-url https://HOST[/PATH]',
-    )
-  }
-}
-
-async function openDestination(flags: PublishFlags): Promise<Destination> {
-  const { to, issuerUrl, createBucket, acl } = flags
-  if (!to.startsWith('s3://')) {
-    return {
-      issuer: parseIssuerUrl(issuerUrl ?? ''),
-      store: createFolderStore(resolve(to)),
-      prepare: async () => undefined,
-    }
-  }
-  const place = parseS3Place(to)
-  const open = await openS3(flags.region)
-  const issuer = parseIssuerUrl(issuerUrl ?? s3IssuerOf(place, open.region))
-  const access: BucketAccess = issuerUrl !== undefined ? 'private' : acl ? 'acl' : 'policy'
-  const store = createS3Store(open, place, { publicReadAcl: acl })
-  return {
-    issuer,
-    store: createBucket ? orNothing(store) : store,
-    s3: { open, place },
-    prepare: async (isFirst) => {
-      if (!isFirst && !createBucket) return
-      const { region } = open
-      await prepareBucket(open, place, { access, create: createBucket, region, note: printNote })
-    },
-  }
-}
-
-/** In a bucket that is about to be made, nothing is published. */
-function orNothing(store: DocumentStore): DocumentStore {
-  return {
-    ...store,
-    read: (path) =>
-      store.read(path).catch((error: unknown) => {
-        if (codeOf(error) === 'NoSuchBucket') return undefined
-        throw error
-      }),
-  }
-}
-
-function tell({ store }: Destination, { writes, added, dropped }: PublishPlan): void {
-  if (writes.length === 0) {
-    printNote(`${store.place}: nothing changed, nothing written`)
-    return
-  }
-  const parts = [
-    ...added.map((kid) => `added key ${kid || '(empty kid)'}`),
-    ...dropped.map((kid) => `dropped key ${kid || '(empty kid)'}`),
-    `wrote ${writes.map(({ path }) => path.slice(1)).join(', then ')}`,
-  ]
-  printNote(`${store.place}: ${parts.join('; ')}`)
 }
 
 async function look(

@@ -9,6 +9,9 @@ export type FolderLock =
   /** `by` is empty where the other process cannot be named, else ` (process 42)`. */
   | { readonly kind: 'taken'; readonly by: string }
 
+/** A database that nobody can reach any more is closed by the garbage collector, and its lock ends. */
+const heldLocks = new Set<Database>()
+
 /**
  * SQLite's own lock on a file `lock` of the folder: the system ends it with the process, however
  * that ends, so nothing stale is ever left. Source: https://www.sqlite.org/lockingv3.html
@@ -30,7 +33,14 @@ export function lockFolder(folder: string): FolderLock {
     return { kind: 'taken', by: nameOf(owner) }
   }
   const held = lock
-  return { kind: 'held', release: () => held.close() }
+  heldLocks.add(held)
+  return {
+    kind: 'held',
+    release: () => {
+      heldLocks.delete(held)
+      held.close()
+    },
+  }
 }
 
 function nameOf(owner: string): string {

@@ -1,28 +1,17 @@
 /** `podrole issuer keys|document|publish|check|serve`, as typed, against `podrole sandbox`. */
 import {
-  CreateOpenIDConnectProviderCommand,
-  CreateRoleCommand,
-  IAMClient,
-} from '@aws-sdk/client-iam'
-import {
   CreateBucketCommand,
   DeleteBucketPolicyCommand,
   PutBucketPolicyCommand,
 } from '@aws-sdk/client-s3'
-import { AssumeRoleWithWebIdentityCommand, STSClient } from '@aws-sdk/client-sts'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { signRequest } from '../../src/aws/sign.ts'
-import { irsaTrust } from '../../src/iam/trust.ts'
 import { loadSigningKey } from '../../src/issuer/keys.ts'
-import { signToken } from '../../src/issuer/sign.ts'
 import { NAMESPACES, SECRETS } from '../../src/kube/client.ts'
 import { loadKubeAccess } from '../../src/kube/kubeconfig.ts'
 import type { KubeObject } from '../../src/kube/objects.ts'
 import { createKubeClient } from '../../src/kube/transport.ts'
 import { createCertificateAuthority } from '../../src/lib/certificates.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { Secret } from '../../src/lib/secret.ts'
 import {
   type IssuerJourney,
   PODROLE,
@@ -31,7 +20,6 @@ import {
 } from '../support/issuer-journey.ts'
 
 const ACCOUNT = '111122223333'
-const SUBJECT = 'system:serviceaccount:default:my-serviceaccount'
 
 interface PrintedJwks {
   readonly keys: readonly { readonly kid: string; readonly kty: string }[]
@@ -146,7 +134,7 @@ describe('podrole issuer publish', () => {
     expect(err).toContain('wrote keys.json, then .well-known/openid-configuration')
     expect(err).toContain('seen from outside at https://s3.eu-west-1.amazonaws.com/my.issuer/c1')
     const [url = ''] = out.split('|')
-    expect(await exchange(url, 'one.key')).toContain('assumed-role/reader/')
+    expect(await exchange(url, 'one.key')).toContain('assumed-role/reader-')
     await expect(exchange(url, 'two.key')).rejects.toThrow("Couldn't retrieve verification key")
   })
 
@@ -174,7 +162,7 @@ describe('podrole issuer publish', () => {
     expect(kept).toMatchObject({ written: ['keys.json', '.well-known/openid-configuration'] })
     const url = 'https://s3.eu-west-1.amazonaws.com/my.issuer/c1'
     for (const key of ['one.key', 'two.key', 'three.key']) {
-      expect(await exchange(url, key)).toContain('assumed-role/reader/')
+      expect(await exchange(url, key)).toContain('assumed-role/reader-')
     }
     const dropped = ['--drop-key', more.kids[0] ?? '', '--drop-key', more.kids[1] ?? '']
     expect(await journey.read('publish', journey.at('two.pub'), ...dropped, ...to)).toMatchObject({
@@ -240,10 +228,10 @@ describe('podrole issuer publish', () => {
   })
 
   test('an account that blocks public policies is told of, and what to do', async () => {
-    await orderFaults(['s3:PutBucketPolicy=error:AccessDenied:403'])
+    await journey.orderFaults(['s3:PutBucketPolicy=error:AccessDenied:403'])
     const words = ['--to', 's3://closed', '--create-bucket']
     const { code, out, err } = await journey.issuer('publish', journey.at('one.pub'), ...words)
-    await orderFaults([])
+    await journey.orderFaults([])
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain('an account that blocks public policies may answer so too')
     expect(await journey.objectText('closed', 'keys.json')).toBeUndefined()
@@ -348,52 +336,6 @@ describe('podrole issuer serve', () => {
   })
 })
 
-/** Orders faults of the running sandbox's AWS. */
-async function orderFaults(faults: readonly string[]): Promise<void> {
-  const url = `${journey.environment['AWS_ENDPOINT_URL']}/_podrole/faults`
-  const body = JSON.stringify({ faults })
-  const headers = await signRequest(
-    { method: 'PUT', url, headers: { 'content-type': 'application/json' }, body },
-    {
-      accessKeyId: journey.environment['AWS_ACCESS_KEY_ID'] ?? '',
-      secretAccessKey: new Secret(journey.environment['AWS_SECRET_ACCESS_KEY'] ?? ''),
-    },
-    { service: 'podrole', region: 'us-east-1', clock: systemClock },
-  )
-  const signal = AbortSignal.timeout(10_000)
-  const response = await fetch(url, { method: 'PUT', headers, body, proxy: false, signal })
-  expect(response.status).toBe(200)
-}
-
-/** Exchanges a token of that issuer at STS for a role's session; makes provider and role once. */
-async function exchange(url: string, keyFile: string): Promise<string> {
-  const iam = new IAMClient(journey.awsConfig())
-  const ignore = (error: unknown): void => {
-    if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error
-  }
-  await iam
-    .send(new CreateOpenIDConnectProviderCommand({ Url: url, ClientIDList: ['sts.amazonaws.com'] }))
-    .catch(ignore)
-  const subjects = [{ namespace: 'default', name: 'my-serviceaccount' }]
-  const trust = irsaTrust({ partition: 'aws', accountId: ACCOUNT, issuer: url, subjects })
-  const AssumeRolePolicyDocument = JSON.stringify(trust)
-  await iam
-    .send(new CreateRoleCommand({ RoleName: 'reader', AssumeRolePolicyDocument }))
-    .catch(ignore)
-  const now = Math.floor(Date.now() / 1000)
-  const token = await signToken(loadSigningKey(readFileSync(journey.at(keyFile), 'utf8')), {
-    iss: url,
-    sub: SUBJECT,
-    aud: ['sts.amazonaws.com'],
-    iat: now,
-    exp: now + 600,
-  })
-  const { AssumedRoleUser } = await new STSClient(journey.awsConfig()).send(
-    new AssumeRoleWithWebIdentityCommand({
-      RoleArn: `arn:aws:iam::${ACCOUNT}:role/reader`,
-      RoleSessionName: 'session',
-      WebIdentityToken: token.reveal(),
-    }),
-  )
-  return AssumedRoleUser?.Arn ?? ''
-}
+/** Exchanges a token of that issuer at STS for a role's session. */
+const exchange = (url: string, keyFile: string): Promise<string> =>
+  journey.exchange(url, loadSigningKey(readFileSync(journey.at(keyFile), 'utf8')))

@@ -1,8 +1,20 @@
 /** A sandbox that runs as typed, and `podrole issuer` beside it. */
+import {
+  CreateOpenIDConnectProviderCommand,
+  CreateRoleCommand,
+  IAMClient,
+} from '@aws-sdk/client-iam'
 import { GetObjectCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import { AssumeRoleWithWebIdentityCommand, STSClient } from '@aws-sdk/client-sts'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { signRequest } from '../../src/aws/sign.ts'
+import { irsaTrust } from '../../src/iam/trust.ts'
+import type { SigningKey } from '../../src/issuer/keys.ts'
+import { signToken } from '../../src/issuer/sign.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { Secret } from '../../src/lib/secret.ts'
 
 export const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
 
@@ -33,17 +45,28 @@ export interface IssuerJourney {
   buckets(): Promise<string[]>
   /** Undefined where there is no such object, or no such bucket. */
   objectText(bucket: string, key: string, region?: string): Promise<string | undefined>
+  /**
+   * Exchanges a token of that issuer at STS for a role's session, whose ARN is the answer; provider
+   * and role are made once.
+   */
+  exchange(issuer: string, key: SigningKey): Promise<string>
+  /** Orders faults of the sandbox's AWS, in place of those before. */
+  orderFaults(faults: readonly string[]): Promise<void>
   stop(): Promise<void>
 }
 
-/** Starts the sandbox, and makes `one.key` (RSA), `two.key` (EC), `three.key` (RSA), each with its `.pub`. */
-export async function startIssuerJourney(): Promise<IssuerJourney> {
+/**
+ * Starts the sandbox, with `words` more on its command line, and makes `one.key` (RSA), `two.key`
+ * (EC), `three.key` (RSA), each with its `.pub`.
+ */
+export async function startIssuerJourney(words: readonly string[] = []): Promise<IssuerJourney> {
   const folder = mkdtempSync(join(tmpdir(), 'podrole-issuer-'))
   const at = (name: string): string => join(folder, name)
   const readyFile = at('ready.json')
-  const sandbox = Bun.spawn([PODROLE, 'sandbox', '--port', '0', '--ready-file', readyFile], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  const sandbox = Bun.spawn(
+    [PODROLE, 'sandbox', '--port', '0', '--ready-file', readyFile, ...words],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
   while (!existsSync(readyFile)) await Bun.sleep(30)
   const environment = JSON.parse(readFileSync(readyFile, 'utf8')) as Record<string, string>
   const run: IssuerJourney['run'] = async (command, more = {}) => {
@@ -92,12 +115,30 @@ export async function startIssuerJourney(): Promise<IssuerJourney> {
         throw error
       }
     },
+    exchange: (url, key) => exchange(awsConfig(), url, key),
+    orderFaults: (faults) => orderFaults(awsConfig(), faults),
     stop: async () => {
       sandbox.kill('SIGTERM')
       await sandbox.exited
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function orderFaults(
+  { endpoint, credentials: { accessKeyId, secretAccessKey } }: AwsConfig,
+  faults: readonly string[],
+): Promise<void> {
+  const url = `${endpoint}/_podrole/faults`
+  const body = JSON.stringify({ faults })
+  const headers = await signRequest(
+    { method: 'PUT', url, headers: { 'content-type': 'application/json' }, body },
+    { accessKeyId, secretAccessKey: new Secret(secretAccessKey) },
+    { service: 'podrole', region: 'us-east-1', clock: systemClock },
+  )
+  const signal = AbortSignal.timeout(10_000)
+  const { status } = await fetch(url, { method: 'PUT', headers, body, proxy: false, signal })
+  if (status !== 200) throw new Error(`faults: HTTP ${status}`)
 }
 
 async function makePairs(issuer: IssuerJourney['issuer']): Promise<void> {
@@ -107,4 +148,40 @@ async function makePairs(issuer: IssuerJourney['issuer']): Promise<void> {
     const { code, err } = await issuer('keys', '--generate', kind, ...files)
     if (code !== 0) throw new Error(err)
   }
+}
+
+async function exchange(config: AwsConfig, url: string, key: SigningKey): Promise<string> {
+  const iam = new IAMClient(config)
+  const ignore = (error: unknown): void => {
+    if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error
+  }
+  const [name, namespace, accountId] = ['my-serviceaccount', 'default', '111122223333']
+  const RoleName = `reader-${url.replaceAll(/[^a-z0-9]/g, '').slice(-40)}`
+  const trust = irsaTrust({
+    partition: 'aws',
+    accountId,
+    issuer: url,
+    subjects: [{ namespace, name }],
+  })
+  const AssumeRolePolicyDocument = JSON.stringify(trust)
+  await iam
+    .send(new CreateOpenIDConnectProviderCommand({ Url: url, ClientIDList: ['sts.amazonaws.com'] }))
+    .catch(ignore)
+  await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument })).catch(ignore)
+  const now = Math.floor(Date.now() / 1000)
+  const token = await signToken(key, {
+    iss: url,
+    sub: `system:serviceaccount:${namespace}:${name}`,
+    aud: ['sts.amazonaws.com'],
+    iat: now,
+    exp: now + 600,
+  })
+  const { AssumedRoleUser } = await new STSClient(config).send(
+    new AssumeRoleWithWebIdentityCommand({
+      RoleArn: `arn:aws:iam::${accountId}:role/${RoleName}`,
+      RoleSessionName: 'session',
+      WebIdentityToken: token.reveal(),
+    }),
+  )
+  return AssumedRoleUser?.Arn ?? ''
 }

@@ -13,6 +13,7 @@ import {
 } from '../options.ts'
 import { addIssuerProviderCommand } from './issuer-provider.ts'
 import { addIssuerSignerCommand } from './issuer-signer.ts'
+import { addIssuerRotateCommand } from './issuer-rotate.ts'
 
 /** Where public keys come from. */
 export interface KeySourceFlags {
@@ -126,6 +127,7 @@ export function addIssuerCommand(program: Command): void {
   addCheckCommand(issuer)
   addServeCommand(issuer)
   addIssuerSignerCommand(issuer)
+  addIssuerRotateCommand(issuer)
   addIssuerProviderCommand(issuer)
 }
 

@@ -53,8 +53,8 @@ export interface Refusal {
 
 /** STS takes a token until five minutes after its `exp` (IAM User Guide, OIDC providers). */
 const STS_GRACE_MS = 5 * 60_000
-/** Who signs out of a folder or a store reads it again within this time, slow machines counted. */
-const FOLLOWING_MS = 60_000
+/** Who signs reads the state again within this time, slow machines counted. */
+const FOLLOW_SECONDS = 60
 /** Keys that are gone and still listed. */
 const MAX_REMOVED = 50
 
@@ -154,7 +154,7 @@ export const settledAtMs = (
 ): number => msOf(seenAt) + settleSeconds * 1000
 
 /** Keys that sign no more by what is written down, and of which it is not recorded since when. */
-const isStopping = ({ state, activatedAt, stoppedAt }: RotationKey): boolean =>
+export const isStopping = ({ state, activatedAt, stoppedAt }: RotationKey): boolean =>
   (state === 'prepared' || state === 'retiring') &&
   activatedAt !== undefined &&
   stoppedAt === undefined
@@ -173,7 +173,10 @@ export function withStops(state: IssuerState, nowMs: number): IssuerState {
  * the key had stopped signing, and by what was seen. 0 for a key that never signed.
  */
 export function inUseUntilMs(
-  { maxTokenSeconds }: Pick<IssuerState, 'maxTokenSeconds'>,
+  {
+    maxTokenSeconds,
+    followSeconds = FOLLOW_SECONDS,
+  }: Pick<IssuerState, 'maxTokenSeconds' | 'followSeconds'>,
   key: RotationKey,
   census: Census,
 ): number {
@@ -181,7 +184,7 @@ export function inUseUntilMs(
   const byTime =
     key.stoppedAt === undefined
       ? 0
-      : msOf(key.stoppedAt) + FOLLOWING_MS + maxTokenSeconds * 1000 + STS_GRACE_MS
+      : msOf(key.stoppedAt) + (followSeconds + maxTokenSeconds) * 1000 + STS_GRACE_MS
   const seen = census.get(key.kid)
   return Math.max(byTime, seen === undefined ? 0 : seen.lastExpMs + STS_GRACE_MS)
 }

@@ -150,7 +150,7 @@ test('one writes at a time, and a lock ends with its holder', () =>
     const next = await openIssuerFolder(folder)
     next.close()
     const program = `import { openIssuerFolder } from ${JSON.stringify(join(import.meta.dir, 'issuer-folder.ts'))}
-      await openIssuerFolder(process.argv[1]); console.log('held'); setInterval(() => {}, 1000)`
+      await openIssuerFolder(process.argv[1]); Bun.gc(true); console.log('held'); setInterval(() => {}, 1000)`
     const child = Bun.spawn([process.execPath, '--no-env-file', '-e', program, folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })

@@ -4,7 +4,14 @@ import * as fc from 'fast-check'
 import { PodroleError } from '../../lib/errors.ts'
 import { abort, activate, prepare, retire, type Rotated, type RotationPorts } from './rotate.ts'
 import { withNewKey } from './decide.ts'
-import { Killed, MAX_TOKEN_MS, SETTLE_MS, START_MS, World } from './rotation-world.suite.ts'
+import {
+  IN_USE_MS,
+  Killed,
+  MAX_TOKEN_MS,
+  SETTLE_MS,
+  START_MS,
+  World,
+} from './rotation-world.suite.ts'
 
 const SCALE = Number(process.env['PODROLE_TEST_SCALE'] ?? 1)
 const COMMANDS = { prepare, activate, retire, abort } as const
@@ -27,10 +34,7 @@ const around = (...all: readonly number[]): fc.Arbitrary<number> =>
 /** Times around those that decide: the settle time, a token's life, both, and moments. */
 const moments = around(0, 1000, 59_999, 60_000, 61_000, 300_000)
 const settling = around(SETTLE_MS, SETTLE_MS, SETTLE_MS * 0.95, SETTLE_MS + 1000)
-const ageing = around(
-  MAX_TOKEN_MS,
-  ...[299, 301, 330, 359, 361].map((s) => MAX_TOKEN_MS + s * 1000),
-)
+const ageing = around(MAX_TOKEN_MS, ...[-121, -119, -60, -1, 1].map((s) => IN_USE_MS + s * 1000))
 const any = fc.integer({ min: 0, max: 3 * MAX_TOKEN_MS })
 
 const commanded = (...names: readonly Name[]): fc.Arbitrary<Step> =>
@@ -181,16 +185,13 @@ describe('a rotation', () => {
         'abort',
         SETTLE_MS,
         'activate',
-        MAX_TOKEN_MS + 361_000,
+        IN_USE_MS + 1000,
         'retire',
         'prepare',
         'abort',
       ],
     ],
-    [
-      'until a key is gone',
-      ['prepare', SETTLE_MS + 1000, 'activate', MAX_TOKEN_MS + 361_000, 'retire'],
-    ],
+    ['until a key is gone', ['prepare', SETTLE_MS + 1000, 'activate', IN_USE_MS + 1000, 'retire']],
     ['one step back and no two', ['prepare', SETTLE_MS + 1000, 'activate', 'prepare', 'abort']],
   ] satisfies [string, (Name | number)[]][])(
     'killed at any effect, the same command goes on to the same end: %s',
@@ -260,7 +261,7 @@ describe('a rotation', () => {
     await prepare(world.ports())
     world.pass(SETTLE_MS + 1000)
     await activate(world.ports())
-    world.pass(MAX_TOKEN_MS + 361_000)
+    world.pass(IN_USE_MS + 1000)
     world.unpublish('first')
     world.unpublish('key-1')
     expect(await ask(world, retire)).toBe('OutsideFaulty')
@@ -278,7 +279,7 @@ describe('a rotation', () => {
     world.lateMs = 0
     await activate(world.ports())
     world.lateMs = 86_400_000
-    world.pass(MAX_TOKEN_MS + 361_000)
+    world.pass(IN_USE_MS + 1000)
     expect(await ask(world, retire)).toBe('TokensInUse')
     await prepare(world.ports())
     const [first, , last] = world.state.keys

@@ -12,7 +12,9 @@ export const SETTLE_MS = 3_600_000
 export const MAX_TOKEN_MS = 7_200_000
 const STS_GRACE_MS = 300_000
 /** A signer looks at the state again at least this often. */
-const SIGNER_MS = 60_000
+const FOLLOW_MS = 120_000
+/** Until when a key's tokens are taken after it had stopped signing. */
+export const IN_USE_MS = FOLLOW_MS + MAX_TOKEN_MS + STS_GRACE_MS
 export const START_MS = Date.UTC(2026, 0, 1)
 
 /** The process ends between two moments. */
@@ -50,6 +52,7 @@ export class World {
       issuer: 'https://idp.example.com',
       settleSeconds: SETTLE_MS / 1000,
       maxTokenSeconds: MAX_TOKEN_MS / 1000,
+      followSeconds: FOLLOW_MS / 1000,
       keys: [
         {
           kid,
@@ -103,10 +106,10 @@ export class World {
     this.#publish(new Set([...this.published, ...kids]))
   }
 
-  /** Every signer that runs signs, with the newest state or the one from a minute ago. */
+  /** Every signer that runs signs, with the newest state or one from some time ago. */
   #sign(): void {
     const current = this.#signing.at(-1)
-    const late = this.#signing.findLast(({ fromMs }) => fromMs <= this.nowMs - SIGNER_MS)
+    const late = this.#signing.findLast(({ fromMs }) => fromMs <= this.nowMs - FOLLOW_MS)
     for (const kid of new Set([current?.kid, late?.kid])) {
       if (kid === undefined) continue
       this.tokens.push({ kid, signedMs: this.nowMs, expMs: this.nowMs + MAX_TOKEN_MS })

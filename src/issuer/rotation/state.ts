@@ -80,6 +80,11 @@ const stateSchema = z
     settleSeconds: z.int().min(0).max(MAX_SECONDS),
     /** The longest life of a token, in seconds; what the API server extends is counted. */
     maxTokenSeconds: z.int().min(1).max(MAX_SECONDS),
+    /**
+     * How long a signer may go on with what it read before, in seconds; a minute where it is left
+     * out.
+     */
+    followSeconds: z.int().min(1).max(MAX_SECONDS).exactOptional(),
     keys: z.array(keySchema).max(MAX_KEYS),
   })
   .superRefine(({ issuer, keys }, context) => {
