@@ -63,7 +63,7 @@ describe('the annotation', () => {
         ...before.metadata,
         annotations: { note: 'x', [ROLE_ANNOTATION]: ROLE },
         resourceVersion: after.metadata.resourceVersion ?? '',
-        ...{ managedFields },
+        managedFields,
       },
     }
     expect<object>(after).toEqual(expected)
