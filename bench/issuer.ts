@@ -16,6 +16,7 @@ import { createAws } from '../src/sandbox/aws/aws.ts'
 import { State } from '../src/sandbox/state.ts'
 import { ACCOUNT, REGION } from './fixtures.ts'
 import {
+  bareFloor,
   type Bench,
   compareServers,
   type Comparison,
@@ -71,7 +72,7 @@ async function measureServing(
     const requests = [{ method: 'GET', path, headers: { accept: 'application/json' } } as const]
     const measure = { name: `issuer: ${name}`, url: server.url, requests, expected }
     found.push(await compareServers(bench, measure))
-    found.push(await compareServers(bench, { ...measure, floorIsBare: true }))
+    found.push(await compareServers(bench, { ...measure, floor: bareFloor(bench, 'https') }))
   }
   await server.stop()
   rmSync(folder, { recursive: true })

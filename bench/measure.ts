@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type CertificateAuthority, createCertificateAuthority } from '../src/lib/certificates.ts'
 import type { Handler } from '../src/lib/handler.ts'
 import { createLog } from '../src/lib/log.ts'
-import { type Listening, serveHttp, serveTls, type ServingCertificate } from '../src/lib/serve.ts'
+import { serveHttp, serveTls, type ServingCertificate } from '../src/lib/serve.ts'
 import type { LoadJob, LoadResult } from './load.ts'
 
 /** One line of the report. */
@@ -61,6 +61,23 @@ export interface PlainRequest {
   readonly body?: string
 }
 
+/** What a server is compared with. */
+export interface Floor {
+  readonly does: string
+  /** Serves something that answers every request with these bytes. */
+  serve(answer: Answer): Served | Promise<Served>
+}
+
+interface Answer {
+  readonly text: string
+  readonly type: string
+}
+
+interface Served {
+  readonly port: number
+  stop(): Promise<void>
+}
+
 const CONNECTIONS = 16
 const WARM_UP_ROUNDS = 1
 
@@ -92,8 +109,8 @@ export async function startBench(options: { rounds: number; seconds: number }): 
 }
 
 /**
- * Compares a server with one behind the same front that reads the body and answers fixed bytes: a
- * copy of the server's own first answer.
+ * Compares a server with another floor, or with one behind the same front that reads the body and
+ * answers fixed bytes: a copy of the server's own first answer.
  */
 export async function compareServers(
   bench: Bench,
@@ -103,8 +120,8 @@ export async function compareServers(
     readonly requests: readonly PlainRequest[]
     /** Held against the first answer: what is measured must be the work that is meant. */
     readonly expected: string
-    /** The floor is `Bun.serve` by itself, over TLS, which no certificate can be changed of. */
-    readonly floorIsBare?: boolean
+    /** What it is compared with, where that is not the same front with fixed bytes. */
+    readonly floor?: Floor
   },
 ): Promise<Comparison> {
   const { url, requests } = measure
@@ -115,42 +132,60 @@ export async function compareServers(
     ...(tls && { ca: bench.authority.cert }),
   }
   const answer = await firstAnswer(bench, measure)
-  const handler: Handler = async (request) => {
-    if (request.body !== null) await request.arrayBuffer()
-    return new Response(answer.text, { headers: { 'content-type': answer.type } })
-  }
-  const options = { hostname: '127.0.0.1', port: 0, handler, maxBodyBytes: 9 << 20 }
-  const certificate = await bench.authority.issue({ names: ['127.0.0.1'] })
-  const floor = measure.floorIsBare
-    ? serveBare(handler, certificate)
-    : tls
-      ? await serveTls({ ...options, certificate })
-      : serveHttp(options)
+  const below = measure.floor ?? sameFront(bench, tls)
+  const floor = await below.serve(answer)
   const costs = await takeTurns(
     bench,
     () => loadServer(bench, { ...job, port }),
     () => loadServer(bench, { ...job, port: floor.port }),
   )
-  await floor.stop(0)
-  const same = `same ${tls ? 'serveTls' : 'serveHttp'}`
-  const floorDoes = `fixed bytes, ${measure.floorIsBare ? 'bare Bun.serve over TLS' : same}`
-  return { name: measure.name, floorDoes, ...compare(costs) }
+  await floor.stop()
+  return { name: measure.name, floorDoes: below.does, ...compare(costs) }
 }
 
-function serveBare(
-  handler: Handler,
-  { cert, key }: ServingCertificate,
-): Pick<Listening, 'port' | 'stop'> {
-  const server = Bun.serve({
-    hostname: '127.0.0.1',
-    port: 0,
-    development: false,
-    tls: { cert, key },
-    error: () => new Response(null, { status: 500 }),
-    fetch: (request) => handler(request, { address: '', port: 0 }),
-  })
-  return { port: server.port ?? 0, stop: () => server.stop(true) }
+function sameFront(bench: Bench, tls: boolean): Floor {
+  return {
+    does: `fixed bytes, same ${tls ? 'serveTls' : 'serveHttp'}`,
+    serve: async (answer) => {
+      const handler = fixedBytes(answer)
+      const options = { hostname: '127.0.0.1', port: 0, handler, maxBodyBytes: 9 << 20 }
+      const server = tls
+        ? await serveTls({ ...options, certificate: await certificateOf(bench) })
+        : serveHttp(options)
+      return { port: server.port, stop: () => server.stop(0) }
+    },
+  }
 }
+
+/** `Bun.serve` by itself: over TLS, no certificate can be changed of it while it runs. */
+export function bareFloor(bench: Bench, scheme: 'http' | 'https'): Floor {
+  const tls = scheme === 'https'
+  return {
+    does: `fixed bytes, bare Bun.serve${tls ? ' over TLS' : ''}`,
+    serve: async (answer) => {
+      const handler = fixedBytes(answer)
+      const server = Bun.serve({
+        hostname: '127.0.0.1',
+        port: 0,
+        development: false,
+        ...(tls && { tls: await certificateOf(bench) }),
+        error: () => new Response(null, { status: 500 }),
+        fetch: (request) => handler(request, { address: '', port: 0 }),
+      })
+      return { port: server.port ?? 0, stop: () => server.stop(true) }
+    },
+  }
+}
+
+const fixedBytes =
+  ({ text, type }: Answer): Handler =>
+  async (request) => {
+    if (request.body !== null) await request.arrayBuffer()
+    return new Response(text, { headers: { 'content-type': type } })
+  }
+
+const certificateOf = ({ authority }: Bench): Promise<ServingCertificate> =>
+  authority.issue({ names: ['127.0.0.1'] })
 
 /** Many connections for the rate and the CPU time, one for the time to the answer. */
 async function loadServer(
@@ -169,7 +204,7 @@ async function loadServer(
 async function firstAnswer(
   bench: Bench,
   measure: Parameters<typeof compareServers>[1],
-): Promise<{ text: string; type: string }> {
+): Promise<Answer> {
   const [first] = measure.requests
   if (first === undefined) throw new Error('no request')
   const response = await fetch(measure.url + first.path, {
@@ -295,7 +330,7 @@ const ratioOf = (ratios: readonly number[]): Ratio => ({
   highest: Math.max(...ratios),
 })
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const [low, high] = [(sorted.length - 1) >> 1, sorted.length >> 1]
   return ((sorted[low] ?? Number.NaN) + (sorted[high] ?? Number.NaN)) / 2

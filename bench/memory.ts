@@ -206,7 +206,7 @@ async function observe(
   }
 }
 
-function residentMb(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+export function residentMb(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const kib = new RegExp(`^${field}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]
   return (Number(kib) * 1024) / 1e6

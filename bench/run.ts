@@ -2,21 +2,23 @@
  * Measures podrole's hot paths, each in turns with a floor: the same front, or the bare operation,
  * without podrole's work. What counts are the ratios; rates are of this machine, at this moment.
  *
- *   node_modules/.bin/bun --no-env-file bench/run.ts                 everything, two minutes
+ *   node_modules/.bin/bun --no-env-file bench/run.ts                 everything, five minutes
  *   node_modules/.bin/bun --no-env-file bench/run.ts webhook memory  these alone
  *   … --json                                                         the same as JSON
  *   … --rounds 5 --seconds 1                                         rounds, and seconds of each measure
  */
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measurePolicies, measureTokens } from './functions.ts'
+import { measureIamReads } from './iam-reads.ts'
 import { measureIssuer } from './issuer.ts'
-import { measureSigner } from './signer.ts'
+import { measureStart, type Start } from './kept-state.ts'
 import { type Bench, type Comparison, type Counted, type Ratio, startBench } from './measure.ts'
 import { measureMemory, type Memory } from './memory.ts'
 import { measureAgent, measureBroker, measureSandbox, measureWebhook } from './servers.ts'
+import { measureSigner } from './signer.ts'
 
-type Result = Comparison | Counted | Memory
+type Result = Comparison | Counted | Memory | Start
 
 const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = {
   webhook: measureWebhook,
@@ -27,7 +29,9 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = 
   tokens: measureTokens,
   policies: measurePolicies,
   sandbox: measureSandbox,
+  iam: measureIamReads,
   memory: measureMemory,
+  start: measureStart,
 }
 
 const { values, positionals } = parseArgs({
@@ -60,14 +64,23 @@ try {
 const comparisons = found.filter((one) => 'ratio' in one)
 const counted = found.filter((one) => 'writes' in one)
 const memory = found.filter((one) => 'idleMb' in one)
-const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, bun: Bun.version }
+const starts = found.filter((one) => 'bestMs' in one)
+const machine = {
+  cpu: cpus()[0]?.model ?? '',
+  cores: cpus().length,
+  bun: Bun.version,
+  /** Of the last minute, this program included. */
+  load: loadavg()[0] ?? Number.NaN,
+}
 if (values.json)
-  console.log(JSON.stringify({ machine, rounds, seconds, comparisons, counted, memory }, null, 2))
+  console.log(
+    JSON.stringify({ machine, rounds, seconds, comparisons, counted, memory, starts }, null, 2),
+  )
 else printTables()
 
 function printTables(): void {
   console.log(
-    `${machine.cores} cores (${machine.cpu}), Bun ${machine.bun}, rounds: ${rounds}, seconds of a measure: ${seconds}`,
+    `${machine.cores} cores (${machine.cpu}), Bun ${machine.bun}, load average ${machine.load.toFixed(1)}, rounds: ${rounds}, seconds of a measure: ${seconds}`,
   )
   if (comparisons.length > 0) {
     printTable(
@@ -110,6 +123,30 @@ function printTables(): void {
       ]),
     )
   }
+  if (starts.length > 0) printStarts()
+}
+
+function printStarts(): void {
+  printTable(
+    [
+      'start',
+      'ready (best)',
+      'ready (median)',
+      'CPU until then',
+      'pods run',
+      'memory (RSS)',
+      'all processes',
+    ],
+    starts.map((one) => [
+      one.name,
+      `${one.bestMs.toFixed(0)} ms`,
+      `${one.medianMs.toFixed(0)} ms`,
+      `${one.cpuMs.toFixed(0)} ms`,
+      one.podsMs === undefined ? '' : `${one.podsMs.toFixed(0)} ms later`,
+      `${one.residentMb.toFixed(0)} MB`,
+      `${one.treeMb.toFixed(0)} MB`,
+    ]),
+  )
 }
 
 function count(value: number): string {
