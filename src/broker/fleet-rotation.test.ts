@@ -140,6 +140,25 @@ test('a prepared key that is not seen everywhere does not sign', async () => {
   expect(stagesOf(two)).toEqual(['active'])
 })
 
+test('a broker that was killed before it recorded that a key stopped holds nothing up', async () => {
+  const brokers = await startBrokers(1)
+  const [one] = brokers as [Broker]
+  const first = one.keys.signing().kid
+  clock.advance(30 * DAY)
+  await tick(brokers)
+  clock.advance(HOUR + SLACK)
+  await tick(brokers)
+  expect(stagesOf(one)).toEqual(['retiring', 'active'])
+  const { state, version } = one.keys.read
+  const keys = state.keys.map(({ stoppedAt: _stoppedAt, ...key }) => key)
+  expect(await one.place.store.replaceIssuerState({ ...state, keys }, version)).toBe(true)
+  await tick(brokers)
+  expect(one.keys.published().map(({ kid }) => kid)).toContain(first)
+  clock.advance(7 * MINUTE + SLACK)
+  await tick(brokers)
+  expect(stagesOf(one)).toEqual(['active'])
+})
+
 test('of two commands at once one writes, and the other is asked again', async () => {
   const [one] = (await startBrokers(1)) as [Broker]
   const ports = fleetRotationPorts(one.place, one.keys, async () => [])

@@ -1,5 +1,5 @@
 /** What a rotation that nobody attends does next. Pure. */
-import { inUseUntilMs, leftToDo, msOf, preparedKeyOf, settledAtMs } from './decide.ts'
+import { inUseUntilMs, isStopping, leftToDo, msOf, preparedKeyOf, settledAtMs } from './decide.ts'
 import { activeKeyOf, type IssuerState } from './state.ts'
 
 export type UnattendedStep = 'prepare' | 'activate' | 'retire'
@@ -13,7 +13,8 @@ export function unattendedStep(
   state: IssuerState,
   { nowMs, rotateEverySeconds }: { readonly nowMs: number; readonly rotateEverySeconds: number },
 ): UnattendedStep | undefined {
-  if (leftToDo(state).remove.length > 0) return 'retire'
+  // What a broker that was killed had begun: every command ends that first.
+  if (leftToDo(state).remove.length > 0 || state.keys.some(isStopping)) return 'retire'
   const prepared = preparedKeyOf(state)
   if (prepared !== undefined) {
     if (prepared.seenAt === undefined) return 'prepare'
