@@ -142,12 +142,12 @@ test('a key that was not read for 45 seconds signs nothing, whatever the clock s
   expect(keys.signing().kid).toBe(kid)
   nowMs += 1
   expect(() => keys.signing()).toThrow('the database was last read 45 s ago')
-  const { readIssuerState } = place.store
+  const whole = { ...place.store }
   place.store.readIssuerState = () => Promise.reject(new Error('gone'))
   await expect(keys.refresh()).rejects.toThrow('gone')
   expect(() => keys.signing()).toThrow('45 s ago')
   expect(keys.published().map((one) => one.kid)).toEqual([kid])
-  place.store.readIssuerState = readIssuerState
+  place.store.readIssuerState = () => whole.readIssuerState()
   await keys.refresh()
   expect(keys.signing().kid).toBe(kid)
 })

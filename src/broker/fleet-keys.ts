@@ -9,7 +9,7 @@ import { PodroleError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
 import { EksFault } from './eks-wire.ts'
 import { FLEET_TOKEN_SECONDS } from './fleet-token.ts'
-import type { BrokerStore, StoredIssuerState, StoredSigningKey } from './store.ts'
+import type { FleetKeyStore, StoredIssuerState, StoredSigningKey } from './store.ts'
 
 /** What the broker signs with and publishes. */
 export interface FleetKeys {
@@ -21,14 +21,7 @@ export interface FleetKeys {
 
 /** Where the keys are, and how their private halves are sealed. */
 export interface FleetKeyPlace {
-  readonly store: Pick<
-    BrokerStore,
-    | 'readIssuerState'
-    | 'replaceIssuerState'
-    | 'listSigningKeys'
-    | 'putSigningKey'
-    | 'deleteSigningKey'
-  >
+  readonly store: FleetKeyStore
   /** Undefined where they lie in the store as they are. */
   readonly sealer: KeySealer | undefined
   /** The fleet issuer's URL. */

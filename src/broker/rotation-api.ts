@@ -6,10 +6,10 @@ import { codeOf, PodroleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { ManagementRoutes } from './authentication.ts'
 import { EksFault, eksJson, pathSegments, readJsonBody } from './eks-wire.ts'
-import type { BrokerStore } from './store.ts'
+import type { FleetKeyStore } from './store.ts'
 
 export interface RotationApiOptions {
-  readonly store: Pick<BrokerStore, 'readIssuerState'>
+  readonly store: Pick<FleetKeyStore, 'readIssuerState'>
   /** Undefined where nothing looks at the issuer from outside: then nothing can rotate. */
   readonly rotation: RotationPorts | undefined
   readonly log: Log

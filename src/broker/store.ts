@@ -74,7 +74,23 @@ export interface Issuance {
   readonly expiresAtMs: number
 }
 
-export interface BrokerStore {
+/** The fleet issuer's keys, as far as a store keeps them. */
+export interface FleetKeyStore {
+  /** Undefined where no broker has made a key yet. */
+  readIssuerState(): Promise<StoredIssuerState | undefined>
+  /**
+   * Writes a state over the version that was read, or where nothing was (`undefined`); false, and
+   * nothing is written, where another broker was faster.
+   */
+  replaceIssuerState(state: IssuerState, replaces: number | undefined): Promise<boolean>
+  /** In the order of their kids. */
+  listSigningKeys(): Promise<readonly StoredSigningKey[]>
+  /** Puts it in the place of one with the same kid, if there is one. */
+  putSigningKey(key: StoredSigningKey): Promise<void>
+  deleteSigningKey(kid: string): Promise<void>
+}
+
+export interface BrokerStore extends FleetKeyStore {
   /** True where the cluster is new. */
   putCluster(cluster: RegisteredCluster): Promise<boolean>
   getCluster(name: string): Promise<RegisteredCluster | undefined>
@@ -89,18 +105,6 @@ export interface BrokerStore {
   getKey(accessKeyId: string): Promise<BrokerKey | undefined>
   listKeys(): Promise<readonly BrokerKey[]>
   deleteKey(accessKeyId: string): Promise<boolean>
-  /** Undefined where no broker has made a key yet. */
-  readIssuerState(): Promise<StoredIssuerState | undefined>
-  /**
-   * Writes a state over the version that was read, or where nothing was (`undefined`); false, and
-   * nothing is written, where another broker was faster.
-   */
-  replaceIssuerState(state: IssuerState, replaces: number | undefined): Promise<boolean>
-  /** In the order of their kids. */
-  listSigningKeys(): Promise<readonly StoredSigningKey[]>
-  /** Puts it in the place of one with the same kid, if there is one. */
-  putSigningKey(key: StoredSigningKey): Promise<void>
-  deleteSigningKey(kid: string): Promise<void>
   recordIssuance(issuance: Issuance): Promise<void>
   /** Newest first. */
   listIssuances(limit: number): Promise<readonly Issuance[]>
@@ -302,16 +306,7 @@ function keyQueries(
   }
 }
 
-function signingKeyQueries(
-  database: SqliteDatabase,
-): Pick<
-  BrokerStore,
-  | 'readIssuerState'
-  | 'replaceIssuerState'
-  | 'listSigningKeys'
-  | 'putSigningKey'
-  | 'deleteSigningKey'
-> {
+function signingKeyQueries(database: SqliteDatabase): FleetKeyStore {
   return {
     readIssuerState: async () => {
       const [row]: IssuerStateRow[] = await database.read(
