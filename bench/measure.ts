@@ -84,16 +84,22 @@ const WARM_UP_ROUNDS = 1
 /** The level that the parts run with; the lines are made and then dropped. */
 export const droppingLog = createLog('info', { write: () => undefined })
 
-export async function startBench(options: { rounds: number; seconds: number }): Promise<Bench> {
+/** A process of its own that makes load: it is given jobs, one at a time. */
+export interface LoadProcess<Job> {
+  /** @throws Error with what failed there */
+  run(job: Job): Promise<LoadResult>
+  stop(): Promise<void>
+}
+
+/** @param file a program of this folder that answers each job by IPC with a `LoadResult` */
+export function startLoadProcess<Job>(file: string): LoadProcess<Job> {
   let answered: ((result: LoadResult) => void) | undefined
-  const child = Bun.spawn([process.execPath, '--no-env-file', join(import.meta.dir, 'load.ts')], {
+  const child = Bun.spawn([process.execPath, '--no-env-file', join(import.meta.dir, file)], {
     stdio: ['ignore', 'inherit', 'inherit'],
     ipc: (message: LoadResult) => answered?.(message),
   })
   return {
-    ...options,
-    authority: await createCertificateAuthority({ commonName: 'podrole bench' }),
-    load: async (job) => {
+    run: async (job) => {
       const { promise, resolve } = Promise.withResolvers<LoadResult>()
       answered = resolve
       child.send(job)
@@ -105,6 +111,16 @@ export async function startBench(options: { rounds: number; seconds: number }): 
       child.kill()
       await child.exited
     },
+  }
+}
+
+export async function startBench(options: { rounds: number; seconds: number }): Promise<Bench> {
+  const load = startLoadProcess<LoadJob>('load.ts')
+  return {
+    ...options,
+    authority: await createCertificateAuthority({ commonName: 'podrole bench' }),
+    load: (job) => load.run(job),
+    stop: () => load.stop(),
   }
 }
 

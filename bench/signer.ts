@@ -11,8 +11,15 @@ import type { Signing } from '../src/issuer/signer/signing.ts'
 import { type RunningSigner, serveSigning, startSigner } from '../src/issuer/signer/start-signer.ts'
 import { systemClock } from '../src/lib/clock.ts'
 import { podClaims } from './fixtures.ts'
-import type { LoadResult } from './load.ts'
-import { type Bench, compareLoads, type Comparison, type Cost, droppingLog } from './measure.ts'
+import {
+  type Bench,
+  compareLoads,
+  type Comparison,
+  type Cost,
+  droppingLog,
+  type LoadProcess,
+  startLoadProcess,
+} from './measure.ts'
 import type { SignerJob } from './signer-load.ts'
 
 const TOKENS = 50
@@ -29,7 +36,7 @@ export async function measureSigner(bench: Bench): Promise<Comparison[]> {
   const key = await generateSigningKey('ES256')
   const own = await serveOwn(join(folder, 'own', 'signer.sock'), key)
   const floors = await serveFloors(folder, key)
-  const load = startLoad()
+  const load = startLoadProcess<SignerJob>('signer-load.ts')
   try {
     const found: Comparison[] = []
     for (const { does, server } of floors) {
@@ -89,7 +96,11 @@ const CLAIMS = Array.from({ length: TOKENS }, (_, pod) =>
 )
 
 /** Several calls at once for the rate and the CPU time, one for the time to the answer. */
-async function costOf({ seconds }: Bench, load: Load, socket: string): Promise<Cost> {
+async function costOf(
+  { seconds }: Bench,
+  load: LoadProcess<SignerJob>,
+  socket: string,
+): Promise<Cost> {
   const before = process.cpuUsage()
   const job = { socket, claims: CLAIMS }
   const many = await load.run({ ...job, callsAtOnce: CALLS_AT_ONCE, seconds })
@@ -99,33 +110,5 @@ async function costOf({ seconds }: Bench, load: Load, socket: string): Promise<C
     perSecond: many.perSecond,
     cpuUs: (user + system) / many.requests,
     p50Us: one.p50Us,
-  }
-}
-
-interface Load {
-  run(job: SignerJob): Promise<LoadResult>
-  stop(): Promise<void>
-}
-
-function startLoad(): Load {
-  let answered: ((result: LoadResult) => void) | undefined
-  const program = join(import.meta.dir, 'signer-load.ts')
-  const child = Bun.spawn([process.execPath, '--no-env-file', program], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    ipc: (message: LoadResult) => answered?.(message),
-  })
-  return {
-    run: async (job) => {
-      const { promise, resolve } = Promise.withResolvers<LoadResult>()
-      answered = resolve
-      child.send(job)
-      const result = await promise
-      if (result.failure !== undefined) throw new Error(`load: ${result.failure}`)
-      return result
-    },
-    stop: async () => {
-      child.kill()
-      await child.exited
-    },
   }
 }
