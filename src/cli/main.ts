@@ -1,6 +1,7 @@
 /** The command line: argv, environment, exit codes and wiring, and nowhere else. */
 import { Command, CommanderError } from 'commander'
 import { addAgentCommand } from './commands/agent.ts'
+import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
@@ -26,6 +27,7 @@ export function buildProgram(): Command {
   addAgentCommand(program)
   addBrokerCommand(program)
   addClusterCommand(program)
+  addAssociationCommand(program)
   addVersionCommand(program)
   return program
 }

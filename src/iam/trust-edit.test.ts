@@ -213,27 +213,6 @@ describe('adding', () => {
     ])
   })
 
-  test('without session tags a statement of its own asks for the account alone', () => {
-    const tagged = addTrust(EMPTY_TRUST, podIdentity('shop/orders')).after
-    const [statement] = statementsOf(tagged)
-    // Narrowed further by hand: it admits nobody whose session has no tags.
-    const narrowed = policyOf({
-      ...statement,
-      Condition: {
-        StringEquals: { ...statement?.Condition?.['StringEquals'], 'aws:SourceAccount': ACCOUNT },
-      },
-    })
-    const untagged = { ...podIdentity('shop/orders'), disableSessionTags: true } as TrustGrant
-    const { after } = addTrust(narrowed, untagged)
-    expect(statementsOf(after)).toHaveLength(2)
-    expect(statementsOf(after)[1]).toMatchObject({
-      Sid: expect.stringMatching(/^PodrolePodIdentityAccount[0-9a-f]{8}$/),
-      Condition: { StringEquals: { 'aws:SourceAccount': ACCOUNT } },
-    })
-    expect(addTrust(after, untagged).after).toBe(after)
-    expect(removeTrust(after, untagged).after).toBe(narrowed)
-  })
-
   test('a lone Statement object becomes an array; numbers and members that occur twice stay', () => {
     const text = '{"Statement":{"Effect":"Allow","x":1.50,"x":[1e3]},"Version":"2012-10-17"}'
     const { after } = addTrust(text, irsa(ISSUER_A, 'shop/orders'))

@@ -5,6 +5,9 @@ import type { Addon, AddonPort, AddonVersion } from './addon-port.ts'
 import { compareAddonVersions } from './addon-version.ts'
 import type { EksClient } from './eks-client.ts'
 
+/** The add-on that is EKS Pod Identity's agent. */
+export const AGENT_ADDON = 'eks-pod-identity-agent'
+
 /** The add-ons of a cluster. */
 export function eksAddons(eks: EksClient, clusterName: string): AddonPort {
   const { call, sdk } = eks
