@@ -1,6 +1,7 @@
 import { PodroleError } from '../lib/errors.ts'
 import type { AwsAccount } from './account.ts'
 import { callSdk } from './sdk-fault.ts'
+import { outlastThrottling } from './throttling.ts'
 
 /** What is known of an EKS cluster, as far as identity goes. */
 export interface EksCluster {
@@ -26,8 +27,10 @@ export interface EksCluster {
 export async function describeEksCluster(account: AwsAccount, name: string): Promise<EksCluster> {
   const { DescribeClusterCommand, EKSClient } = await import('@aws-sdk/client-eks')
   const eks = new EKSClient(account.clientConfig)
-  const { cluster } = await callSdk(`DescribeCluster ${name} in ${account.region}`, () =>
-    eks.send(new DescribeClusterCommand({ name })),
+  const { cluster } = await outlastThrottling(() =>
+    callSdk(`DescribeCluster ${name} in ${account.region}`, () =>
+      eks.send(new DescribeClusterCommand({ name })),
+    ),
   )
   if (cluster?.arn === undefined) {
     throw new PodroleError('InvalidServiceAnswer', `EKS names no ARN for cluster ${name}`)

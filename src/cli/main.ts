@@ -1,5 +1,6 @@
 /** The command line: argv, environment, exit codes and wiring, and nowhere else. */
 import { Command, CommanderError } from 'commander'
+import { addAccessEntryCommand } from './commands/access-entry.ts'
 import { addAgentCommand } from './commands/agent.ts'
 import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
@@ -28,6 +29,7 @@ export function buildProgram(): Command {
   addBrokerCommand(program)
   addClusterCommand(program)
   addAssociationCommand(program)
+  addAccessEntryCommand(program)
   addVersionCommand(program)
   return program
 }

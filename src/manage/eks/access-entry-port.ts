@@ -1,8 +1,6 @@
 import type { Tags } from '../../iam/tags.ts'
 import { mapLimited } from '../../lib/map-limited.ts'
-import { retryWhile } from '../../lib/waiting.ts'
 import { AT_ONCE, type AssociationPort, orGone } from './association-port.ts'
-import { AWS_PATIENCE, isThrottled } from './throttling.ts'
 
 /** Where an access policy holds. */
 export type AccessScope =
@@ -77,8 +75,8 @@ export async function findAccessEntry(
 ): Promise<ObservedEntry | undefined> {
   return orGone(async () => {
     const [entry, accessPolicies] = await Promise.all([
-      retryWhile(() => port.describe(principalArn), isThrottled, AWS_PATIENCE),
-      retryWhile(() => port.policiesOf(principalArn), isThrottled, AWS_PATIENCE),
+      port.describe(principalArn),
+      port.policiesOf(principalArn),
     ])
     return { ...entry, accessPolicies }
   })

@@ -1,8 +1,6 @@
 import type { Tags } from '../../iam/tags.ts'
 import { mapLimited } from '../../lib/map-limited.ts'
-import { retryWhile } from '../../lib/waiting.ts'
 import { AT_ONCE, orGone } from './association-port.ts'
-import { AWS_PATIENCE, isThrottled } from './throttling.ts'
 
 /** An EKS add-on as a cluster has it. */
 export interface Addon {
@@ -55,7 +53,7 @@ export interface AddonPort {
 
 /** An add-on; undefined where the cluster does not have it. */
 export const findAddon = (port: AddonPort, addonName: string): Promise<Addon | undefined> =>
-  orGone(() => retryWhile(() => port.describe(addonName), isThrottled, AWS_PATIENCE))
+  orGone(() => port.describe(addonName))
 
 /** All add-ons of the cluster, a call for each, some at a time. */
 export async function describeAddons(port: AddonPort): Promise<readonly Addon[]> {

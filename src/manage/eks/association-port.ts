@@ -2,8 +2,6 @@ import type { Association } from '../../associations/association.ts'
 import type { Tags } from '../../iam/tags.ts'
 import { codeOf } from '../../lib/errors.ts'
 import { mapLimited } from '../../lib/map-limited.ts'
-import { AWS_PATIENCE, isThrottled } from './throttling.ts'
-import { retryWhile } from '../../lib/waiting.ts'
 
 /** What a list tells of an association: neither its role nor its tags. */
 export type AssociationSummary = Pick<
@@ -58,7 +56,7 @@ export async function describeAssociations(
   filter: AssociationFilter = {},
 ): Promise<readonly Association[]> {
   const found = await mapLimited(await port.list(filter), AT_ONCE, ({ associationId }) =>
-    orGone(() => retryWhile(() => port.describe(associationId), isThrottled, AWS_PATIENCE)),
+    orGone(() => port.describe(associationId)),
   )
   return found.filter((one) => one !== undefined)
 }

@@ -1,4 +1,5 @@
 import type { AssociationCalls } from '../../aws/association-calls.ts'
+import { outlastThrottling } from '../../aws/throttling.ts'
 import { ServiceFault } from '../../aws/service-fault.ts'
 import type { AssociationPort } from './association-port.ts'
 
@@ -8,13 +9,14 @@ export function brokerAssociations(
   cluster: { readonly clusterName: string; readonly broker: string },
 ): AssociationPort {
   const { broker, clusterName } = cluster
-  const call = async <T>(operation: string, run: () => Promise<T>): Promise<T> => {
-    try {
-      return await run()
-    } catch (error) {
-      throw faultOf(`${operation} of cluster ${clusterName}`, error)
-    }
-  }
+  const call = <T>(operation: string, run: () => Promise<T>): Promise<T> =>
+    outlastThrottling(async () => {
+      try {
+        return await run()
+      } catch (error) {
+        throw faultOf(`${operation} of cluster ${clusterName}`, error)
+      }
+    })
   return {
     place: `broker ${broker}`,
     list: (filter = {}) =>

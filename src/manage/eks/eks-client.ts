@@ -1,6 +1,7 @@
 import type * as EksSdk from '@aws-sdk/client-eks'
 import type { AwsAccount } from '../../aws/account.ts'
 import { callSdk } from '../../aws/sdk-fault.ts'
+import { outlastThrottling } from '../../aws/throttling.ts'
 import { PodroleError } from '../../lib/errors.ts'
 
 interface Page<T> {
@@ -28,7 +29,8 @@ export interface EksClient {
 export async function openEks(account: AwsAccount): Promise<EksClient> {
   const sdk = await import('@aws-sdk/client-eks')
   const client = new sdk.EKSClient(account.clientConfig)
-  const call: EksClient['call'] = (what, send) => callSdk(what, () => send(client))
+  const call: EksClient['call'] = (what, send) =>
+    outlastThrottling(() => callSdk(what, () => send(client)))
   return {
     sdk,
     place: `EKS in ${account.region}`,
