@@ -1,6 +1,7 @@
 /** The command line: argv, environment, exit codes and wiring, and nowhere else. */
 import { Command, CommanderError } from 'commander'
 import { addAccessEntryCommand } from './commands/access-entry.ts'
+import { addAddonCommand } from './commands/addon.ts'
 import { addAgentCommand } from './commands/agent.ts'
 import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
@@ -30,6 +31,7 @@ export function buildProgram(): Command {
   addClusterCommand(program)
   addAssociationCommand(program)
   addAccessEntryCommand(program)
+  addAddonCommand(program)
   addVersionCommand(program)
   return program
 }
