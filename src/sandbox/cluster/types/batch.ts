@@ -191,12 +191,14 @@ function fillJob(object: ApiObject): void {
   fillLabels(object)
 }
 
-/** A job without labels has those of its template. */
+const templateLabelsOf = (job: ApiObject): JsonRecord =>
+  recordAt(recordAt(recordAt(recordAt(job, 'spec'), 'template'), 'metadata'), 'labels')
+
+/** A job without labels has those of its template: the very same, as `SetDefaults_Job` has it. */
 function fillLabels(job: ApiObject): void {
-  const template = recordAt(recordAt(job, 'spec'), 'template')
-  const labels = recordAt(recordAt(template, 'metadata'), 'labels')
+  const labels = templateLabelsOf(job)
   if (Object.keys(job.metadata.labels ?? {}).length > 0 || Object.keys(labels).length === 0) return
-  job.metadata.labels = { ...labels } as Record<string, string>
+  job.metadata.labels = labels as Record<string, string>
 }
 
 function fillFailureRules(spec: JsonRecord): void {
@@ -213,6 +215,8 @@ function generateSelector(job: ApiObject): void {
   const template = recordAt(spec, 'template')
   const metadata = recordAt(template, 'metadata')
   const labels = { ...jobLabels(job), ...recordAt(metadata, 'labels') }
+  // What is added to labels that are the job's own too is added to both.
+  if (job.metadata.labels === templateLabelsOf(job)) delete job.metadata.labels
   template['metadata'] = { ...metadata, labels }
   const selector = recordAt(spec, 'selector')
   const uid = { 'batch.kubernetes.io/controller-uid': job.metadata.uid }
