@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, setDefaultTimeout } from '
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadSigningKey, type SigningKey } from '../../src/issuer/keys.ts'
+import { TOKEN_EXPIRY } from '../../src/issuer/rotation/census.ts'
 import type { IssuerState, RotationKey } from '../../src/issuer/rotation/state.ts'
 import {
   type IssuerJourney,
@@ -188,6 +189,98 @@ describe('a rotation', () => {
     expect(kids.sort()).toEqual(all)
   })
 })
+
+describe('a census', () => {
+  test('holds a key that time would let go, until the token that was seen has ended', async () => {
+    const issuer = issuerOf('seen-tokens')
+    done(await issuer.init('--longest-token', '10m'))
+    const old = issuer.kid('active')
+    done(await issuer.rotate('prepare'))
+    issuer.pass(DAY_MS)
+    done(await issuer.rotate('activate'))
+    issuer.pass(DAY_MS)
+    // By time it may go.
+    expect((await issuer.rotate('status')).out).toContain('retire')
+
+    const inAnHour = Math.floor(Date.now() / 1000) + 3600
+    let answer = pageOf(old, inAnHour)
+    const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response(answer) })
+    const url = `${server.url.origin}/metrics`
+    const asked = ['--metrics', url]
+    try {
+      const until = new Date((inAnHour + 300) * 1000).toISOString()
+      refused(await issuer.rotate('retire', ...asked), `seen by ${url} that STS takes until`)
+      expect(JSON.parse((await issuer.rotate('status', ...asked, '-o', 'json')).out)).toMatchObject(
+        {
+          keys: [
+            { kid: old, waitsFor: 'a token that was seen to end', seenBy: url, until },
+            { state: 'active' },
+          ],
+        },
+      )
+      expect((await issuer.rotate('plan', ...asked)).out).toContain(until)
+
+      // What does not answer, or with half a page, may have seen a token: no step, and no key is lost.
+      const file = journey.at('half.txt')
+      writeFileSync(file, answer.slice(0, -7))
+      const both = ['--metrics-file', file, '--metrics', `${url},http://127.0.0.1:1/metrics`]
+      refused(await issuer.rotate('retire', ...both), 'http://127.0.0.1:1/metrics cannot be read')
+      refused(await issuer.rotate('retire', '--metrics-file', file), 'it was cut off')
+      refused(await issuer.rotate('status', '--metrics-file', file), 'it was cut off')
+      expect(await issuer.published()).toContain(old)
+
+      answer = pageOf(old, inAnHour - 3600 - 301)
+      done(await issuer.rotate('retire', ...asked))
+      expect(await issuer.published()).toEqual([issuer.kid('active')])
+    } finally {
+      await server.stop(true)
+    }
+  })
+
+  test('of an audit log holds a key for the longest token that it tells of', async () => {
+    const issuer = issuerOf('audited-tokens')
+    done(await issuer.init('--longest-token', '10m'))
+    const old = issuer.kid('active')
+    done(await issuer.rotate('prepare'))
+    issuer.pass(DAY_MS)
+    done(await issuer.rotate('activate'))
+    issuer.pass(DAY_MS)
+    const day = journey.at('audit.log')
+    const activatedMs = Date.now() - DAY_MS
+    writeFileSync(
+      day,
+      [auditLine(activatedMs - 2 * DAY_MS), auditLine(activatedMs, 2 * 86_400)].join('\n'),
+    )
+    refused(
+      await issuer.rotate('retire', '--audit-log', day),
+      `seen by the audit log (the longest is of shop/till) that STS takes until ${new Date(activatedMs + 2 * DAY_MS + 300_000).toISOString()}`,
+    )
+    // For another audience it is no token of STS.
+    done(await issuer.rotate('retire', '--audit-log', day, '--audit-audience', 'vault'))
+    expect(await issuer.published()).not.toContain(old)
+  })
+})
+
+const pageOf = (kid: string, seconds: number): string =>
+  `# TYPE ${TOKEN_EXPIRY} gauge\n${TOKEN_EXPIRY}{kid="${kid}"} ${seconds}\n# EOF\n`
+
+/** An API server's event; with a lifetime a token for STS of so many seconds. */
+const auditLine = (atMs: number, expirationSeconds?: number): string =>
+  JSON.stringify({
+    kind: 'Event',
+    apiVersion: 'audit.k8s.io/v1',
+    level: 'Request',
+    stage: 'ResponseComplete',
+    stageTimestamp: new Date(atMs).toISOString(),
+    verb: 'create',
+    objectRef:
+      expirationSeconds === undefined
+        ? { resource: 'pods' }
+        : { resource: 'serviceaccounts', subresource: 'token', namespace: 'shop', name: 'till' },
+    ...(expirationSeconds !== undefined && {
+      requestObject: { spec: { audiences: ['sts.amazonaws.com'], expirationSeconds } },
+    }),
+  })
 
 describe('killed in the middle', () => {
   /** Runs a command, and kills it when the state is so. */

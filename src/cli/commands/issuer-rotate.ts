@@ -1,11 +1,15 @@
 import { type Command, Option } from 'commander'
 import { KEY_KINDS, type KeyKind } from '../../issuer/key-kinds.ts'
-import { type OutputFormat, outputOption } from '../options.ts'
+import { collect, type OutputFormat, outputOption } from '../options.ts'
+import type { CensusFlags } from '../parts/census.ts'
 
 export interface RotateFlags {
   readonly dir: string
   readonly output: OutputFormat
 }
+
+/** Of the commands that ask until when tokens may be in use. */
+export type RotateCensusFlags = RotateFlags & CensusFlags
 
 export interface RotateInitFlags extends RotateFlags {
   readonly to?: string
@@ -31,6 +35,39 @@ const withFolder = (command: Command): Command =>
     .requiredOption('--dir <folder>', "the issuer's folder: its keys, and how far each is")
     .addOption(outputOption())
 
+/** The options of every command that a token in use holds up. */
+const withCensus = (command: Command): Command =>
+  withFolder(command)
+    .option(
+      '--metrics <url>',
+      'the metrics of a broker or an agent, which tell of the tokens it saw (repeatable)',
+      collect,
+      [],
+    )
+    .option('--metrics-file <file>', 'such a page, saved as OpenMetrics (repeatable)', collect, [])
+    .option(
+      '--metrics-ca-file <file>',
+      "PEM of the authority behind an https --metrics's certificate",
+    )
+    .option(
+      '--audit-log <file>',
+      "an API server's audit log, of level Request (repeatable, the oldest first)",
+      collect,
+      [],
+    )
+    .option(
+      '--audit-audience <audience>',
+      'of tokens in it that count; sts.amazonaws.com if not given (repeatable)',
+      collect,
+      [],
+    )
+    .option(
+      '--api-audience <audience>',
+      "the API server's own; the issuer if not given (repeatable)",
+      collect,
+      [],
+    )
+
 const keyKindOption = (): Option =>
   new Option('--key-kind <kind>', 'of a key that is made').choices(KEY_KINDS).default('p-256')
 
@@ -55,8 +92,13 @@ Example:
 Example:
   podrole issuer rotate activate --dir issuer`,
   retire: `
-Example:
-  podrole issuer rotate retire --dir issuer`,
+Examples:
+  podrole issuer rotate retire --dir issuer
+  podrole issuer rotate retire --dir issuer --metrics http://10.0.3.7:2705/metrics
+  podrole issuer rotate retire --dir issuer --audit-log audit-1.log --audit-log audit.log
+
+A key goes when no token of it can be in use: by time, and by all that --metrics, --metrics-file and
+--audit-log tell. They make a key stay longer and never shorter; one that cannot tell is a refusal.`,
   abort: `
 Example:
   podrole issuer rotate abort --dir issuer`,
@@ -71,17 +113,17 @@ export function addIssuerRotateCommand(issuer: Command): void {
     .command('rotate')
     .description("replace an issuer's signing keys without a refused token")
   addInit(rotate)
-  withFolder(rotate.command('status'))
+  withCensus(rotate.command('status'))
     .description('show the keys of an issuer, what each waits for and until when')
     .addHelpText('after', EXAMPLES.status)
-    .action(async (flags: RotateFlags) => {
+    .action(async (flags: RotateCensusFlags) => {
       const { showStatus } = await import('../issuer-rotate-run.ts')
       await showStatus(flags)
     })
-  withFolder(rotate.command('plan'))
+  withCensus(rotate.command('plan'))
     .description('show what each command would do now, and what it waits for')
     .addHelpText('after', EXAMPLES.plan)
-    .action(async (flags: RotateFlags) => {
+    .action(async (flags: RotateCensusFlags) => {
       const { showPlan } = await import('../issuer-rotate-run.ts')
       await showPlan(flags)
     })
@@ -127,13 +169,20 @@ function addSteps(rotate: Command): void {
     retire: 'unpublish and delete the keys that no live token can name',
     abort: 'take the last step back: a prepared key goes, or the key from before signs again',
   } as const
-  for (const step of ['activate', 'retire', 'abort'] as const) {
-    withFolder(rotate.command(step))
+  withFolder(rotate.command('activate'))
+    .description(steps.activate)
+    .addHelpText('after', EXAMPLES.activate)
+    .action(async (flags: RotateFlags) => {
+      const { runStep } = await import('../issuer-rotate-run.ts')
+      await runStep('activate', flags)
+    })
+  for (const step of ['retire', 'abort'] as const) {
+    withCensus(rotate.command(step))
       .description(steps[step])
       .addHelpText('after', EXAMPLES[step])
-      .action(async (flags: RotateFlags) => {
+      .action(async (flags: RotateCensusFlags) => {
         const { runStep } = await import('../issuer-rotate-run.ts')
-        await runStep(step, flags)
+        await runStep(step, flags, flags)
       })
   }
 }

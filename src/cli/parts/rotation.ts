@@ -5,7 +5,7 @@ import type { KeyKind } from '../../issuer/key-kinds.ts'
 import type { SigningKey } from '../../issuer/keys.ts'
 import { readOutsideNames } from '../../issuer/outside/issuer-names.ts'
 import { publish } from '../../issuer/publishing/publish.ts'
-import type { NewKey } from '../../issuer/rotation/decide.ts'
+import type { Census, NewKey } from '../../issuer/rotation/decide.ts'
 import type { OwnIssuerFolder } from '../../issuer/rotation/issuer-folder.ts'
 import type { RotationPorts } from '../../issuer/rotation/rotate.ts'
 import type { IssuerState, RotationKey } from '../../issuer/rotation/state.ts'
@@ -22,6 +22,8 @@ export interface RotationOptions {
   readonly waitMs?: number
   /** The place, where it is open already. */
   readonly destination?: Destination
+  /** Of tokens that were seen; none by default. */
+  readonly census?: (state: IssuerState) => Promise<Census>
 }
 
 /** The place that a state publishes to; undefined where it names none. */
@@ -50,7 +52,7 @@ export async function openStatePlace(
 export function folderPorts(
   own: OwnIssuerFolder,
   state: Pick<IssuerState, 'issuer' | 'publish'>,
-  { keyKind = 'p-256', waitMs = 0, destination }: RotationOptions,
+  { keyKind = 'p-256', waitMs = 0, destination, census = noCensus }: RotationOptions,
 ): RotationPorts {
   const { issuer } = state
   const names = readOutsideNames(process.env)
@@ -74,9 +76,11 @@ export function folderPorts(
       return plan.added
     },
     look: (keys) => findFromOutside({ issuer, keys, ...jwksUri }, { names, waitMs }),
-    census: async () => new Map(),
+    census,
   }
 }
+
+const noCensus = async (): Promise<Census> => new Map()
 
 /** @throws PodroleError `NoIssuerFolder` */
 export async function readOwn(own: OwnIssuerFolder): Promise<IssuerState> {

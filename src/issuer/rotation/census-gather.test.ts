@@ -41,7 +41,7 @@ const faultOf = async (urls: readonly string[], timeoutMs?: number): Promise<Pod
 
 test('all that brokers and agents saw is one census', async () => {
   const census = await gatherCensus([at('/broker'), at('/agent')])
-  expect([...census]).toEqual([['a', { lastExpMs: 7000 }]])
+  expect([...census]).toEqual([['a', { lastExpMs: 7000, seenBy: at('/agent') }]])
 })
 
 test('one that is cut off, moved, gone, endless or refuses is a fault, though others answer', async () => {

@@ -6,8 +6,15 @@ import type { OutsideFinding } from '../outside/findings.ts'
 import type { PublicSigningKey } from '../keys.ts'
 import { activeKeyOf, type IssuerState, publishedKeysOf, type RotationKey } from './state.ts'
 
-/** The latest `exp` of tokens that were really seen, in milliseconds, by their kid. */
-export type Census = ReadonlyMap<string, { readonly lastExpMs: number }>
+/** The latest `exp` of tokens that were really seen, by their kid. */
+export type Census = ReadonlyMap<string, LastSeen>
+
+export interface LastSeen {
+  /** In milliseconds. */
+  readonly lastExpMs: number
+  /** Whose word it is: a URL or a file. */
+  readonly seenBy?: string
+}
 
 /** What is so at the moment of a decision. */
 export interface Facts {
@@ -55,6 +62,8 @@ export interface Refusal {
 const STS_GRACE_MS = 5 * 60_000
 /** Who signs reads the state again within this time, slow machines counted. */
 const FOLLOW_SECONDS = 60
+/** How far the clocks of API servers and of the rotation may be apart. */
+const CLOCKS_MS = 5 * 60_000
 /** Keys that are gone and still listed. */
 const MAX_REMOVED = 50
 
@@ -189,6 +198,21 @@ export function inUseUntilMs(
   return Math.max(byTime, seen === undefined ? 0 : seen.lastExpMs + STS_GRACE_MS)
 }
 
+/**
+ * Between which times a key signs no more that did, in milliseconds: its tokens were signed in
+ * between by any clock. Undefined for a key that never signed, still signs, or is gone.
+ */
+export function signedBetween(
+  { followSeconds = FOLLOW_SECONDS }: Pick<IssuerState, 'followSeconds'>,
+  { activatedAt, state, stoppedAt }: RotationKey,
+): { readonly sinceMs: number; readonly untilMs: number } | undefined {
+  if (activatedAt === undefined || stoppedAt === undefined || state === 'retired') return undefined
+  return {
+    sinceMs: msOf(activatedAt) - CLOCKS_MS,
+    untilMs: msOf(stoppedAt) + followSeconds * 1000 + CLOCKS_MS,
+  }
+}
+
 /** Whether the prepared key may sign from now on. */
 export function decideActivate(state: IssuerState, facts: Facts): Decision {
   const key = preparedKeyOf(state)
@@ -319,11 +343,14 @@ function inUse(state: IssuerState, key: RotationKey, { census }: Facts): Refusal
     })
   }
   const bySeen = untilMs > inUseUntilMs(state, key, new Map())
+  const seenBy = census.get(kid)?.seenBy
   const why = bySeen
-    ? `a token of it was seen that STS takes until ${isoOf(untilMs)}`
+    ? `a token of it was seen${seenBy === undefined ? '' : ` by ${seenBy}`} that STS takes until ${isoOf(untilMs)}`
     : `it signed until ${stoppedAt}, and its longest tokens are taken until ${isoOf(untilMs)}`
   return refuse('TokensInUse', `tokens of key ${kid} may be in use: ${why}`, {
-    hint: `wait until then (longest token: ${state.maxTokenSeconds} s)`,
+    hint: bySeen
+      ? 'wait until then; tokens are longer than issuer.json says, or something signs with that key still'
+      : `wait until then (longest token: ${state.maxTokenSeconds} s)`,
     untilMs,
   })
 }

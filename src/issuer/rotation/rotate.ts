@@ -47,7 +47,8 @@ export interface RotationPorts {
   publish(keys: readonly PublicSigningKey[], mayDrop: readonly string[]): Promise<readonly string[]>
   /** Looks at the issuer from outside for these keys. */
   look(keys: readonly PublicSigningKey[]): Promise<readonly OutsideFinding[]>
-  census(): Promise<Census>
+  /** Of tokens that were seen, for as much as this state asks about. */
+  census(state: IssuerState): Promise<Census>
 }
 
 /** What a command did. */
@@ -178,7 +179,7 @@ async function decideAndWrite(
   decide: (state: IssuerState, facts: Facts) => Decision,
 ): Promise<{ readonly state: IssuerState; readonly kids: readonly string[] }> {
   const state = await begin(ports)
-  const census = await ports.census()
+  const census = await ports.census(state)
   let decision = decide(state, { nowMs: ports.clock.now(), census })
   if (decision.kind === 'look') {
     const findings = await ports.look(decision.keys)
