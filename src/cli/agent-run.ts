@@ -11,17 +11,21 @@ import { stopSignal } from './stop-signal.ts'
 export async function runAgent(flags: AgentFlags): Promise<number> {
   const log = createLog(flags.logLevel)
   const { region, endpoint, bindHosts, brokerTokenFile, caFile, unsafeBindHosts } = flags
+  const { metricsAddress, unsafeMetricsAddress } = flags
   const config = readAgentConfig({
     clusterName: flags.clusterName,
     region,
     port: Number(flags.port),
     probePort: Number(flags.probePort),
+    metricsPort: Number(flags.metricsPort),
     maxCacheEntries: Number(flags.maxCacheSize),
     ...(endpoint !== undefined && { endpoint }),
     ...(bindHosts !== undefined && { bindHosts }),
     ...(brokerTokenFile !== undefined && { brokerTokenFile }),
     ...(caFile !== undefined && { caFile }),
     ...(unsafeBindHosts !== undefined && { unsafeBindHosts }),
+    ...(metricsAddress !== undefined && { metricsAddress }),
+    ...(unsafeMetricsAddress !== undefined && { unsafeMetricsAddress }),
   })
   const credentials = nodeCredentials({ environment: process.env, clock: systemClock, log })
   const stopped = stopSignal()

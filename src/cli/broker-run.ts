@@ -39,7 +39,8 @@ export async function runBroker(flags: {
       ),
   })
   if (flags.readyFile !== undefined) {
-    writeFileSync(flags.readyFile, JSON.stringify({ url: broker.url, port: broker.port }))
+    const { url, port, metricsUrl } = broker
+    writeFileSync(flags.readyFile, JSON.stringify({ url, port, metricsUrl }))
   }
   await stopped
   await broker.stop()

@@ -38,6 +38,7 @@ export async function runWebhook(flags: WebhookFlags): Promise<number> {
     certificate,
     hostname: '0.0.0.0',
     port: config.port,
+    metrics: { hostname: config.metricsAddress, port: config.metricsPort },
     log,
     clock: systemClock,
   })

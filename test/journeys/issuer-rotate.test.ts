@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, setDefaultTimeout } from '
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadSigningKey, type SigningKey } from '../../src/issuer/keys.ts'
-import { TOKEN_EXPIRY } from '../../src/issuer/rotation/census.ts'
+import { TOKEN_EXPIRY } from '../../src/token/seen-tokens.ts'
 import type { IssuerState, RotationKey } from '../../src/issuer/rotation/state.ts'
 import {
   type IssuerJourney,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PodroleError } from '../../lib/errors.ts'
-import { TOKEN_EXPIRY } from './census.ts'
+import { TOKEN_EXPIRY } from '../../token/seen-tokens.ts'
 import { readAuditCensus, readCensusFiles } from './census-files.ts'
 import type { IssuerState, RotationKey } from './state.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test'
 import { PodroleError } from '../../lib/errors.ts'
-import { TOKEN_EXPIRY } from './census.ts'
+import { TOKEN_EXPIRY } from '../../token/seen-tokens.ts'
 import { gatherCensus } from './census-gather.ts'
 
 const pageOf = (kid: string, seconds: number): string =>
