@@ -3,7 +3,6 @@ import type { Clock } from '../lib/clock.ts'
 import { ANSWER_BUCKETS } from '../lib/metrics/measured.ts'
 import { addProcessMetrics } from '../lib/metrics/process.ts'
 import { Registry } from '../lib/metrics/registry.ts'
-import { VERSION } from '../lib/version.ts'
 import { SeenTokens } from '../token/seen-tokens.ts'
 import type { CacheStatistics } from './credential-cache.ts'
 
@@ -22,9 +21,10 @@ export interface AgentMetrics {
   watchCache(statistics: () => CacheStatistics): void
 }
 
-export function createAgentMetrics(clock: Clock): AgentMetrics {
+/** @param version of podrole, for its build info */
+export function createAgentMetrics(clock: Clock, version = ''): AgentMetrics {
   const registry = new Registry()
-  addProcessMetrics(registry, { part: 'agent', version: VERSION })
+  addProcessMetrics(registry, { part: 'agent', version })
   const answers = registry.counter({
     name: 'podrole_agent_requests_total',
     help: 'Requests of pods, by the HTTP status that they were answered with.',

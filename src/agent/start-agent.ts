@@ -20,6 +20,8 @@ import { probesApp } from './probes-app.ts'
 export interface AgentDependencies {
   readonly clock: Clock
   readonly log: Log
+  /** Of podrole, for its metrics. */
+  readonly version?: string
   /** The node's AWS credentials, for SigV4; not needed with `brokerTokenFile`. */
   readonly credentials?: CredentialProvider
   /** Its AWS_ENDPOINT_URL… counts where the config has no endpoint. */
@@ -57,7 +59,7 @@ export async function startAgent(
 ): Promise<RunningAgent> {
   const { clock, log } = dependencies
   const client = dependencies.client ?? (await createClient(config, dependencies))
-  const metrics = createAgentMetrics(clock)
+  const metrics = createAgentMetrics(clock, dependencies.version)
   const cache = createCredentialCache({
     client,
     metrics,

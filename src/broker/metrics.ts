@@ -3,7 +3,6 @@ import type { Clock } from '../lib/clock.ts'
 import { ANSWER_BUCKETS, secondsSince } from '../lib/metrics/measured.ts'
 import { addProcessMetrics } from '../lib/metrics/process.ts'
 import { Registry } from '../lib/metrics/registry.ts'
-import { VERSION } from '../lib/version.ts'
 import { SeenTokens } from '../token/seen-tokens.ts'
 import type { EksErrorName } from './eks-wire.ts'
 import { readStsRefusal, type StsPort } from './sts.ts'
@@ -28,9 +27,10 @@ export interface BrokerMetrics {
   watchExchanges(inProgress: () => number): void
 }
 
-export function createBrokerMetrics(clock: Clock): BrokerMetrics {
+/** @param version of podrole, for its build info */
+export function createBrokerMetrics(clock: Clock, version = ''): BrokerMetrics {
   const registry = new Registry()
-  addProcessMetrics(registry, { part: 'broker', version: VERSION })
+  addProcessMetrics(registry, { part: 'broker', version })
   const answers = registry.counter({
     name: 'podrole_broker_requests_total',
     help: 'Requests, by what they asked for and the HTTP status that they were answered with.',

@@ -21,6 +21,8 @@ import { createSts, type StsPort } from './sts.ts'
 export interface BrokerDependencies {
   readonly clock: Clock
   readonly log: Log
+  /** Of podrole, for its metrics. */
+  readonly version?: string
   /** In place of the AWS SDK's client. */
   readonly sts?: StsPort
   /** Milliseconds between two looks at the certificate's files; default 10,000. */
@@ -77,7 +79,7 @@ export async function startBroker(
     if (config.adminKeyFile !== undefined) {
       await ensureAdminKey(store, config.adminKeyFile, dependencies)
     }
-    const metrics = createBrokerMetrics(clock)
+    const metrics = createBrokerMetrics(clock, dependencies.version)
     const { region, stsEndpoint } = config
     const handler = brokerApp({
       store,

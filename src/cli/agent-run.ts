@@ -6,6 +6,7 @@ import { systemClock } from '../lib/clock.ts'
 import { createLog, type LogLevel } from '../lib/log.ts'
 import type { AgentFlags } from './commands/agent.ts'
 import { stopSignal } from './stop-signal.ts'
+import { VERSION } from './version.ts'
 
 /** Runs until it is told to stop. */
 export async function runAgent(flags: AgentFlags): Promise<number> {
@@ -32,6 +33,7 @@ export async function runAgent(flags: AgentFlags): Promise<number> {
   const agent = await startAgent(config, {
     clock: systemClock,
     log,
+    version: VERSION,
     credentials,
     environment: process.env,
   })

@@ -2,7 +2,6 @@
 import { ANSWER_BUCKETS } from '../lib/metrics/measured.ts'
 import { addProcessMetrics } from '../lib/metrics/process.ts'
 import { Registry } from '../lib/metrics/registry.ts'
-import { VERSION } from '../lib/version.ts'
 
 /** How a service account was found that the watch showed no role of. */
 export type LookupOutcome = 'found' | 'none' | 'failed'
@@ -18,9 +17,10 @@ export interface WebhookMetrics {
   watchReadiness(isReady: () => boolean): void
 }
 
-export function createWebhookMetrics(): WebhookMetrics {
+/** @param version of podrole, for its build info */
+export function createWebhookMetrics(version = ''): WebhookMetrics {
   const registry = new Registry()
-  addProcessMetrics(registry, { part: 'webhook', version: VERSION })
+  addProcessMetrics(registry, { part: 'webhook', version })
   const reviews = registry.counter({
     name: 'podrole_webhook_admission_reviews_total',
     help: 'Reviews that were answered, by the way to credentials that the pod got and why.',

@@ -20,6 +20,8 @@ export interface StartWebhookOptions {
   readonly port: number
   /** Where `/metrics` is served, over plain HTTP; nowhere if not given. */
   readonly metrics?: MetricsPlace
+  /** Of podrole, for its metrics. */
+  readonly version?: string
   readonly log: Log
   readonly clock: Clock
 }
@@ -52,7 +54,7 @@ export async function startWebhook(options: StartWebhookOptions): Promise<Runnin
     clock,
   })
   let isReady = false
-  const metrics = createWebhookMetrics()
+  const metrics = createWebhookMetrics(options.version)
   metrics.watchReadiness(() => isReady)
   const waitForFirstReads = async (): Promise<void> => {
     await Promise.all([serviceAccounts.ready, identities.ready])

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { VERSION } from '../../lib/version.ts'
+import { VERSION } from '../version.ts'
 
 export function addVersionCommand(program: Command): void {
   program
