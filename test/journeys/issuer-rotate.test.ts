@@ -1,16 +1,16 @@
 /** `podrole issuer rotate`, as typed, against the sandbox's S3 and STS. */
 import { afterAll, beforeAll, describe, expect, test, setDefaultTimeout } from 'bun:test'
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadSigningKey, type SigningKey } from '../../src/issuer/keys.ts'
 import { TOKEN_EXPIRY } from '../../src/token/seen-tokens.ts'
-import type { IssuerState, RotationKey } from '../../src/issuer/rotation/state.ts'
+import type { IssuerState } from '../../src/issuer/rotation/state.ts'
 import {
   type IssuerJourney,
   PODROLE,
   type Ran,
   startIssuerJourney,
 } from '../support/issuer-journey.ts'
+import { type RotatedIssuer, rotatedIssuer } from '../support/rotated-issuer.ts'
 
 // Each test starts podrole several times, on a machine that may be busy.
 setDefaultTimeout(60_000)
@@ -25,65 +25,8 @@ beforeAll(async () => {
 })
 afterAll(() => journey.stop())
 
-/** An issuer in a folder and a bucket of that name. */
-function issuerOf(name: string, run: IssuerJourney = journey) {
-  const folder = run.at(name)
-  const url = `https://s3.us-east-1.amazonaws.com/${name}`
-  const file = join(folder, 'issuer.json')
-  const read = (): IssuerState => JSON.parse(readFileSync(file, 'utf8')) as IssuerState
-  const write = (state: IssuerState): void => writeFileSync(file, JSON.stringify(state))
-  const keyOf = (kid = ''): SigningKey =>
-    loadSigningKey(readFileSync(join(folder, `${kid}.pem`), 'utf8'))
-  return {
-    folder,
-    url,
-    read,
-    write,
-    rotate: (command: string, ...words: string[]): Promise<Ran> =>
-      run.issuer('rotate', command, '--dir', folder, ...words),
-    init: (...words: string[]): Promise<Ran> =>
-      run.issuer(
-        'rotate',
-        'init',
-        '--dir',
-        folder,
-        '--to',
-        `s3://${name}`,
-        '--create-bucket',
-        '--longest-token',
-        '24h',
-        ...words,
-      ),
-    /** All that was recorded was so much earlier: the clock of the rotation is moved. */
-    pass: (ms: number): void => {
-      const earlier = (key: RotationKey): RotationKey =>
-        Object.fromEntries(
-          Object.entries(key).map(([member, value]) => [
-            member,
-            member.endsWith('At')
-              ? new Date(Date.parse(value as string) - ms).toISOString()
-              : value,
-          ]),
-        ) as RotationKey
-      const state = read()
-      write({ ...state, keys: state.keys.map(earlier) })
-    },
-    kid: (state: RotationKey['state']): string =>
-      read().keys.find((key) => key.state === state && key.removedAt === undefined)?.kid ?? '',
-    pems: (): string[] =>
-      readdirSync(folder)
-        .filter((entry) => entry.endsWith('.pem'))
-        .map((entry) => entry.slice(0, -4))
-        .sort(),
-    published: async (): Promise<string[]> => {
-      const text = (await run.objectText(name, 'keys.json')) ?? '{"keys":[]}'
-      return (JSON.parse(text) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid).sort()
-    },
-    exchange: (kid: string): Promise<string> => run.exchange(url, keyOf(kid)),
-    exchangeWith: (key: SigningKey): Promise<string> => run.exchange(url, key),
-    keyOf,
-  }
-}
+const issuerOf = (name: string, run: IssuerJourney = journey): RotatedIssuer =>
+  rotatedIssuer(name, run)
 
 const refused = (ran: Ran, message: string): void => {
   expect(ran).toMatchObject({ code: 1, out: '' })
@@ -285,7 +228,7 @@ const auditLine = (atMs: number, expirationSeconds?: number): string =>
 describe('killed in the middle', () => {
   /** Runs a command, and kills it when the state is so. */
   async function killWhen(
-    issuer: ReturnType<typeof issuerOf>,
+    issuer: RotatedIssuer,
     command: string,
     isSo: (state: IssuerState) => boolean,
   ): Promise<void> {
