@@ -87,7 +87,7 @@ export function brokerApp(options: BrokerAppOptions): Handler {
     management: [
       clusterRoutes(options),
       keyRoutes(options),
-      rotationRoutes({ store, rotation: options.rotation, log }),
+      rotationRoutes({ store, rotation: options.rotation, clock, log }),
     ],
     documents: issuerApp({ issuer, jwks: () => jwksOf(options.keys.published()) }),
     documentPaths: new Set([base + DISCOVERY_PATH, base + JWKS_PATH]),
