@@ -177,7 +177,10 @@ export class FollowedKeys implements FleetKeys {
   /** Reads them again; where that fails, those from before count for a while. */
   async refresh(): Promise<void> {
     const startedMs = this.#monotonicMs()
-    this.#keys = await readFleetKeys(this.#place, this.#keys)
+    const keys = await readFleetKeys(this.#place, this.#keys)
+    // One that began later has ended before: what it read is as new, or newer.
+    if (startedMs < this.#readAtMs) return
+    this.#keys = keys
     this.#readAtMs = startedMs
   }
 
