@@ -1,8 +1,14 @@
 /** The fleet issuer's keys: kept in the store, sealed, the same for every broker that shares it. */
 import { exportSigningKey, generateSigningKey, loadSigningKey } from '../issuer/keys.ts'
 import type { PublicSigningKey, SigningKey } from '../issuer/keys.ts'
-import { type NewKey, withNewKey } from '../issuer/rotation/decide.ts'
-import { activeKeyOf, type IssuerState, publishedKeysOf } from '../issuer/rotation/state.ts'
+import { withNewKey } from '../issuer/rotation/decide.ts'
+import {
+  activeKeyOf,
+  type IssuerState,
+  type NewKey,
+  newKeyOf,
+  publishedKeysOf,
+} from '../issuer/rotation/state.ts'
 import { isUnsealed, type KeySealer } from '../issuer/sealing/sealer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { PodroleError } from '../lib/errors.ts'
@@ -83,8 +89,7 @@ export async function keepNewKey(
       ? await generateSigningKey('ES256')
       : loadSigningKey((await openStored(place, left)).reveal())
   if (left === undefined) await putKey(place, key)
-  const publicJwk = key.publicJwk as NewKey['publicJwk']
-  return { kid: key.kid, publicJwk, source: { store: key.kid } }
+  return newKeyOf(key, { store: key.kid })
 }
 
 async function putKey(place: FleetKeyPlace, key: SigningKey): Promise<void> {

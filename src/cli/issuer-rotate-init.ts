@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { parseIssuerUrl } from '../issuer/issuer-url.ts'
 import { loadSigningKey } from '../issuer/keys.ts'
-import { type NewKey, withNewKey } from '../issuer/rotation/decide.ts'
+import { withNewKey } from '../issuer/rotation/decide.ts'
 import { openIssuerFolder, type OwnIssuerFolder } from '../issuer/rotation/issuer-folder.ts'
 import { publishAndSee } from '../issuer/rotation/rotate.ts'
-import type { IssuerState } from '../issuer/rotation/state.ts'
+import { type IssuerState, type NewKey, newKeyOf } from '../issuer/rotation/state.ts'
 import { systemClock } from '../lib/clock.ts'
 import { parseDurationMs } from '../lib/durations.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
@@ -18,7 +18,7 @@ import {
   openDestination,
   waitMsOf,
 } from './parts/publishing.ts'
-import { folderPorts, makeFolderKey, newKeyOf } from './parts/rotation.ts'
+import { fileOf, folderPorts, makeFolderKey } from './parts/rotation.ts'
 import { printKeyOutlooks } from './issuer-rotate-run.ts'
 
 /**
@@ -180,5 +180,5 @@ async function takeKey(
     const left = await own.leftKeys({ keys: [] })
     if (codeOf(error) !== 'FileExists' || !left.some(({ kid }) => kid === key.kid)) throw error
   }
-  return newKeyOf(key)
+  return newKeyOf(key, fileOf(key))
 }

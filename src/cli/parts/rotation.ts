@@ -5,10 +5,15 @@ import type { KeyKind } from '../../issuer/key-kinds.ts'
 import type { SigningKey } from '../../issuer/keys.ts'
 import { readOutsideNames } from '../../issuer/outside/issuer-names.ts'
 import { publish } from '../../issuer/publishing/publish.ts'
-import type { Census, NewKey } from '../../issuer/rotation/decide.ts'
+import type { Census } from '../../issuer/rotation/decide.ts'
 import type { OwnIssuerFolder } from '../../issuer/rotation/issuer-folder.ts'
 import type { RotationPorts } from '../../issuer/rotation/rotate.ts'
-import type { IssuerState, RotationKey } from '../../issuer/rotation/state.ts'
+import {
+  type IssuerState,
+  type NewKey,
+  newKeyOf,
+  type RotationKey,
+} from '../../issuer/rotation/state.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import { printNote } from '../output.ts'
@@ -91,6 +96,11 @@ export async function readOwn(own: OwnIssuerFolder): Promise<IssuerState> {
   })
 }
 
+/** Where a folder has a key's private half. */
+export const fileOf = ({ kid }: Pick<SigningKey, 'kid'>): RotationKey['source'] => ({
+  file: `${kid}.pem`,
+})
+
 /** A new pair in a file, or the one of that kind that a killed command left there. */
 export async function makeFolderKey(
   own: OwnIssuerFolder,
@@ -100,19 +110,7 @@ export async function makeFolderKey(
   const left = (await own.leftKeys(state)).find((key) => kindOf(key) === kind)
   const key = left ?? (await makeKey(kind))
   if (left === undefined) await own.addKey(key)
-  return newKeyOf(key)
-}
-
-/** A pair in a file of the folder, as a state names it. */
-export const newKeyOf = ({ kid, publicJwk, algorithm }: SigningKey): NewKey => {
-  const { kty, n, e, crv, x, y } = publicJwk
-  const members = kty === 'RSA' ? { n, e } : { crv, x, y }
-  const present = Object.entries(members).filter(([, value]) => value !== undefined)
-  return {
-    kid,
-    publicJwk: { use: 'sig', kty, kid, alg: algorithm, ...Object.fromEntries(present) },
-    source: { file: `${kid}.pem` },
-  }
+  return newKeyOf(key, fileOf(key))
 }
 
 const EC_KINDS = { ES256: 'p-256', ES384: 'p-384', ES512: 'p-521' } as const

@@ -4,7 +4,13 @@
  */
 import type { OutsideFinding } from '../outside/findings.ts'
 import type { PublicSigningKey } from '../keys.ts'
-import { activeKeyOf, type IssuerState, publishedKeysOf, type RotationKey } from './state.ts'
+import {
+  activeKeyOf,
+  type IssuerState,
+  type NewKey,
+  publishedKeysOf,
+  type RotationKey,
+} from './state.ts'
 
 /** The latest `exp` of tokens that were really seen, by their kid. */
 export type Census = ReadonlyMap<string, LastSeen>
@@ -23,9 +29,6 @@ export interface Facts {
   /** Of the look from outside that was asked for; undefined where none was taken yet. */
   readonly findings?: readonly OutsideFinding[] | undefined
 }
-
-/** A pair that was made and is kept, and that nothing names yet. */
-export type NewKey = Pick<RotationKey, 'kid' | 'publicJwk' | 'source'>
 
 export type Decision =
   /** `next` is to be written down; what follows from it (`leftToDo`) is done after that. */

@@ -14,7 +14,6 @@ import {
   type Decision,
   type Facts,
   leftToDo,
-  type NewKey,
   preparedKeyOf,
   type Refusal,
   withNewKey,
@@ -23,7 +22,7 @@ import {
   withSeen,
   withStops,
 } from './decide.ts'
-import { type IssuerState, publishedKeysOf, type RotationKey } from './state.ts'
+import { type IssuerState, type NewKey, publishedKeysOf, type RotationKey } from './state.ts'
 
 /** Where a rotation's state is. */
 export interface RotationStore {
