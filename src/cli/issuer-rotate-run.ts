@@ -16,8 +16,9 @@ import {
   type Rotated,
   type RotationPorts,
 } from '../issuer/rotation/rotate.ts'
-import { activeKeyOf, type IssuerState } from '../issuer/rotation/state.ts'
+import { activeKeyOf, type IssuerState, type RotationKey } from '../issuer/rotation/state.ts'
 import { systemClock } from '../lib/clock.ts'
+import { PodroleError } from '../lib/errors.ts'
 import type {
   RotateCensusFlags,
   RotateFlags,
@@ -26,7 +27,13 @@ import type {
 import { printData, printNote } from './output.ts'
 import { type CensusFlags, takeCensus } from './parts/census.ts'
 import { waitMsOf } from './parts/publishing.ts'
-import { folderPorts, openStatePlace, readOwn, type RotationOptions } from './parts/rotation.ts'
+import {
+  folderPorts,
+  isInKms,
+  openStatePlace,
+  readOwn,
+  type RotationOptions,
+} from './parts/rotation.ts'
 
 const factsNow = (census: Census): Facts => ({ nowMs: systemClock.now(), census })
 
@@ -61,8 +68,22 @@ export async function runPrepare(flags: RotatePrepareFlags): Promise<void> {
     { ...(wait !== undefined && { wait }), ...(issuerUrl !== undefined && { issuerUrl }) },
     maxAgeSeconds * 1000,
   )
-  const { keyKind } = flags
-  const done = await rotate(flags, prepare, { waitMs, keyKind })
+  const { keyKind, kmsKey } = flags
+  const before = preparedKeyOf(state)
+  if (kmsKey !== undefined && before !== undefined && !isInKms(before, kmsKey)) {
+    throw new PodroleError(
+      'KeyPrepared',
+      `key ${before.kid} is prepared already: wanted ${kmsKey}`,
+      {
+        hint: 'podrole issuer rotate abort takes it back',
+      },
+    )
+  }
+  const done = await rotate(flags, prepare, {
+    waitMs,
+    keyKind,
+    ...(kmsKey !== undefined && { kmsKey }),
+  })
   const prepared = preparedKeyOf(done.state)
   const fromMs = prepared?.seenAt === undefined ? 0 : settledAtMs(done.state, prepared.seenAt)
   printNote(
@@ -88,11 +109,15 @@ export async function runStep(
   const signing = activeKeyOf(state)
   if (resumed) printNote(`ended what was begun before: ${kids.join(', ')}; nothing else was done`)
   else if (signing !== undefined && kids.includes(signing.kid)) {
-    printNote(
-      `key ${signing.kid} signs from now on; an API server that has its key in a file needs ${resolve(flags.dir, `${signing.kid}.pem`)} and a restart`,
-    )
+    printNote(`key ${signing.kid} signs from now on; ${whereOf(signing, flags)}`)
   } else printNote(`unpublished and deleted: ${kids.join(', ')}`)
   printKeyOutlooks(flags, state, seen)
+}
+
+function whereOf({ source }: RotationKey, { dir }: RotateFlags): string {
+  if ('kms' in source) return `it is ${source.kms}, which podrole issuer signer asks`
+  const file = 'file' in source ? source.file : ''
+  return `an API server that has its key in a file needs ${resolve(dir, file)} and a restart`
 }
 
 async function rotate(

@@ -1,8 +1,11 @@
 /** `podrole issuer rotate`, as typed, against the sandbox's S3 and STS. */
+import { CreateKeyCommand, type CreateKeyCommandInput, KMSClient } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, test, setDefaultTimeout } from 'bun:test'
 import { chmodSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TOKEN_EXPIRY } from '../../src/token/seen-tokens.ts'
+import { folderSource } from '../../src/issuer/signer/folder-source.ts'
+import { createKmsKeys } from '../../src/issuer/signer/kms-key.ts'
 import type { IssuerState } from '../../src/issuer/rotation/state.ts'
 import {
   type IssuerJourney,
@@ -130,6 +133,71 @@ describe('a rotation', () => {
       's3://taken-over',
     )
     expect(kids.sort()).toEqual(all)
+  })
+})
+
+describe('a key of AWS KMS', () => {
+  /** Its ARN; made by the sandbox's administrator. */
+  async function makeKmsKey(
+    spec: Pick<CreateKeyCommandInput, 'KeySpec' | 'KeyUsage'>,
+  ): Promise<string> {
+    const kms = new KMSClient(journey.awsConfig())
+    const { KeyMetadata } = await kms.send(new CreateKeyCommand(spec))
+    return KeyMetadata?.Arn ?? ''
+  }
+
+  test('is published, signs and goes as one in a file does', async () => {
+    const issuer = issuerOf('kms-keys')
+    const first = await makeKmsKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
+    done(await issuer.init('--kms-key', first))
+    const old = issuer.kid('active')
+    // A killed init is asked again in the same words.
+    done(await issuer.init('--kms-key', first))
+    expect(issuer.pems()).toEqual([])
+    refused(
+      await issuer.rotate('prepare', '--kms-key', first),
+      `is key ${old}, which this issuer has already`,
+    )
+
+    const second = await makeKmsKey({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' })
+    done(await issuer.rotate('prepare', '--kms-key', second))
+    const next = issuer.kid('prepared')
+    expect(await issuer.published()).toEqual([old, next].sort())
+    refused(await issuer.rotate('prepare', '--kms-key', first), `key ${next} is prepared already`)
+    issuer.pass(DAY_MS)
+    const activated = await issuer.rotate('activate')
+    done(activated)
+    expect(activated.err).toContain(`key ${next} signs from now on; it is ${second}`)
+
+    // What the signer does with the folder: KMS's own public half is the one that was published.
+    const { accessKeyId, secretAccessKey } = journey.awsConfig().credentials
+    const { endpoint } = journey.awsConfig()
+    const kms = createKmsKeys({ endpoint, credentials: { accessKeyId, secretAccessKey } })
+    const { active } = await folderSource(issuer.folder, kms).read()
+    expect(active.kid).toBe(next)
+    expect((await active.sign(Buffer.from('x'))).byteLength).toBe(256)
+
+    issuer.pass(DAY_MS + 3_901_000)
+    const retired = await issuer.rotate('retire')
+    done(retired)
+    expect(retired.err).toContain(`key ${old} is ${first} in AWS KMS, which is left as it is`)
+    expect(await issuer.published()).toEqual([next])
+  })
+
+  test('that cannot sign tokens, or is none, is refused', async () => {
+    const issuer = issuerOf('kms-refused')
+    done(await issuer.init())
+    const encrypts = await makeKmsKey({ KeyUsage: 'ENCRYPT_DECRYPT' })
+    for (const [arn, why] of [
+      [encrypts, 'GetPublicKey'],
+      [`${encrypts.slice(0, -36)}${crypto.randomUUID()}`, 'GetPublicKey'],
+      ['arn:aws:kms:us-east-1:111122223333:alias/x', 'is no key of AWS KMS'],
+    ] as const) {
+      refused(await issuer.rotate('prepare', '--kms-key', arn), why)
+    }
+    const both = ['--kms-key', encrypts, '--key-kind', 'p-256']
+    refused(await issuer.rotate('prepare', ...both), 'cannot be used with option')
+    expect(issuer.kid('prepared')).toBe('')
   })
 })
 

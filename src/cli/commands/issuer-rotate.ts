@@ -20,6 +20,7 @@ export interface RotateInitFlags extends RotateFlags {
   readonly maxAge: string
   readonly keyKind: KeyKind
   readonly privateKeyFile?: string
+  readonly kmsKey?: string
   readonly settle: string
   readonly longestToken: string
   readonly wait?: string
@@ -27,6 +28,7 @@ export interface RotateInitFlags extends RotateFlags {
 
 export interface RotatePrepareFlags extends RotateFlags {
   readonly keyKind: KeyKind
+  readonly kmsKey?: string
   readonly wait?: string
 }
 
@@ -68,6 +70,12 @@ const withCensus = (command: Command): Command =>
       [],
     )
 
+const kmsKeyOption = (...others: string[]): Option =>
+  new Option('--kms-key <arn>', 'an asymmetric key of AWS KMS in place of a new one').conflicts([
+    'keyKind',
+    ...others,
+  ])
+
 const keyKindOption = (): Option =>
   new Option('--key-kind <kind>', 'of a key that is made').choices(KEY_KINDS).default('p-256')
 
@@ -86,8 +94,9 @@ API server signs by podrole issuer signer, which then signs nothing longer, or w
 Example:
   podrole issuer rotate plan --dir issuer`,
   prepare: `
-Example:
-  podrole issuer rotate prepare --dir issuer`,
+Examples:
+  podrole issuer rotate prepare --dir issuer
+  podrole issuer rotate prepare --dir issuer --kms-key arn:aws:kms:eu-west-1:111122223333:key/1a2b`,
   activate: `
 Example:
   podrole issuer rotate activate --dir issuer`,
@@ -130,6 +139,7 @@ export function addIssuerRotateCommand(issuer: Command): void {
   withFolder(rotate.command('prepare'))
     .description('make the next key, publish it and see it from outside; it does not sign yet')
     .addOption(keyKindOption())
+    .addOption(kmsKeyOption())
     .option('--wait <duration>', 'until it is seen; 60s, and more behind --issuer-url')
     .addHelpText('after', EXAMPLES.prepare)
     .action(async (flags: RotatePrepareFlags) => {
@@ -153,6 +163,7 @@ function addInit(rotate: Command): void {
     .option('--max-age <duration>', 'how long others may keep the documents', '300s')
     .addOption(keyKindOption())
     .option('--private-key-file <file>', 'the key that signs today, in place of a new one')
+    .addOption(kmsKeyOption('privateKeyFile'))
     .option('--settle <duration>', 'how long a new key is seen before it may sign', '24h')
     .option('--longest-token <duration>', "a token's longest life", '8760h')
     .option('--wait <duration>', 'until it is seen; 60s, and more behind --issuer-url')

@@ -4,6 +4,7 @@ import { makeKey } from '../../issuer/key-files.ts'
 import type { KeyKind } from '../../issuer/key-kinds.ts'
 import type { SigningKey } from '../../issuer/keys.ts'
 import { readOutsideNames } from '../../issuer/outside/issuer-names.ts'
+import { findKmsKey } from '../../issuer/signer/kms-key.ts'
 import { publish } from '../../issuer/publishing/publish.ts'
 import type { Census } from '../../issuer/rotation/decide.ts'
 import type { OwnIssuerFolder } from '../../issuer/rotation/issuer-folder.ts'
@@ -23,6 +24,8 @@ import { type Destination, openDestination, tellWritten } from './publishing.ts'
 export interface RotationOptions {
   /** Of a key that is made. */
   readonly keyKind?: KeyKind
+  /** ARN of a key of AWS KMS, in place of one that is made. */
+  readonly kmsKey?: string
   /** How long to look for what may still come, in milliseconds; 0 looks once. */
   readonly waitMs?: number
   /** The place, where it is open already. */
@@ -57,7 +60,7 @@ export async function openStatePlace(
 export function folderPorts(
   own: OwnIssuerFolder,
   state: Pick<IssuerState, 'issuer' | 'publish'>,
-  { keyKind = 'p-256', waitMs = 0, destination, census = noCensus }: RotationOptions,
+  { keyKind = 'p-256', kmsKey, waitMs = 0, destination, census = noCensus }: RotationOptions,
 ): RotationPorts {
   const { issuer } = state
   const names = readOutsideNames(process.env)
@@ -69,7 +72,8 @@ export function folderPorts(
       // The folder's lock keeps others out.
       write: (next) => own.write(next),
     },
-    makeKey: (current) => makeFolderKey(own, current, keyKind),
+    makeKey: (current) =>
+      kmsKey === undefined ? makeFolderKey(own, current, keyKind) : takeKmsKey(current, kmsKey),
     removeKey: (key) => removeFolderKey(own, key),
     publish: async (keys, mayDrop) => {
       if (destination === undefined) return []
@@ -95,6 +99,27 @@ export async function readOwn(own: OwnIssuerFolder): Promise<IssuerState> {
     hint: `podrole issuer rotate init --dir ${own.folder} makes one`,
   })
 }
+
+/**
+ * A key of AWS KMS, which is published and signs from there.
+ * @throws PodroleError `KeyKnown`, and what `findKmsKey` throws
+ */
+export async function takeKmsKey(
+  { keys }: Pick<IssuerState, 'keys'>,
+  arn: string,
+): Promise<NewKey> {
+  const key = await findKmsKey(arn)
+  const known = keys.find(({ kid }) => kid === key.kid)
+  if (known === undefined) return newKeyOf(key, { kms: arn })
+  throw new PodroleError(
+    'KeyKnown',
+    `${arn} is key ${key.kid}, which this issuer has already (${known.state})`,
+    { hint: 'a rotation is to a new key: make one in KMS, or leave --kms-key out' },
+  )
+}
+
+export const isInKms = ({ source }: Pick<RotationKey, 'source'>, arn: string): boolean =>
+  'kms' in source && source.kms === arn
 
 /** Where a folder has a key's private half. */
 export const fileOf = ({ kid }: Pick<SigningKey, 'kid'>): RotationKey['source'] => ({
