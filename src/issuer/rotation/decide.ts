@@ -2,7 +2,7 @@
  * What a rotation may do next, and what it has to wait for. Pure: the folder, S3 and the clock are
  * the caller's.
  */
-import type { OutsideFinding } from '../outside/findings.ts'
+import { hindranceIn, type OutsideFinding } from '../outside/findings.ts'
 import type { PublicSigningKey } from '../keys.ts'
 import {
   activeKeyOf,
@@ -322,20 +322,25 @@ function outsideRefusal(
   if (findings === undefined) {
     return { kind: 'look', keys: publishedKeysOf(state).filter(({ kid }) => !going.includes(kid)) }
   }
-  const [first] = findings.filter(({ level }) => level === 'error')
+  const first = hindranceIn(findings)
   if (first === undefined) return undefined
   const isLost = findings.some(({ code }) => code === 'KeyMissing')
-  return refuse(
-    'OutsideFaulty',
-    `STS could not use ${state.issuer} as it is seen from here: ${first.message}`,
-    {
-      hint: isLost
-        ? 'podrole issuer publish FOLDER publishes the keys of an issuer folder again; a prepared key then has to be seen and to settle again'
-        : first.hint,
-      ...(isLost && { next: withoutSeen(state) }),
-    },
-  )
+  return refuse('OutsideFaulty', hindranceText(state, first), {
+    hint: isLost
+      ? 'podrole issuer publish FOLDER publishes the keys of an issuer folder again; a prepared key then has to be seen and to settle again'
+      : first.hint,
+    ...(isLost && { next: withoutSeen(state) }),
+  })
 }
+
+/** What a look found that a rotation does not go on with. */
+export const hindranceText = (
+  { issuer }: Pick<IssuerState, 'issuer'>,
+  { code, message }: OutsideFinding,
+): string =>
+  code === 'ClockBehind'
+    ? message
+    : `STS could not use ${issuer} as it is seen from here: ${message}`
 
 function inUse(state: IssuerState, key: RotationKey, { census }: Facts): Refusal {
   const { kid, stoppedAt } = key

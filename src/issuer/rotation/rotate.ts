@@ -5,7 +5,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import type { PublicSigningKey } from '../keys.ts'
-import type { OutsideFinding } from '../outside/findings.ts'
+import { hindranceIn, type OutsideFinding } from '../outside/findings.ts'
 import {
   type Census,
   decideAbort,
@@ -13,6 +13,7 @@ import {
   decideRetire,
   type Decision,
   type Facts,
+  hindranceText,
   leftToDo,
   preparedKeyOf,
   type Refusal,
@@ -87,13 +88,11 @@ export async function publishAndSee(ports: RotationPorts, state: IssuerState): P
   const { publish, remove } = leftToDo(state)
   let current = await publishAll(ports, state)
   const findings = await ports.look(publish)
-  const [first] = findings.filter(({ level }) => level === 'error')
+  const first = hindranceIn(findings)
   if (first !== undefined) {
-    throw new PodroleError(
-      'OutsideFaulty',
-      `published, but STS could not use ${state.issuer} as it is seen from here: ${first.message}`,
-      { hint: `${first.hint}; then ask the same again` },
-    )
+    throw new PodroleError('OutsideFaulty', `published, but ${hindranceText(state, first)}`, {
+      hint: `${first.hint}; then ask the same again`,
+    })
   }
   current = await finishRemovals(ports, current, remove)
   const next = withSeen(current, ports.clock.now())
