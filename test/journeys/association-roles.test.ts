@@ -159,6 +159,22 @@ describe('while IAM and EKS show their writes late', () => {
     expect((await shop.desk.run(create)).err).toContain('nothing was done')
   })
 
+  step('what fails half way says so, and goes on when it is run again', async () => {
+    shop.wired.sandbox.aws.faults.replace([
+      'eks:CreatePodIdentityAssociation=error:ServerException:500@3',
+    ])
+    const create =
+      'association create shop/half --cluster shop-eks --permission-policy orders.json --create-service-account'
+    const failed = await shop.desk.run(create)
+    expect(failed.code).toBe(1)
+    expect(failed.err).toMatch(/role podrole-shop-eks-[0-9a-f]{12} made; inline policy written; /)
+    expect(failed.err).toContain('service account shop/half made; then the association failed')
+    const went = await shop.desk.run(create)
+    expect(went.code).toBe(0)
+    expect(went.err).not.toContain('role podrole')
+    expect(went.err).toContain('of shop/half made')
+  })
+
   step('throttling is waited out', async () => {
     shop.wired.sandbox.aws.faults.replace(['eks:DescribePodIdentityAssociation=throttle:5'])
     const { code, out } = await shop.desk.run('association list --cluster shop-eks')
