@@ -270,8 +270,8 @@ function podIdentityStatements(grant: PodIdentityGrant): GrantedStatements {
 /** All that is left to ask for where the association disables session tags. */
 function untaggedStatement({ accountId, serviceAccounts }: PodIdentityGrant): GrantedStatement {
   return {
-    sidPrefix: 'PodrolePodIdentityAccount',
-    scope: `account ${accountId}`,
+    sidPrefix: 'PodrolePodIdentityUntagged',
+    scope: accountId,
     principal: { Service: POD_IDENTITY_SERVICE },
     actions: ['sts:AssumeRole', 'sts:TagSession'],
     fixed: {},

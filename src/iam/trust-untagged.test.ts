@@ -27,7 +27,7 @@ test('without session tags a statement of its own asks for the account alone', (
   const { after } = addTrust(narrowed, untagged)
   expect(statementsOf(after)).toHaveLength(2)
   expect(statementsOf(after)[1]).toMatchObject({
-    Sid: expect.stringMatching(/^PodrolePodIdentityAccount[0-9a-f]{8}$/),
+    Sid: expect.stringMatching(/^PodrolePodIdentityUntagged[0-9a-f]{8}$/),
     Condition: { StringEquals: { 'aws:SourceAccount': ACCOUNT } },
   })
   expect(addTrust(after, untagged).after).toBe(after)
