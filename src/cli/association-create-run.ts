@@ -14,6 +14,7 @@ import { checkAssociation } from '../manage/eks/association-request.ts'
 import { associationTag } from '../manage/eks/association-role.ts'
 import { AGENT_ADDON, eksAddons } from '../manage/eks/eks-addons.ts'
 import { openEks } from '../manage/eks/eks-client.ts'
+import { permissionsOf } from '../manage/eks/role-permissions.ts'
 import { ownerHash, roleNameFor } from '../manage/role-name.ts'
 import { keepPriorTrust, stateFolder } from '../manage/roles/prior-trust.ts'
 import {
@@ -30,8 +31,8 @@ interface ReadFlags {
   readonly serviceAccount: ServiceAccountName
   readonly tags: Tags
   readonly policy?: string
-  /** Undefined where a role is named that is there; its name is not known yet. */
-  readonly request?: RoleRequest
+  /** The inline policy of a role that is made. */
+  readonly permissions?: string
 }
 
 export async function runCreate(
@@ -75,6 +76,7 @@ async function readFlags(
   const policy = await readPolicy(flags.policy)
   const read: { -readonly [K in keyof ReadFlags]?: ReadFlags[K] } = {}
   if (policy !== undefined) read.policy = policy
+  if (permissions !== undefined) read.permissions = permissions
   checkAll('InvalidAssociation', [
     () => {
       read.serviceAccount = readSubject(subject, flags.serviceAccount)
@@ -85,20 +87,32 @@ async function readFlags(
     () => checkRoleOptions(flags),
     () => {
       if (flags.roleArn !== undefined) return
-      read.request = readRoleRequest({
-        name: flags.roleName ?? 'podrole',
-        policyArns: flags.permissionPolicyArns,
-        // Read above, where their faults are told.
-        tags: [],
-        ...(permissions !== undefined && { policy: permissions }),
-        ...(flags.permissionsBoundaryArn !== undefined && {
-          permissionsBoundary: flags.permissionsBoundaryArn,
-        }),
-      })
+      // The partition is not known yet, and makes no difference to what is wrong.
+      requestOf(flags, permissions, 'aws')
     },
     () => checkSettings(flags, policy),
   ])
   return read as ReadFlags
+}
+
+/** A role that is made, as its options say; its tags are read elsewhere. */
+function requestOf(
+  flags: AssociationCreateFlags,
+  policy: string | undefined,
+  partition: string,
+): RoleRequest {
+  const { permissionPolicyArns: policyArns, permissionsBoundaryArn, wellKnownPolicies } = flags
+  const wishes = {
+    policyArns,
+    wellKnown: wellKnownPolicies,
+    ...(policy !== undefined && { policy }),
+  }
+  return readRoleRequest({
+    name: flags.roleName ?? 'podrole',
+    tags: [],
+    ...permissionsOf(wishes, partition),
+    ...(permissionsBoundaryArn !== undefined && { permissionsBoundary: permissionsBoundaryArn }),
+  })
 }
 
 /** JSON as it is typed, or a file of it. */
@@ -118,6 +132,7 @@ function checkRoleOptions(flags: AssociationCreateFlags): void {
     flags[key as keyof typeof MADE_ROLE] === undefined ? [] : [option],
   )
   if (flags.permissionPolicyArns.length > 0) made.push('--permission-policy-arns')
+  if (flags.wellKnownPolicies.length > 0) made.push('--well-known-policies')
   if (flags.roleArn !== undefined && made.length > 0) {
     throw new PodroleError(
       'InvalidRole',
@@ -125,13 +140,13 @@ function checkRoleOptions(flags: AssociationCreateFlags): void {
       { hint: 'Leave out the one or the other.' },
     )
   }
-  const permissions = made.filter((option) => option.startsWith('--permission-policy'))
+  const permissions = made.filter((option) => /^--(?:permission-policy|well-known)/.test(option))
   if (flags.roleArn === undefined && permissions.length === 0) {
     throw new PodroleError(
       'InvalidRole',
       'neither a role nor permissions for a new one are given',
       {
-        hint: 'Wanted --role-arn, --permission-policy or --permission-policy-arns.',
+        hint: 'Wanted --role-arn, --permission-policy, --permission-policy-arns or --well-known-policies.',
       },
     )
   }
@@ -160,7 +175,7 @@ function wishesOf(
   read: ReadFlags,
   cluster: OpenCluster,
 ): AssociationWishes {
-  const { policy, request, serviceAccount, tags } = read
+  const { permissions, policy, serviceAccount, tags } = read
   const { disableSessionTags, roleArn, roleName, targetRoleArn } = flags
   const settings = {
     serviceAccount,
@@ -169,10 +184,10 @@ function wishesOf(
     ...(disableSessionTags !== undefined && { disableSessionTags }),
     ...(policy !== undefined && { policy }),
   }
-  if (request === undefined) return { settings, role: { arn: roleArn ?? '' } }
+  if (roleArn !== undefined) return { settings, role: { arn: roleArn } }
   const owner = { clusterArn: cluster.clusterArn, ...serviceAccount }
   const named = {
-    ...request,
+    ...requestOf(flags, permissions, cluster.partition),
     name: roleName ?? roleNameFor(owner),
     tags: { ...tags, ...associationTag(ownerHash(owner)) },
   }

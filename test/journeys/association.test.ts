@@ -152,6 +152,18 @@ describe('deleting', () => {
     expect((await shop.desk.run(fine)).code).toBe(0)
   })
 
+  step('permissions of a well-known workload, and then nothing more', async () => {
+    const create =
+      'association create cert-manager/cert-manager --cluster shop-eks --well-known-policies certmanager,externalDNS --permission-policy orders.json --role-name certs'
+    expect((await shop.desk.run(create)).code).toBe(0)
+    expect(await shop.roleState('certs')).toMatchObject({
+      PolicyNames: ['podrole'],
+    })
+    expect((await shop.desk.run(create)).err).toContain('nothing was done')
+    const wrong = await shop.desk.run(create.replace('certmanager', 'dns'))
+    expect(wrong.err).toContain('"dns" is no well-known policy: wanted imageBuilder')
+  })
+
   step('what podrole did not make stays', async () => {
     const roleArn = await shop.makeRole('theirs')
     await shop.eks.client.create<ServiceAccount>(SERVICE_ACCOUNTS, {

@@ -28,6 +28,7 @@ export interface AssociationCreateFlags extends AssociationPlaceFlags, SubjectFl
   readonly roleName?: string
   readonly permissionPolicyArns: readonly string[]
   readonly permissionPolicy?: string
+  readonly wellKnownPolicies: readonly string[]
   readonly permissionsBoundaryArn?: string
   readonly tags: readonly string[]
   readonly createServiceAccount: boolean
@@ -135,6 +136,12 @@ function addCreateCommand(association: Command): void {
       [],
     )
     .option('--permission-policy <file|json>', 'its inline policy; - reads standard input')
+    .option(
+      '--well-known-policies <names>',
+      'of common workloads, such as certManager,externalDNS (repeatable)',
+      collectList,
+      [],
+    )
     .option('--permissions-boundary-arn <arn>', 'a managed policy that bounds it')
     .option(
       '--tags <key=value>',
