@@ -60,7 +60,13 @@ describe('a role that is there', () => {
     )
     expect(off.code).toBe(1)
     expect(off.err).toContain('asks for session tags, which the association disables')
-    expect(off.err).toContain('aws:SourceAccount')
+    const [, open = ''] = /all of the account's clusters: podrole (.*)/.exec(off.err) ?? []
+    expect((await shop.desk.run(open)).out).toContain(`"aws:SourceAccount": "${ACCOUNT}"`)
+    const again = await shop.desk.run(
+      'association update shop/judged --cluster shop-eks --disable-session-tags',
+    )
+    expect(again.code).toBe(0)
+    expect(await shop.readAs(shop.eks, 'judged')).toMatchObject({ ok: true, content: 'tea' })
   })
 
   step('what only AWS knows is a note, not a refusal', async () => {

@@ -198,6 +198,21 @@ describe('deleting', () => {
     expect(await shop.hasRole('for-kept')).toBe(true)
   })
 
+  step(
+    'who may not read roles deletes the association, and is told that the role stays',
+    async () => {
+      await shop.desk.run(made('unread'))
+      shop.wired.sandbox.aws.faults.replace(['iam:GetRole=error:AccessDenied:403'])
+      const { code, out } = await shop.desk.run('association delete shop/unread --cluster shop-eks')
+      expect(code).toBe(0)
+      expect(out).toContain('its role stays: GetRole for-unread: AccessDenied')
+      const again = await shop.desk.run('association delete shop/unread --cluster shop-eks')
+      expect(again.err).toContain('service account shop/unread has no association')
+      shop.wired.sandbox.aws.faults.replace([])
+      expect(await shop.hasRole('for-unread')).toBe(true)
+    },
+  )
+
   step('one that was cut short before its role went is ended by the same command', async () => {
     await shop.desk.run(
       'association create shop/half --cluster shop-eks --permission-policy orders.json',

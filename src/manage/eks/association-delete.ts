@@ -6,6 +6,7 @@ import {
 } from '../../iam/service-account-name.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
+import { askUntil, type Patience } from '../../lib/waiting.ts'
 import { ownerHash, roleNameFor } from '../role-name.ts'
 import type { DeleteRole } from '../roles/role-delete.ts'
 import type { ObservedRole } from '../roles/role-port.ts'
@@ -47,7 +48,7 @@ export async function deleteAssociation(
   options: DeleteOptions,
 ): Promise<DeletedAssociation> {
   const { associations } = cluster
-  const found = await findAssociation(associations, serviceAccount)
+  const found = await findSurely(cluster, serviceAccount, options.keepRole)
   const done: string[] = []
   if (found !== undefined) {
     requireOwn(found, { verb: 'delete', adopt: options.adopt })
@@ -63,6 +64,29 @@ export async function deleteAssociation(
     done.push(await deleteOwnServiceAccount(options.kube, serviceAccount))
   }
   return { done, ...(found !== undefined && { association: found }) }
+}
+
+/** A list that is behind must not make a role look left over. */
+const LIST_PATIENCE: Patience = { totalMs: 2000, firstDelayMs: 250, maxDelayMs: 1000 }
+
+/** The association; where there is none and yet a role for it, it is looked for again. */
+async function findSurely(
+  cluster: AssociationCluster,
+  serviceAccount: ServiceAccountName,
+  keepRole: boolean,
+): Promise<Association | undefined> {
+  const find = (): Promise<Association | undefined> =>
+    findAssociation(cluster.associations, serviceAccount)
+  const found = await find()
+  if (found !== undefined || keepRole) return found
+  const left = await roleOf(cluster, undefined, serviceAccount).catch(unlessForbidden)
+  if (left === undefined) return undefined
+  return askUntil(find, (one) => one !== undefined, LIST_PATIENCE)
+}
+
+/** Who may not read roles has none to delete. */
+function unlessForbidden(thrown: unknown): undefined {
+  if (codeOf(thrown) !== 'AccessDenied') throw thrown
 }
 
 async function removeRole(
@@ -86,10 +110,10 @@ async function removeRole(
     }
     return found === undefined ? [] : [`role ${role.name} stays: ${why}`]
   } catch (error) {
-    if (what.before.length === 0) throw error
     if (codeOf(error) === 'AccessDenied') {
-      return [`its role stays: ${messageOf(error)}`]
+      return what.before.length === 0 ? [] : [`its role stays: ${messageOf(error)}`]
     }
+    if (what.before.length === 0) throw error
     throw new PodroleError(
       'RoleLeft',
       `${what.before.join('; ')}; then its role could not be deleted: ${messageOf(error)}`,

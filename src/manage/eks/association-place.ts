@@ -29,9 +29,9 @@ export function trustHint(
   },
 ): string {
   const { grant, roleName, serviceAccount } = asked
-  if (grant.way === 'pod-identity' && grant.disableSessionTags === true) {
-    return `Without session tags only the account can be asked for: a statement for pods.eks.amazonaws.com with the condition StringEquals aws:SourceAccount ${grant.accountId}.`
-  }
   const by = grant.way === 'fleet' ? `--fleet --clusters ${cluster.clusterName}` : cluster.options
-  return `Let it in: podrole role trust add ${roleName} --service-account ${serviceAccount} ${by}`
+  const add = `podrole role trust add ${roleName} --service-account ${serviceAccount} ${by}`
+  return grant.way === 'pod-identity' && grant.disableSessionTags === true
+    ? `Without session tags only the account can be asked for, so that it lets in all of the account's clusters: ${add} --disable-session-tags`
+    : `Let it in: ${add}`
 }
