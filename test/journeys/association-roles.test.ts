@@ -174,7 +174,7 @@ describe('while IAM and EKS show their writes late', () => {
     const failed = await shop.desk.run(create)
     expect(failed.code).toBe(1)
     expect(failed.err).toMatch(/role podrole-shop-eks-[0-9a-f]{12} made; inline policy written; /)
-    expect(failed.err).toContain('service account shop/half made; then the association failed')
+    expect(failed.err).toContain('service account shop/half made; then it failed')
     const went = await shop.desk.run(create)
     expect(went.code).toBe(0)
     expect(went.err).not.toContain('role podrole')

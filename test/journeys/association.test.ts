@@ -210,6 +210,12 @@ describe('deleting', () => {
       expect(again.err).toContain('service account shop/unread has no association')
       shop.wired.sandbox.aws.faults.replace([])
       expect(await shop.hasRole('for-unread')).toBe(true)
+      await shop.desk.run(made('stuck'))
+      shop.wired.sandbox.aws.faults.replace(['iam:DeleteRole=error:ServiceFailure:500'])
+      const stuck = await shop.desk.run('association delete shop/stuck --cluster shop-eks')
+      expect(stuck.code).toBe(1)
+      expect(stuck.err).toContain('of shop/stuck deleted; then its role could not be deleted')
+      expect(stuck.err).toContain('aws iam delete-role --role-name for-stuck')
     },
   )
 
@@ -257,6 +263,10 @@ describe('whose an association is', () => {
     const input = { clusterName: 'shop-eks', namespace: 'shop', serviceAccount: 'foreign' }
     await shop.eksApi.send(
       new CreatePodIdentityAssociationCommand({ ...input, roleArn: `${ROLES}/theirs` }),
+    )
+    const differs = 'association create shop/foreign --cluster shop-eks --role-arn'
+    expect((await shop.desk.run(`${differs} ${ROLES}/for-kept`)).err).toContain(
+      `podrole association update shop/foreign --cluster shop-eks --role-arn ${ROLES}/for-kept --adopt`,
     )
     const change = 'association update shop/foreign --cluster shop-eks --tags a=b'
     const { code, err } = await shop.desk.run(change)

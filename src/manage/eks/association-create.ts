@@ -1,6 +1,7 @@
 import type { Association } from '../../associations/association.ts'
 import { roleArn } from '../../iam/arn.ts'
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
+import { isOwned } from '../../iam/tags.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
 import { askUntil, IAM_PATIENCE, type Patience, retryWhile } from '../../lib/waiting.ts'
@@ -14,6 +15,7 @@ import {
   checkAssociation,
   differencesOf,
   newAssociation,
+  requireOwn,
 } from './association-request.ts'
 import { checkRole, partsOf } from './association-role.ts'
 import { makeServiceAccount, planServiceAccount } from './service-account.ts'
@@ -62,10 +64,11 @@ export async function createAssociation(
   refuseDifferent(cluster, expected, found)
   const role = await prepareRole(cluster, wishes, options)
   const wanted = newAssociation(settings, role.arn)
-  const made =
-    options.kube === undefined ? [] : await makeServiceAccount(options.kube, serviceAccount, plan)
-  const before = [...role.done, ...made]
+  const before = [...role.done]
   try {
+    if (options.kube !== undefined) {
+      before.push(...(await makeServiceAccount(options.kube, serviceAccount, plan)))
+    }
     const { association, isNew } =
       found === undefined
         ? await create(cluster, wanted, role.patience)
@@ -148,8 +151,11 @@ function refuseDifferent(
 ): void {
   const differences = found === undefined ? [] : differencesOf(wanted, found)
   if (found === undefined || differences.length === 0) return
+  // An add-on's own is refused with the add-on's command.
+  requireOwn(found, { verb: 'update', adopt: true })
   const label = `${found.namespace}/${found.serviceAccount}`
-  const options = differences.map(({ option }) => option).join(' ')
+  const adopt = isOwned(found.tags) ? [] : ['--adopt']
+  const options = [...differences.map(({ option }) => option), ...adopt].join(' ')
   throw new PodroleError(
     'AssociationDiffers',
     `service account ${label} has association ${found.associationId} already, and it differs: ${differences.map(({ text }) => text).join('; ')}`,
@@ -194,7 +200,7 @@ function halfMade(done: readonly string[], error: unknown): unknown {
   if (done.length === 0) return error
   return new PodroleError(
     'AssociationHalfMade',
-    `${done.join('; ')}; then the association failed: ${messageOf(error)}`,
+    `${done.join('; ')}; then it failed: ${messageOf(error)}`,
     { hint: 'Mend that and run the same command again: it goes on from there.', cause: error },
   )
 }

@@ -117,9 +117,20 @@ async function removeRole(
     throw new PodroleError(
       'RoleLeft',
       `${what.before.join('; ')}; then its role could not be deleted: ${messageOf(error)}`,
-      { hint: 'Run the same command again: it goes on from there.', cause: error },
+      { hint: leftHint(cluster, what), cause: error },
     )
   }
+}
+
+/** A role of podrole's own naming is found again when its association is gone. */
+function leftHint(
+  { clusterArn }: AssociationCluster,
+  what: { readonly found: Association | undefined; readonly serviceAccount: ServiceAccountName },
+): string {
+  const { name } = partsOf(what.found?.roleArn ?? '')
+  return name === roleNameFor({ clusterArn, ...what.serviceAccount })
+    ? 'Run the same command again: it goes on from there.'
+    : `Delete it when its policies are gone: aws iam delete-role --role-name ${name}`
 }
 
 /** The association's role, or the one that podrole would have named for it. */
