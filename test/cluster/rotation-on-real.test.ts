@@ -22,8 +22,12 @@ async function startApiServer(issuer: string, signingEndpoint: string): Promise<
     signingEndpoint,
     apiAudiences: ['https://kubernetes.default.svc', 'sts.amazonaws.com'],
   })
-  const { server, certificateAuthority: ca, adminToken, stop } = cluster
-  return { server, ca, token: adminToken.reveal(), stop }
+  return {
+    server: cluster.server,
+    ca: cluster.certificateAuthority,
+    token: cluster.adminToken.reveal(),
+    stop: () => cluster.stop(),
+  }
 }
 
 describeRotationUnderLoad(isSkipped, () => ({

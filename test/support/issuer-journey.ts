@@ -67,16 +67,7 @@ export async function startIssuerJourney(
 ): Promise<IssuerJourney> {
   const folder = mkdtempSync(join(tmpdir(), 'podrole-issuer-'))
   const at = (name: string): string => join(folder, name)
-  const readyFile = at('ready.json')
-  const sandbox = Bun.spawn(
-    [PODROLE, 'sandbox', '--port', '0', '--ready-file', readyFile, ...words],
-    { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...clock?.environment } },
-  )
-  while (!existsSync(readyFile)) await Bun.sleep(30)
-  const environment = {
-    ...(JSON.parse(readFileSync(readyFile, 'utf8')) as Record<string, string>),
-    ...clock?.environment,
-  }
+  const { sandbox, environment } = await startSandbox(at('ready.json'), words, clock)
   const run: IssuerJourney['run'] = async (command, more = {}) => {
     const child = Bun.spawn([...command], {
       cwd: folder,
@@ -131,6 +122,20 @@ export async function startIssuerJourney(
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function startSandbox(
+  readyFile: string,
+  words: readonly string[],
+  clock: MovedClock | undefined,
+): Promise<{ sandbox: Bun.Subprocess; environment: Readonly<Record<string, string>> }> {
+  const sandbox = Bun.spawn(
+    [PODROLE, 'sandbox', '--port', '0', '--ready-file', readyFile, ...words],
+    { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...clock?.environment } },
+  )
+  while (!existsSync(readyFile)) await Bun.sleep(30)
+  const access = JSON.parse(readFileSync(readyFile, 'utf8')) as Record<string, string>
+  return { sandbox, environment: { ...access, ...clock?.environment } }
 }
 
 async function orderFaults(

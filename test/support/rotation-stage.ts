@@ -112,14 +112,18 @@ async function startParts(options: StageOptions, parts: Parts): Promise<Rotation
     (await options.startApiServer?.(issuer.url, signer.socket)) ??
     (await apiServerOf(keeping.environment))
   ends.push(() => apiServer.stop())
-  const exchanges: LoadJob['exchanges'][number][] = []
-  for (const [name, environment] of [
-    [FETCHING, journey.environment],
-    [KEEPING, keeping.environment],
-  ] as const) {
-    const roleArn = await makeRole(journey, issuer.url, environment)
-    exchanges.push({ name, endpoint: environment['AWS_ENDPOINT_URL'] ?? '', roleArn })
-  }
+  const exchangeAt = async (
+    name: string,
+    environment: Readonly<Record<string, string>>,
+  ): Promise<LoadJob['exchanges'][number]> => ({
+    name,
+    endpoint: environment['AWS_ENDPOINT_URL'] ?? '',
+    roleArn: await makeRole(journey, issuer.url, environment),
+  })
+  const exchanges = [
+    await exchangeAt(FETCHING, journey.environment),
+    await exchangeAt(KEEPING, keeping.environment),
+  ]
   const { server, ca, token } = apiServer
   return {
     options,
@@ -157,11 +161,13 @@ const onlyNames = ({
   AWS_ENDPOINT_URL,
 })
 
+/** The words of a command; a path with spaces is none. */
+const wordsOf = (line: string): string[] => line.split(/\s+/)
+
 const initIssuer = (journey: IssuerJourney, { settleSeconds }: StageOptions): Promise<Ran> =>
   journey.issuer(
-    ...['rotate', 'init', '--dir', journey.at('issuer')],
-    ...['--to', `s3://${BUCKET}`, '--create-bucket', '--max-age', '1s'],
-    ...['--settle', `${settleSeconds}s`, '--longest-token', `${TOKEN_SECONDS}s`],
+    ...wordsOf(`rotate init --dir ${journey.at('issuer')} --to s3://${BUCKET} --create-bucket
+      --max-age 1s --settle ${settleSeconds}s --longest-token ${TOKEN_SECONDS}s`),
   )
 
 function issuerOnStage(journey: IssuerJourney): IssuerOnStage {
@@ -213,14 +219,12 @@ function signerOf(
     start: async (folder = at.folder) => {
       await kill()
       rmSync(readyFile, { force: true })
-      running = startProgram(
-        PODROLE,
-        [
-          ...['issuer', 'signer', '--socket', socket, '--dir', folder],
-          ...['--max-stale', maxStale, '--ready-file', readyFile],
-        ],
-        { logFile: join(root, 'signer.log'), cwd: root, environment: at.environment },
-      )
+      const line = `issuer signer --socket ${socket} --dir ${folder} --max-stale ${maxStale} --ready-file ${readyFile}`
+      running = startProgram(PODROLE, wordsOf(line), {
+        logFile: join(root, 'signer.log'),
+        cwd: root,
+        environment: at.environment,
+      })
       await untilReady(readyFile, running)
     },
   }
@@ -234,12 +238,10 @@ async function untilReady(file: string, program: ChildProgram): Promise<void> {
 }
 
 /** What tells a second sandbox's STS where the first one's S3 is. */
-function issuerPlace({ environment, at }: IssuerJourney): readonly string[] {
-  const { PODROLE_RESOLVE = '', PODROLE_CA_FILE = '' } = environment
+function issuerPlace(journey: IssuerJourney): readonly string[] {
+  const { PODROLE_RESOLVE = '', PODROLE_CA_FILE = '' } = journey.environment
   const [, target = ''] = /(?:^|,)s3\.\*\.amazonaws\.com=([^,]+)/.exec(PODROLE_RESOLVE) ?? []
-  const copy = at('home-ca.pem')
-  writeFileSync(copy, readFileSync(PODROLE_CA_FILE))
-  return ['--resolve', `${HOST}=${target}`, '--trust-ca', copy]
+  return ['--resolve', `${HOST}=${target}`, '--trust-ca', PODROLE_CA_FILE]
 }
 
 async function startKeepingSandbox(
@@ -252,13 +254,13 @@ async function startKeepingSandbox(
   },
 ): Promise<{ readonly environment: Readonly<Record<string, string>>; stop(): Promise<void> }> {
   const readyFile = join(root, 'keeping.json')
+  const { issuer, signer } = how.cluster ?? {}
   const cluster =
-    how.cluster === undefined
+    signer === undefined
       ? []
-      : [
-          ...['--self-managed-cluster', `edge=${how.cluster.issuer}`],
-          ...['--service-account-signing-endpoint', `edge=${how.cluster.signer.socket}`],
-        ]
+      : wordsOf(
+          `--self-managed-cluster edge=${issuer} --service-account-signing-endpoint edge=${signer.socket}`,
+        )
   const program = startProgram(
     PODROLE,
     ['sandbox', '--port', '0', '--ready-file', readyFile, ...how.words, ...cluster],
@@ -285,10 +287,7 @@ async function makeRole(
   const run = (...words: string[]): Promise<Ran> => journey.run([PODROLE, ...words], environment)
   must(await run('issuer', 'provider', 'create', '--issuer', issuer))
   const account = `${ACCOUNT.namespace}/${ACCOUNT.name}`
-  must(
-    await run(
-      ...['role', 'create', '--name', 'load', '--service-account', account, '--issuer', issuer],
-    ),
-  )
+  const create = `role create --name load --service-account ${account} --issuer ${issuer}`
+  must(await run(...wordsOf(create)))
   return 'arn:aws:iam::111122223333:role/load'
 }

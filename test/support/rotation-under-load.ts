@@ -183,16 +183,14 @@ async function activateKilled(
 }
 
 /** Until the last token of the old key has ended, in the programs' time. */
-async function waitForTokens(
-  { issuer, options, pass }: RotationStage,
-  phases: Phases,
-): Promise<void> {
+async function waitForTokens(stage: RotationStage, phases: Phases): Promise<void> {
+  const { issuer, options } = stage
   const untilMs = inUseUntilMs(issuer.read(), keyOf(issuer.read(), 'retiring'), new Map()) + 1000
   for (;;) {
     const leftMs = untilMs - timeOf(options)
     if (leftMs <= 0) return
     const slice = options.clock === undefined ? Math.min(leftMs, SLICE_MS) : leftMs
-    await phases.run('tokens of the old key end', () => pass(slice))
+    await phases.run('tokens of the old key end', () => stage.pass(slice))
   }
 }
 
