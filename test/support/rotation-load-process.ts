@@ -59,7 +59,7 @@ class Turns {
 class Tally {
   #since = performance.now()
   #counts = emptyCounts()
-  readonly #times = new Map<string, number[]>()
+  readonly #slowest = new Map<string, number>()
   readonly #turns = new Map<string, Turns>()
 
   add(member: 'missed' | 'reused'): void {
@@ -92,25 +92,19 @@ class Tally {
       try {
         return await act()
       } finally {
-        const times = this.#times.get(what) ?? []
-        this.#times.set(what, times)
-        times.push(performance.now() - startedAt)
+        const ms = Math.round(performance.now() - startedAt)
+        this.#slowest.set(what, Math.max(ms, this.#slowest.get(what) ?? 0))
       }
     })
   }
 
   take(): LoadCounts {
     const now = performance.now()
-    const latency = [...this.#times].map(([what, times]) => {
-      times.sort((a, b) => a - b)
-      const [p50 = 0, max = 0] = [times[times.length >> 1], times.at(-1)]
-      return [what, { p50: Math.round(p50), max: Math.round(max) }]
-    })
     const seconds = (now - this.#since) / 1000
-    const counts = { seconds, ...this.#counts, latency: Object.fromEntries(latency) }
+    const counts = { seconds, ...this.#counts, slowest: Object.fromEntries(this.#slowest) }
     this.#since = now
     this.#counts = emptyCounts()
-    this.#times.clear()
+    this.#slowest.clear()
     return counts
   }
 }

@@ -46,8 +46,8 @@ export interface LoadCounts {
   /** By who took them, then by kid. */
   readonly taken: Readonly<Record<string, Readonly<Record<string, number>>>>
   readonly refused: readonly Refusal[]
-  /** Milliseconds, by what was asked. */
-  readonly latency: Readonly<Record<string, { readonly p50: number; readonly max: number }>>
+  /** Milliseconds of the slowest answer, by who was asked; TokenRequests too. */
+  readonly slowest: Readonly<Record<string, number>>
 }
 
 export interface RotationLoad {

@@ -65,22 +65,49 @@ class Phases {
     return this.all.at(-1)?.counts as LoadCounts
   }
 
+  /** Stops the load, and tells of all phases together. */
   async end(): Promise<void> {
     this.all.push({ name: 'the end', counts: await this.#load.stop() })
+    const counts = this.all.map((phase) => phase.counts).reduce(added)
+    process.stderr.write(`${lineOf({ name: 'in all', counts })}\n`)
   }
 }
+
+function added(a: LoadCounts, b: LoadCounts): LoadCounts {
+  const takers = Object.keys({ ...a.taken, ...b.taken })
+  const asked = Object.keys({ ...a.slowest, ...b.slowest })
+  return {
+    seconds: a.seconds + b.seconds,
+    issued: addedByKid(a.issued, b.issued),
+    askedAgain: [...a.askedAgain, ...b.askedAgain],
+    missed: a.missed + b.missed,
+    reused: a.reused + b.reused,
+    taken: Object.fromEntries(
+      takers.map((who) => [who, addedByKid(a.taken[who] ?? {}, b.taken[who] ?? {})]),
+    ),
+    refused: [...a.refused, ...b.refused],
+    slowest: Object.fromEntries(
+      asked.map((what) => [what, Math.max(a.slowest[what] ?? 0, b.slowest[what] ?? 0)]),
+    ),
+  }
+}
+
+type ByKid = Readonly<Record<string, number>>
+
+const addedByKid = (a: ByKid, b: ByKid): ByKid =>
+  Object.fromEntries(Object.keys({ ...a, ...b }).map((kid) => [kid, (a[kid] ?? 0) + (b[kid] ?? 0)]))
 
 const sum = (numbers: Readonly<Record<string, number>>): number =>
   Object.values(numbers).reduce((total, one) => total + one, 0)
 
 function lineOf({ name, counts }: Phase): string {
-  const { seconds, issued, taken, refused, askedAgain, missed, latency } = counts
+  const { seconds, issued, taken, refused, askedAgain, missed, slowest } = counts
   const perSecond = (sum(issued) / seconds).toFixed(0)
   const by = Object.entries(taken).map(
-    ([who, kids]) => `${who} ${sum(kids)} (slowest ${latency[who]?.max ?? 0} ms)`,
+    ([who, kids]) => `${who} ${sum(kids)} (slowest ${slowest[who] ?? 0} ms)`,
   )
   return [
-    `${name}: ${seconds.toFixed(1)} s, issued ${sum(issued)} (${perSecond}/s, slowest ${latency['TokenRequest']?.max ?? 0} ms, asked again ${askedAgain.length}, missed ${missed})`,
+    `${name}: ${seconds.toFixed(1)} s, issued ${sum(issued)} (${perSecond}/s, slowest ${slowest['TokenRequest'] ?? 0} ms, asked again ${askedAgain.length}, missed ${missed})`,
     `taken by ${by.join(', ')}`,
     `refused ${refused.length}`,
     ...reasonsOf(refused.map(({ by, why }) => `${by}: ${why}`)),
