@@ -64,7 +64,7 @@ const BUCKET = 'rotated-under-load'
 const REGION = 'us-east-1'
 const HOST = `s3.${REGION}.amazonaws.com`
 const ACCOUNT = { namespace: 'default', name: 'default' }
-export const TOKEN_SECONDS = 600
+const TOKEN_SECONDS = 600
 
 const must = ({ code, err }: Ran): void => {
   if (code !== 0) throw new Error(err)

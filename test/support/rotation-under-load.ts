@@ -73,6 +73,19 @@ class Phases {
   }
 }
 
+async function underLoad(
+  stage: RotationStage,
+  act: (phases: Phases) => Promise<void>,
+): Promise<readonly Phase[]> {
+  const phases = new Phases(stage.startLoad())
+  try {
+    await act(phases)
+  } finally {
+    await phases.end()
+  }
+  return phases.all
+}
+
 function added(a: LoadCounts, b: LoadCounts): LoadCounts {
   const takers = Object.keys({ ...a.taken, ...b.taken })
   const asked = Object.keys({ ...a.slowest, ...b.slowest })
@@ -130,23 +143,24 @@ export async function rotateUnderLoad(
 ): Promise<Rotation> {
   const { issuer } = stage
   const old = issuer.kid('active')
+  let next = ''
   const kills: string[] = []
-  const phases = new Phases(stage.startLoad())
   const killed = (what: string): void => {
     kills.push(what)
     process.stderr.write(`killed: ${what}\n`)
   }
-  await phases.run('before', () => Bun.sleep(LOOK_MS))
-  await phases.run('prepare', () => prepareKilled(stage, random, killed))
-  const next = issuer.kid('prepared')
-  await phases.run('settle', () => settle(stage))
-  await phases.run('activate', () => activateKilled(stage, random, killed))
-  await phases.run('both keys', () => Bun.sleep(STOPS_SIGNING_MS))
-  await waitForTokens(stage, phases)
-  await phases.run('retire', () => retireKilled(stage, random, killed))
-  await phases.run('after', () => Bun.sleep(stage.options.settleSeconds * 1000 + LOOK_MS))
-  await phases.end()
-  return { phases: phases.all, old, next, kills }
+  const phases = await underLoad(stage, async (load) => {
+    await load.run('before', () => Bun.sleep(LOOK_MS))
+    await load.run('prepare', () => prepareKilled(stage, random, killed))
+    next = issuer.kid('prepared')
+    await load.run('settle', () => settle(stage))
+    await load.run('activate', () => activateKilled(stage, random, killed))
+    await load.run('both keys', () => Bun.sleep(STOPS_SIGNING_MS))
+    await waitForTokens(stage, load)
+    await load.run('retire', () => retireKilled(stage, random, killed))
+    await load.run('after', () => Bun.sleep(stage.options.settleSeconds * 1000 + LOOK_MS))
+  })
+  return { phases, old, next, kills }
 }
 
 type Killed = (what: string) => void
@@ -160,7 +174,7 @@ async function prepareKilled(
   const { journey, issuer } = stage
   await journey.orderFaults([`s3:PutObject=delay:${SLOW_MS}ms`])
   const rotate = spawnPodrole(stage, ['rotate', 'prepare', '--dir', issuer.folder])
-  await killWhen(rotate, () => issuer.kid('prepared') !== '', SLOW_MS * random())
+  await mustKillWhen(rotate, () => issuer.kid('prepared') !== '', SLOW_MS * random())
   const isPublished = (await issuer.publishedKids()).includes(issuer.kid('prepared'))
   killed(`prepare, its key ${isPublished ? '' : 'not yet '}published`)
   // Somebody else's key, of another algorithm, so that both documents are written.
@@ -169,8 +183,8 @@ async function prepareKilled(
   const before = (await issuer.publishedKids()).length
   const publisher = spawnPodrole(stage, [...publish, ...to])
   const isWritten = async (): Promise<boolean> => (await issuer.publishedKids()).length > before
-  await killWhen(publisher, isWritten, 0.9 * SLOW_MS * random())
-  killed('the publisher, between its two writes')
+  await mustKillWhen(publisher, isWritten, 0.6 * SLOW_MS * random())
+  killed('the publisher, after the first of its two writes')
   await journey.orderFaults([])
   done(await journey.issuer(...publish, ...to))
   done(await issuer.rotate('prepare'))
@@ -200,9 +214,11 @@ async function activateKilled(
     const command = spawnPodrole(stage, ['rotate', 'activate', '--dir', issuer.folder])
     const owner = join(issuer.folder, 'owner')
     const isAtWork = (): boolean => readFileSync(owner, 'utf8').trim() === String(command.pid)
-    await killWhen(command, isAtWork, 300 * random())
+    const atWork = await killWhen(command, isAtWork, 200 * random())
     const isActive = issuer.kid('prepared') === ''
-    killed(`activate, ${isActive ? 'after' : 'before'} it was written down`)
+    killed(
+      `activate, ${atWork ? `${isActive ? 'after' : 'before'} it was written down` : 'which had ended'}`,
+    )
     if (!isActive) done(await issuer.rotate('activate'))
   }
   await Promise.all([signer(), rotate()])
@@ -229,7 +245,7 @@ async function retireKilled(
   const { journey, issuer } = stage
   await journey.orderFaults([`s3:PutObject=delay:${SLOW_MS}ms`])
   const command = spawnPodrole(stage, ['rotate', 'retire', '--dir', issuer.folder])
-  await killWhen(command, () => issuer.kid('retired') !== '', 0.9 * SLOW_MS * random())
+  await mustKillWhen(command, () => issuer.kid('retired') !== '', 0.9 * SLOW_MS * random())
   killed('retire, which had written down that it does')
   await journey.orderFaults([])
   done(await issuer.rotate('retire'))
@@ -252,12 +268,12 @@ const spawnPodrole = (
     env: { PATH: process.env['PATH'] ?? '', HOME: issuer.folder, ...journey.environment },
   })
 
-/** SIGKILL, so long after something is so. */
+/** SIGKILL, so long after something is so; whether it was still at work then. */
 async function killWhen(
   child: Bun.Subprocess,
   isSo: () => boolean | Promise<boolean>,
   laterMs: number,
-): Promise<void> {
+): Promise<boolean> {
   while (!(await isSo())) {
     if (child.exitCode !== null) throw new Error(`it had ended before: ${child.exitCode}`)
     await Bun.sleep(5)
@@ -265,6 +281,11 @@ async function killWhen(
   await Bun.sleep(laterMs)
   child.kill('SIGKILL')
   await child.exited
+  return child.signalCode === 'SIGKILL'
+}
+
+async function mustKillWhen(...what: Parameters<typeof killWhen>): Promise<void> {
+  if (!(await killWhen(...what))) throw new Error('it had ended when it was to be killed')
 }
 
 /** What the load saw of an order that podrole refuses. */
@@ -286,27 +307,29 @@ export async function forceUnsafeOrder(stage: RotationStage): Promise<UnsafeOrde
   const scratch = journey.at('scratch')
   cpSync(issuer.folder, scratch, { recursive: true })
   const old = issuer.kid('active')
-  const phases = new Phases(stage.startLoad())
-  await phases.run('before', () => Bun.sleep(LOOK_MS))
-  const activatedUnseen = await phases.run('activated unseen', async () => {
-    await activateUnseen(scratch)
-    await stage.startSigner(scratch)
-    await Bun.sleep(settledMs)
+  let seen: Omit<UnsafeOrder, 'old' | 'next'> | undefined
+  await underLoad(stage, async (load) => {
+    await load.run('before', () => Bun.sleep(LOOK_MS))
+    const activatedUnseen = await load.run('activated unseen', async () => {
+      await activateUnseen(scratch)
+      await stage.startSigner(scratch)
+      await Bun.sleep(settledMs)
+    })
+    await load.run('published late', async () => {
+      const to = ['--to', `s3://${issuer.bucket}`, '--max-age', '1s', '--keep-published']
+      done(await journey.issuer('publish', scratch, ...to))
+      await Bun.sleep(settledMs)
+    })
+    const published = await load.run('published', () => Bun.sleep(LOOK_MS))
+    const retiredEarly = await load.run('retired early', async () => {
+      issuer.write(stoppedLongAgo(issuer.read(scratch)), scratch)
+      done(await issuer.rotate('retire', scratch))
+      await Bun.sleep(settledMs)
+    })
+    seen = { activatedUnseen, published, retiredEarly }
   })
-  await phases.run('published late', async () => {
-    const to = ['--to', `s3://${issuer.bucket}`, '--max-age', '1s', '--keep-published']
-    done(await journey.issuer('publish', scratch, ...to))
-    await Bun.sleep(settledMs)
-  })
-  const published = await phases.run('published', () => Bun.sleep(LOOK_MS))
-  const retiredEarly = await phases.run('retired early', async () => {
-    issuer.write(stoppedLongAgo(issuer.read(scratch)), scratch)
-    done(await issuer.rotate('retire', scratch))
-    await Bun.sleep(settledMs)
-  })
-  await phases.end()
-  const next = issuer.kid('active', scratch)
-  return { old, next, activatedUnseen, published, retiredEarly }
+  if (seen === undefined) throw new Error('nothing was seen')
+  return { ...seen, old, next: issuer.kid('active', scratch) }
 }
 
 async function activateUnseen(folder: string): Promise<void> {
