@@ -27,6 +27,7 @@ import type {
 import { printData, printNote } from './output.ts'
 import { type CensusFlags, takeCensus } from './parts/census.ts'
 import { waitMsOf } from './parts/publishing.ts'
+import { commandTable, keyTable } from './rotation-tables.ts'
 import {
   folderPorts,
   isInKms,
@@ -47,14 +48,7 @@ export async function showStatus(flags: RotateCensusFlags): Promise<void> {
 export async function showPlan(flags: RotateCensusFlags): Promise<void> {
   const { state } = await readIssuerFolder(resolve(flags.dir))
   const outlooks = commandOutlooks(state, factsNow(await takeCensus(flags, state)))
-  printData(flags.output, outlooks, {
-    columns: ['command', 'when', 'what'],
-    rows: outlooks.map(({ command, when, until = when, why, does }) => [
-      command,
-      until,
-      why ?? does.join('; '),
-    ]),
-  })
+  printData(flags.output, outlooks, commandTable(outlooks))
 }
 
 export async function runPrepare(flags: RotatePrepareFlags): Promise<void> {
@@ -151,21 +145,5 @@ export function printKeyOutlooks(
 ): void {
   const keys = keyOutlooks(state, factsNow(census))
   const { issuer, settleSeconds, maxTokenSeconds } = state
-  printData(
-    output,
-    { issuer, settleSeconds, maxTokenSeconds, keys },
-    {
-      columns: ['kid', 'algorithm', 'state', 'since', 'waits for', 'until'],
-      rows: keys.map(
-        ({ kid, algorithm, state: stage, since, waitsFor = '', until = '', seenBy }) => [
-          kid,
-          algorithm,
-          stage,
-          since,
-          seenBy === undefined ? waitsFor : `${waitsFor} (seen by ${seenBy})`,
-          until,
-        ],
-      ),
-    },
-  )
+  printData(output, { issuer, settleSeconds, maxTokenSeconds, keys }, keyTable(keys))
 }

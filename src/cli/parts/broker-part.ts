@@ -47,14 +47,24 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
   await endOrphan(pidFile, folder)
   rmSync(ready, { force: true })
   const adminKeyFile = join(folder, 'admin-key.json')
+  const ownPort = await sandbox.keepPort(`broker${suffix}`)
   await writeSettings(around, {
     folder,
     adminKeyFile,
     issuerHost,
-    port: await sandbox.keepPort(`broker${suffix}`),
+    port: ownPort,
     metricsPort: await sandbox.keepPort(`broker-metrics${suffix}`),
   })
-  const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
+  const caFile = join(folder, 'ca.pem')
+  writeFileSync(caFile, sandbox.authority.cert)
+  const environment = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    // To see its own documents from outside, as STS does.
+    AWS_ENDPOINT_URL: sandbox.endpoint,
+    PODROLE_RESOLVE: `${issuerHost}=127.0.0.1:${ownPort}`,
+    PODROLE_CA_FILE: caFile,
+  }
   const child = Bun.spawn(
     [
       // A sandbox that is killed takes its broker with it, where the machine can do that.
