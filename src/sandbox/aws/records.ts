@@ -231,6 +231,7 @@ export interface BucketRecord {
   readonly publicAccessBlock?: PublicAccessBlock
   /** `BucketOwnerEnforced` where it is not there; null where it was taken away. */
   readonly objectOwnership?: ObjectOwnership | null
+  readonly tags?: Tags
   readonly createdAtMs: number
 }
 
@@ -246,6 +247,7 @@ export interface ObjectRecord {
   readonly headers: Readonly<Record<string, string>>
   /** Its ACL is the canned one `public-read`; the owner's alone where it is not there. */
   readonly acl?: 'public-read'
+  readonly tags?: Tags
   readonly modifiedAtMs: number
 }
 
@@ -256,6 +258,7 @@ export interface UploadRecord {
   readonly key: string
   /** As an object's. */
   readonly headers: Readonly<Record<string, string>>
+  readonly tags?: Tags
   readonly createdAtMs: number
 }
 

@@ -4,7 +4,8 @@ import { currentText, readPrincipals } from '../iam/principals.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { isBucketName } from '../../../aws/bucket-name.ts'
 import { isPublicPolicy } from '../../../iam/public-policy.ts'
-import type { BucketRecord, PublicAccessBlock } from '../records.ts'
+import { requestTagKeys } from '../iam/tags.ts'
+import type { BucketRecord, PublicAccessBlock, Tags } from '../records.ts'
 import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import { childrenOf, textOf, writeElement } from '../wire/xml.ts'
@@ -13,6 +14,7 @@ import { ALL_BLOCKED, parseBucketPolicy } from './policy.ts'
 import { readOwnershipHeader, refuseAcl } from './ownership.ts'
 import { authorizeBucket, bucketArn, requireBucket, type S3Request } from './request.ts'
 import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
+import { checkBucketTags, readTagElements } from './tagging.ts'
 import { textOfBytes } from '../wire/body.ts'
 
 const MAX_BUCKETS = 10_000
@@ -69,12 +71,14 @@ export function createBucket(request: S3Request): Response {
     return created(bucket)
   }
   if (tables.buckets.size >= MAX_BUCKETS) throw s3Fault('TooManyBuckets')
+  const tags = readCreationTags(request)
   tables.buckets.set(bucket, {
     name: bucket,
     accountId: accountOf(call),
     region,
     publicAccessBlock: ALL_BLOCKED,
     objectOwnership: readOwnershipHeader(request),
+    ...(Object.keys(tags).length > 0 && { tags }),
     createdAtMs: call.nowMs,
   })
   return created(bucket)
@@ -82,6 +86,22 @@ export function createBucket(request: S3Request): Response {
 
 const created = (bucket: string): Response =>
   new Response(null, { status: 200, headers: { location: `/${bucket}` } })
+
+/** The tags that a bucket begins with. @throws AwsFault `AccessDenied`, `InvalidTag` */
+function readCreationTags(request: S3Request): Tags {
+  if (request.body.length === 0) return {}
+  const [set] = childrenOf(readXmlRoot(request, 'CreateBucketConfiguration'), 'Tags')
+  const tags = readTagElements(set)
+  if (Object.keys(tags).length === 0) return {}
+  const Tagged = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+  authorize(request.call, {
+    action: 's3:TagResource',
+    resource: bucketArn(request),
+    context: requestTagKeys(Tagged),
+  })
+  checkBucketTags(request, tags)
+  return tags
+}
 
 function readLocation(request: S3Request): string {
   const { call, body } = request

@@ -1,4 +1,4 @@
-import type { ObjectRecord } from '../records.ts'
+import type { BucketRecord, ObjectRecord } from '../records.ts'
 import { objectKey } from '../records.ts'
 import { writeElement } from '../wire/xml.ts'
 import { xmlResponse } from './documents.ts'
@@ -7,31 +7,31 @@ import { checkKey, checkWriteConditions, keptHeaders, matches } from './objects.
 import { refuseAcl } from './ownership.ts'
 import {
   authorizeBucket,
+  checkOwner,
   findObject,
-  mayOnBucket,
+  missingKey,
   objectArn,
   requireBucket,
   type S3Request,
 } from './request.ts'
+import { copiedTags, existingTags } from './tagging.ts'
 
 /** CopyObject, within the region. Source: Amazon S3 API Reference, "CopyObject". */
 export function copyObject(request: S3Request): Response {
   const { call, key, headers } = request
   const record = requireBucket(request)
-  const source = readSource(request)
-  const from = { ...request, ...source }
-  const found = readSourceObject(from)
+  const source = readCopySource(request)
+  const { found } = source
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   refuseAcl(request, record)
-  if (headers.has('x-amz-tagging')) throw s3Fault('NotImplemented')
+  const tagging = copiedTags(request, record, source)
   checkKey(request)
-  checkSourceConditions(headers, found)
   checkWriteConditions(request)
   const directive = headers.get('x-amz-metadata-directive') ?? 'COPY'
   if (directive !== 'COPY' && directive !== 'REPLACE') {
     throw s3Fault('InvalidArgument', {}, 'Unknown metadata directive.')
   }
-  const toItself = source.bucket === request.bucket && source.key === key
+  const toItself = found.bucket === request.bucket && found.key === key
   if (toItself && directive === 'COPY') {
     throw s3Fault(
       'InvalidRequest',
@@ -45,9 +45,10 @@ export function copyObject(request: S3Request): Response {
       ? found.headers
       : { ...keptHeaders(headers), ...Object.fromEntries(checksums) }
   // A copy is its owner's alone, whatever the ACL of what it was copied from.
-  const { acl: _acl, ...copied } = found
+  const { acl: _acl, tags: _tags, ...copied } = found
   call.world.tables.objects.set(objectKey(record.name, key), {
     ...copied,
+    ...tagging,
     bucket: record.name,
     key,
     headers: kept,
@@ -81,17 +82,39 @@ function readSource({ headers }: S3Request): { readonly bucket: string; readonly
   return { bucket, key }
 }
 
-function readSourceObject(from: S3Request): ObjectRecord {
+/** What is copied, and where from. */
+interface CopySource {
+  /** The request as one for the source. */
+  readonly request: S3Request
+  readonly record: BucketRecord
+  readonly found: ObjectRecord
+}
+
+/**
+ * The object that `x-amz-copy-source` names, which the caller may read.
+ * @throws AwsFault `AccessDenied`, `NoSuchKey`, `PreconditionFailed`
+ */
+export function readCopySource(request: S3Request): CopySource {
+  const from = { ...request, ...readSource(request) }
+  const { record, found } = readSourceObject(from)
+  checkSourceConditions(request.headers, found)
+  return { request: from, record, found }
+}
+
+function readSourceObject(from: S3Request): Pick<CopySource, 'record' | 'found'> {
   const { tables } = from.call.world
   const record = tables.buckets.get(from.bucket)
   if (record === undefined) throw s3Fault('NoSuchBucket', { BucketName: from.bucket })
   if (record.region !== from.call.region) throw s3Fault('NotImplemented')
-  authorizeBucket(from, record, { action: 's3:GetObject', resource: objectArn(from) })
+  checkOwner(from, record, 'x-amz-source-expected-bucket-owner')
   const found = findObject(from)
-  if (found !== undefined) return found
-  const resource = `arn:${from.call.world.partition}:s3:::${from.bucket}`
-  const mayList = mayOnBucket(from, record, { action: 's3:ListBucket', resource })
-  throw mayList ? s3Fault('NoSuchKey', { Key: from.key }) : s3Fault('AccessDenied')
+  authorizeBucket(from, record, {
+    action: 's3:GetObject',
+    resource: objectArn(from),
+    context: existingTags(found),
+  })
+  if (found !== undefined) return { record, found }
+  throw missingKey(from, record)
 }
 
 function checkSourceConditions(headers: Headers, found: ObjectRecord): void {

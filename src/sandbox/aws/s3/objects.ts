@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { BucketRecord, ObjectRecord } from '../records.ts'
+import type { ObjectRecord } from '../records.ts'
 import { objectKey } from '../records.ts'
 import { canonicalIdOf } from '../world.ts'
 import { pageOf } from '../wire/pages.ts'
@@ -9,12 +9,13 @@ import { noContent, xmlResponse } from './documents.ts'
 import { checkChecksums } from './checksums.ts'
 import { s3Fault } from './fault.ts'
 import { isReadByAcl, readObjectAcl } from './ownership.ts'
+import { existingTags, readTaggingHeader } from './tagging.ts'
 import {
   authorizeBucket,
   bucketArn,
   findObject,
   MAX_OBJECT_BYTES,
-  mayOnBucket,
+  missingKey,
   objectArn,
   requireBucket,
   type S3Request,
@@ -39,9 +40,8 @@ export function putObject(request: S3Request): Response {
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   const acl = readObjectAcl(request, record)
-  for (const name of ['x-amz-tagging', 'x-amz-object-lock-mode']) {
-    if (headers.has(name)) throw s3Fault('NotImplemented')
-  }
+  if (headers.has('x-amz-object-lock-mode')) throw s3Fault('NotImplemented')
+  const tagging = readTaggingHeader(request, record)
   checkKey(request)
   if (body.length > MAX_OBJECT_BYTES) throw s3Fault('EntityTooLarge')
   checkWriteConditions(request)
@@ -58,6 +58,7 @@ export function putObject(request: S3Request): Response {
     etag,
     headers: { ...keptHeaders(headers), ...checksums },
     ...acl,
+    ...tagging,
     modifiedAtMs: call.nowMs,
   })
   return new Response(null, { status: 200, headers: { etag, ...checksums } })
@@ -110,6 +111,7 @@ export function getObject(request: S3Request): Response {
     action: 's3:GetObject',
     resource: objectArn(request),
     grantsEverybody: isReadByAcl(record, object),
+    context: existingTags(object),
   })
   if (object === undefined) throw missingKey(request, record)
   const headers = {
@@ -119,6 +121,7 @@ export function getObject(request: S3Request): Response {
     etag: object.etag,
     'last-modified': new Date(object.modifiedAtMs).toUTCString(),
     'accept-ranges': 'bytes',
+    ...tagCount(object),
   }
   if (isUnchanged(request, object)) return new Response(null, { status: 304, headers })
   const range = readRange(request.headers.get('range'), object.size)
@@ -143,6 +146,11 @@ export function getObject(request: S3Request): Response {
   })
 }
 
+const tagCount = ({ tags = {} }: ObjectRecord): Readonly<Record<string, string>> => {
+  const count = Object.keys(tags).length
+  return count === 0 ? {} : { 'x-amz-tagging-count': String(count) }
+}
+
 /** Headers of the answer that a signed request chooses: `response-content-type`, … */
 function overridden({ call, query }: S3Request): Readonly<Record<string, string>> {
   const chosen = KEPT_HEADERS.filter((name) => query.has(`response-${name}`))
@@ -154,15 +162,6 @@ function overridden({ call, query }: S3Request): Readonly<Record<string, string>
     )
   }
   return Object.fromEntries(chosen.map((name) => [name, query.get(`response-${name}`) ?? '']))
-}
-
-/** Who may not list the bucket is not told whether a key exists. */
-function missingKey(request: S3Request, record: BucketRecord): Error {
-  const mayList = mayOnBucket(request, record, {
-    action: 's3:ListBucket',
-    resource: bucketArn(request),
-  })
-  return mayList ? s3Fault('NoSuchKey', { Key: request.key }) : s3Fault('AccessDenied')
 }
 
 /** Source: RFC 9110 section 13.2.2. */
@@ -225,7 +224,7 @@ export function deleteObjects(request: S3Request): Response {
 }
 
 /** A row of a list: an object, or the common prefix of several. */
-interface Row {
+export interface Row {
   readonly key: string
   readonly object?: ObjectRecord
 }
@@ -296,7 +295,7 @@ export function listObjects(request: S3Request): Response {
   return xmlResponse('ListBucketResult', content.join(''))
 }
 
-function rowsOf(request: S3Request, prefix: string, delimiter: string): readonly Row[] {
+export function rowsOf(request: S3Request, prefix: string, delimiter: string): readonly Row[] {
   const rows = new Map<string, Row>()
   for (const object of request.call.world.tables.objects.values()) {
     const { bucket, key } = object
@@ -309,4 +308,4 @@ function rowsOf(request: S3Request, prefix: string, delimiter: string): readonly
   return [...rows.values()]
 }
 
-const encodeKey = (key: string): string => encodeURIComponent(key).replaceAll('%2F', '/')
+export const encodeKey = (key: string): string => encodeURIComponent(key).replaceAll('%2F', '/')

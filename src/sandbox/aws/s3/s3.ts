@@ -24,6 +24,14 @@ import {
 } from './ownership.ts'
 import type { S3Request } from './request.ts'
 import {
+  deleteBucketTagging,
+  deleteObjectTagging,
+  getBucketTagging,
+  getObjectTagging,
+  putBucketTagging,
+  putObjectTagging,
+} from './tagging.ts'
+import {
   abortUpload,
   completeUpload,
   createUpload,
@@ -56,6 +64,12 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'bucket PUT acl': ['PutBucketAcl', putAcl],
   'object GET acl': ['GetObjectAcl', getAcl],
   'object PUT acl': ['PutObjectAcl', putAcl],
+  'bucket GET tagging': ['GetBucketTagging', getBucketTagging],
+  'bucket PUT tagging': ['PutBucketTagging', putBucketTagging],
+  'bucket DELETE tagging': ['DeleteBucketTagging', deleteBucketTagging],
+  'object GET tagging': ['GetObjectTagging', getObjectTagging],
+  'object PUT tagging': ['PutObjectTagging', putObjectTagging],
+  'object DELETE tagging': ['DeleteObjectTagging', deleteObjectTagging],
   'bucket POST delete': ['DeleteObjects', deleteObjects],
   'object GET': ['GetObject', getObject],
   'object HEAD': ['HeadObject', getObject],
@@ -75,7 +89,7 @@ export const S3_OPERATION_NAMES: readonly string[] = Object.values(OPERATIONS).m
 
 /** Query parameters that belong to an operation without choosing it. */
 const PLAIN = new Set(
-  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id marker max-uploads key-marker upload-id-marker max-parts part-number-marker response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding'.split(
+  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id marker max-uploads key-marker version-id-marker upload-id-marker max-parts part-number-marker response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding'.split(
     ' ',
   ),
 )

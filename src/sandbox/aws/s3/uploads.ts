@@ -17,6 +17,7 @@ import {
   requireBucket,
   type S3Request,
 } from './request.ts'
+import { readTaggingHeader } from './tagging.ts'
 
 const MAX_UPLOADS = 1000
 const MAX_PARTS = 10_000
@@ -32,12 +33,19 @@ export function createUpload(request: S3Request): Response {
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   refuseAcl(request, record)
-  if (headers.has('x-amz-tagging')) throw s3Fault('NotImplemented')
+  const tagging = readTaggingHeader(request, record)
   checkKey(request)
   if (uploads.size >= MAX_UPLOADS) throw s3Fault('SlowDown')
   const uploadId = newUploadId(call.nowMs)
   const kept = keptHeaders(headers)
-  uploads.set(uploadId, { uploadId, bucket, key, headers: kept, createdAtMs: call.nowMs })
+  uploads.set(uploadId, {
+    uploadId,
+    bucket,
+    key,
+    headers: kept,
+    ...tagging,
+    createdAtMs: call.nowMs,
+  })
   return xmlResponse(
     'InitiateMultipartUploadResult',
     writeElement('Bucket', bucket) + writeElement('Key', key) + writeElement('UploadId', uploadId),
@@ -93,6 +101,7 @@ export function completeUpload(request: S3Request): Response {
     size: body.length,
     etag,
     headers: upload.headers,
+    ...(upload.tags !== undefined && { tags: upload.tags }),
     modifiedAtMs: call.nowMs,
   })
   forgetUpload(request, upload.uploadId)
