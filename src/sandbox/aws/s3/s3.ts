@@ -38,6 +38,7 @@ import {
   listParts,
   listUploads,
   uploadPart,
+  uploadPartCopy,
 } from './uploads.ts'
 
 type Operation = (request: S3Request) => Response
@@ -78,6 +79,7 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'bucket GET uploads': ['ListMultipartUploads', listUploads],
   'object POST uploads': ['CreateMultipartUpload', createUpload],
   'object PUT partNumber uploadId': ['UploadPart', uploadPart],
+  'object PUT partNumber uploadId x-amz-copy-source': ['UploadPartCopy', uploadPartCopy],
   'object GET uploadId': ['ListParts', listParts],
   'object POST uploadId': ['CompleteMultipartUpload', completeUpload],
   'object DELETE uploadId': ['AbortMultipartUpload', abortUpload],
