@@ -133,6 +133,14 @@ export function deleteBucket(request: S3Request): Response {
     if (object.bucket === record.name) throw s3Fault('BucketNotEmpty', { BucketName: record.name })
   }
   tables.buckets.delete(record.name)
+  // Uploads do not keep a bucket, and go with it.
+  for (const { bucket, uploadId } of tables.uploads.values()) {
+    if (bucket !== record.name) continue
+    tables.uploads.delete(uploadId)
+    for (const [key, part] of tables.parts.entries()) {
+      if (part.uploadId === uploadId) tables.parts.delete(key)
+    }
+  }
   return noContent()
 }
 

@@ -3,6 +3,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
+  DeleteBucketCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
@@ -14,6 +15,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { crc64nvme } from './crc.ts'
+import { openTables } from '../records.ts'
 import { type AwsFixture, REGION, refusalOf, startAwsFixture } from '../aws-fixture.suite.ts'
 
 let fixture: AwsFixture
@@ -129,6 +131,26 @@ test('uploads after a key, and those whose key begins so', async () => {
   for (const [one, UploadId] of made) {
     await s3.send(new AbortMultipartUploadCommand({ Bucket, Key: one, UploadId }))
   }
+})
+
+test('uploads go with their bucket', async () => {
+  const CreateBucketConfiguration = { LocationConstraint: REGION } as const
+  const bucket = { Bucket: 'short-lived', CreateBucketConfiguration }
+  await s3.send(new CreateBucketCommand(bucket))
+  const kept = await begin()
+  const of = { Bucket: bucket.Bucket, Key: 'a' }
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand(of))
+  const body = { ...of, UploadId, PartNumber: 1, Body: 'x' }
+  await s3.send(new UploadPartCommand(body))
+  await s3.send(new DeleteBucketCommand(of))
+  await s3.send(new CreateBucketCommand(bucket))
+  const { Uploads } = await s3.send(new ListMultipartUploadsCommand(of))
+  expect(Uploads ?? []).toEqual([])
+  expect((await refusalOf(s3.send(new UploadPartCommand(body)))).code).toBe('NoSuchUpload')
+  const { parts, uploads } = openTables(fixture.state)
+  expect([...uploads.values()].map(({ uploadId }) => uploadId)).toEqual([kept])
+  expect([...parts.values()]).toEqual([])
+  await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: kept }))
 })
 
 test('refused: small parts, parts that are not there, a wrong order, too much', async () => {
