@@ -23,6 +23,7 @@ import {
   putOwnershipControls,
 } from './ownership.ts'
 import type { S3Request } from './request.ts'
+import { SETTING_OPERATIONS } from './settings.ts'
 import {
   deleteBucketTagging,
   deleteObjectTagging,
@@ -40,6 +41,7 @@ import {
   uploadPart,
   uploadPartCopy,
 } from './uploads.ts'
+import { listVersions } from './versions.ts'
 
 type Operation = (request: S3Request) => Response
 
@@ -65,12 +67,14 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'bucket PUT acl': ['PutBucketAcl', putAcl],
   'object GET acl': ['GetObjectAcl', getAcl],
   'object PUT acl': ['PutObjectAcl', putAcl],
+  ...SETTING_OPERATIONS,
   'bucket GET tagging': ['GetBucketTagging', getBucketTagging],
   'bucket PUT tagging': ['PutBucketTagging', putBucketTagging],
   'bucket DELETE tagging': ['DeleteBucketTagging', deleteBucketTagging],
   'object GET tagging': ['GetObjectTagging', getObjectTagging],
   'object PUT tagging': ['PutObjectTagging', putObjectTagging],
   'object DELETE tagging': ['DeleteObjectTagging', deleteObjectTagging],
+  'bucket GET versions': ['ListObjectVersions', listVersions],
   'bucket POST delete': ['DeleteObjects', deleteObjects],
   'object GET': ['GetObject', getObject],
   'object HEAD': ['HeadObject', getObject],
@@ -85,6 +89,9 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'object DELETE uploadId': ['AbortMultipartUpload', abortUpload],
   'object DELETE': ['DeleteObject', deleteObject],
 }
+
+/** How each operation is asked for. */
+export const S3_ROUTES: readonly string[] = Object.keys(OPERATIONS)
 
 /** The names of S3's operations here. */
 export const S3_OPERATION_NAMES: readonly string[] = Object.values(OPERATIONS).map(([name]) => name)
