@@ -4,7 +4,7 @@ import { writeElement } from '../wire/xml.ts'
 import { xmlResponse } from './documents.ts'
 import { s3Fault } from './fault.ts'
 import { checkKey, checkWriteConditions, keptHeaders, matches } from './objects.ts'
-import { refuseAcl } from './ownership.ts'
+import { isReadByAcl, refuseAcl } from './ownership.ts'
 import {
   authorizeBucket,
   checkOwner,
@@ -111,6 +111,7 @@ function readSourceObject(from: S3Request): Pick<CopySource, 'record' | 'found'>
   authorizeBucket(from, record, {
     action: 's3:GetObject',
     resource: objectArn(from),
+    grantsEverybody: isReadByAcl(record, found),
     context: existingTags(found),
   })
   if (found !== undefined) return { record, found }
