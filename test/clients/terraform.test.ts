@@ -65,11 +65,11 @@ test.skipIf(isSkipped)(
     const { exitCode, stdout, stderr } = await runCommand(command, { cwd: folder, env })
     if (exitCode !== 0) expect(`${stdout.slice(-2000)}\n${stderr}`.slice(-6000)).toBe('')
     expect(stdout.match(/^(?:Apply complete|No changes|Destroy complete).*/gm)).toEqual([
-      'Apply complete! Resources: 16 added, 0 changed, 0 destroyed.',
+      'Apply complete! Resources: 17 added, 0 changed, 0 destroyed.',
       'No changes. Your infrastructure matches the configuration.',
-      'Apply complete! Resources: 2 added, 12 changed, 2 destroyed.',
+      'Apply complete! Resources: 2 added, 13 changed, 2 destroyed.',
       'No changes. Your infrastructure matches the configuration.',
-      'Destroy complete! Resources: 16 destroyed.',
+      'Destroy complete! Resources: 17 destroyed.',
     ])
     const calls = readCalls(readFileSync(log, 'utf8'))
     expect(calls.length).toBeGreaterThan(300)

@@ -159,6 +159,7 @@ function s3Request(route: string): {
 const S3_BODIES: Readonly<Record<string, string>> = {
   'bucket PUT': `<CreateBucketConfiguration><LocationConstraint>${REGION}</LocationConstraint></CreateBucketConfiguration>`,
   'object PUT tagging': '<Tagging><TagSet/></Tagging>',
+  'object PUT tagging versionId': '<Tagging><TagSet/></Tagging>',
   'bucket POST delete': '<Delete><Object><Key>some/key</Key></Object></Delete>',
 }
 

@@ -4,6 +4,13 @@ resource "aws_s3_bucket" "orders" {
   force_destroy = true
 }
 
+resource "aws_s3_bucket_versioning" "orders" {
+  bucket = aws_s3_bucket.orders.id
+  versioning_configuration {
+    status = var.changed ? "Suspended" : "Enabled"
+  }
+}
+
 resource "aws_s3_bucket_public_access_block" "orders" {
   bucket                  = aws_s3_bucket.orders.id
   block_public_acls       = true
@@ -34,10 +41,11 @@ resource "aws_s3_bucket_policy" "orders" {
 }
 
 resource "aws_s3_object" "order" {
-  bucket  = aws_s3_bucket.orders.id
-  key     = "orders/1.txt"
-  content = var.changed ? "four boxes of tea" : "three boxes of tea"
-  tags    = local.team
+  bucket     = aws_s3_bucket.orders.id
+  key        = "orders/1.txt"
+  content    = var.changed ? "four boxes of tea" : "three boxes of tea"
+  tags       = local.team
+  depends_on = [aws_s3_bucket_versioning.orders]
 }
 
 # A bucket that has nothing but its name.

@@ -1,12 +1,10 @@
 import { accountOf, canonicalIdOf } from '../world.ts'
 import { authorize } from '../identity/authorization.ts'
 import { currentText, readPrincipals } from '../iam/principals.ts'
-import { messageOf } from '../../../lib/errors.ts'
 import { isBucketName } from '../../../aws/bucket-name.ts'
 import { isPublicPolicy } from '../../../iam/public-policy.ts'
 import { requestTagKeys } from '../iam/tags.ts'
 import type { BucketRecord, PublicAccessBlock, Tags } from '../records.ts'
-import { AwsFault } from '../wire/fault.ts'
 import { pageOf } from '../wire/pages.ts'
 import { childrenOf, textOf, writeElement } from '../wire/xml.ts'
 import { s3Fault } from './fault.ts'
@@ -129,8 +127,10 @@ export function deleteBucket(request: S3Request): Response {
   const record = requireBucket(request)
   const { tables } = request.call.world
   authorizeBucket(request, record, { action: 's3:DeleteBucket', resource: bucketArn(request) })
-  for (const object of tables.objects.values()) {
-    if (object.bucket === record.name) throw s3Fault('BucketNotEmpty', { BucketName: record.name })
+  for (const table of [tables.objects, tables.versions]) {
+    for (const { bucket } of table.values()) {
+      if (bucket === record.name) throw s3Fault('BucketNotEmpty', { BucketName: record.name })
+    }
   }
   tables.buckets.delete(record.name)
   // Uploads do not keep a bucket, and go with it.
@@ -253,25 +253,4 @@ export function readCount(text: string | null, most: number): number {
     throw s3Fault('InvalidArgument', {}, 'Provided max-keys not an integer or within integer range')
   }
   return Math.min(Number(text), most)
-}
-
-/** The keys that a `Delete` document names. @throws AwsFault `MalformedXML` */
-export function readDeleted(request: S3Request): { keys: readonly string[]; quiet: boolean } {
-  const root = readXmlRoot(request, 'Delete')
-  const objects = childrenOf(root, 'Object')
-  const keys = objects.map((object) => {
-    const [key] = childrenOf(object, 'Key')
-    if (typeof key !== 'string' || key === '') throw s3Fault('MalformedXML')
-    return key
-  })
-  if (keys.length === 0 || keys.length > 1000) throw s3Fault('MalformedXML')
-  return { keys, quiet: textOf(root, 'Quiet') === 'true' }
-}
-
-/** The error of one key in a list of results. */
-export function keyFault(key: string, thrown: unknown): Readonly<Record<string, string>> {
-  const code = thrown instanceof AwsFault ? thrown.code : 'InternalError'
-  const message =
-    thrown instanceof AwsFault ? messageOf(thrown) : 'We encountered an internal error.'
-  return { Key: key, Code: code, Message: message }
 }

@@ -1,20 +1,12 @@
 import type { BucketRecord, ObjectRecord } from '../records.ts'
-import { objectKey } from '../records.ts'
 import { writeElement } from '../wire/xml.ts'
 import { xmlResponse } from './documents.ts'
 import { s3Fault } from './fault.ts'
-import { checkKey, checkWriteConditions, keptHeaders, matches } from './objects.ts'
-import { isReadByAcl, refuseAcl } from './ownership.ts'
-import {
-  authorizeBucket,
-  checkOwner,
-  findObject,
-  missingKey,
-  objectArn,
-  requireBucket,
-  type S3Request,
-} from './request.ts'
-import { copiedTags, existingTags } from './tagging.ts'
+import { checkKey, checkWriteConditions, keptHeaders, matches, requireVersion } from './objects.ts'
+import { refuseAcl } from './ownership.ts'
+import { authorizeBucket, checkOwner, objectArn, requireBucket, type S3Request } from './request.ts'
+import { copiedTags } from './tagging.ts'
+import { keepObject, versionIdOf } from './versioning.ts'
 
 /** CopyObject, within the region. Source: Amazon S3 API Reference, "CopyObject". */
 export function copyObject(request: S3Request): Response {
@@ -31,7 +23,8 @@ export function copyObject(request: S3Request): Response {
   if (directive !== 'COPY' && directive !== 'REPLACE') {
     throw s3Fault('InvalidArgument', {}, 'Unknown metadata directive.')
   }
-  const toItself = found.bucket === request.bucket && found.key === key
+  // An older version may come back so.
+  const toItself = source.versionId === null && found.bucket === request.bucket && found.key === key
   if (toItself && directive === 'COPY') {
     throw s3Fault(
       'InvalidRequest',
@@ -45,8 +38,8 @@ export function copyObject(request: S3Request): Response {
       ? found.headers
       : { ...keptHeaders(headers), ...Object.fromEntries(checksums) }
   // A copy is its owner's alone, whatever the ACL of what it was copied from.
-  const { acl: _acl, tags: _tags, ...copied } = found
-  call.world.tables.objects.set(objectKey(record.name, key), {
+  const { acl: _acl, tags: _tags, versionId: _id, number: _number, ...copied } = found
+  const version = keepObject(request, record, {
     ...copied,
     ...tagging,
     bucket: record.name,
@@ -54,18 +47,28 @@ export function copyObject(request: S3Request): Response {
     headers: kept,
     modifiedAtMs: call.nowMs,
   })
-  return xmlResponse(
+  const answer = xmlResponse(
     'CopyObjectResult',
     writeElement('LastModified', new Date(call.nowMs)) + writeElement('ETag', found.etag),
   )
+  for (const [name, value] of Object.entries(version)) answer.headers.set(name, value)
+  return withSourceVersion(answer, source)
 }
 
 const isChecksum = (name: string): boolean => name.startsWith('x-amz-checksum-')
 
-/** `/BUCKET/KEY` or `BUCKET/KEY`, percent-encoded; versions are not kept here. */
-function readSource({ headers }: S3Request): { readonly bucket: string; readonly key: string } {
+/** Tells which version was copied, where the source's bucket keeps versions. */
+export function withSourceVersion(answer: Response, { record, found }: CopySource): Response {
+  if (record.versioning === undefined) return answer
+  answer.headers.set('x-amz-copy-source-version-id', versionIdOf(found))
+  return answer
+}
+
+/** `/BUCKET/KEY` or `BUCKET/KEY`, percent-encoded, with `?versionId=ID` where it is not the newest. */
+function readSource({ headers }: S3Request): SourceName {
   const header = headers.get('x-amz-copy-source') ?? ''
-  const [, bucket = '', rest = ''] = /^\/?([^/?]+)\/([^?]+)$/.exec(header) ?? []
+  const [, bucket = '', rest = '', versionId = null] =
+    /^\/?([^/?]+)\/([^?]+)(?:\?versionId=([^&]+))?$/.exec(header) ?? []
   let key = ''
   try {
     key = decodeURIComponent(rest)
@@ -79,11 +82,19 @@ function readSource({ headers }: S3Request): { readonly bucket: string; readonly
       'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
     )
   }
-  return { bucket, key }
+  return { bucket, key, versionId }
+}
+
+interface SourceName {
+  readonly bucket: string
+  readonly key: string
+  readonly versionId: string | null
 }
 
 /** What is copied, and where from. */
 interface CopySource {
+  /** As it was asked for. */
+  readonly versionId: string | null
   /** The request as one for the source. */
   readonly request: S3Request
   readonly record: BucketRecord
@@ -95,10 +106,13 @@ interface CopySource {
  * @throws AwsFault `AccessDenied`, `NoSuchKey`, `PreconditionFailed`
  */
 export function readCopySource(request: S3Request): CopySource {
-  const from = { ...request, ...readSource(request) }
+  const { bucket, key, versionId } = readSource(request)
+  const query = new URLSearchParams(request.query)
+  if (versionId !== null) query.set('versionId', versionId)
+  const from = { ...request, bucket, key, query }
   const { record, found } = readSourceObject(from)
   checkSourceConditions(request.headers, found)
-  return { request: from, record, found }
+  return { request: from, record, found, versionId }
 }
 
 function readSourceObject(from: S3Request): Pick<CopySource, 'record' | 'found'> {
@@ -107,15 +121,7 @@ function readSourceObject(from: S3Request): Pick<CopySource, 'record' | 'found'>
   if (record === undefined) throw s3Fault('NoSuchBucket', { BucketName: from.bucket })
   if (record.region !== from.call.region) throw s3Fault('NotImplemented')
   checkOwner(from, record, 'x-amz-source-expected-bucket-owner')
-  const found = findObject(from)
-  authorizeBucket(from, record, {
-    action: 's3:GetObject',
-    resource: objectArn(from),
-    grantsEverybody: isReadByAcl(record, found),
-    context: existingTags(found),
-  })
-  if (found !== undefined) return { record, found }
-  throw missingKey(from, record)
+  return { record, found: requireVersion(from, record) }
 }
 
 function checkSourceConditions(headers: Headers, found: ObjectRecord): void {

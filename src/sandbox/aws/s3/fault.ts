@@ -27,6 +27,7 @@ const FAULTS = {
     400,
     'The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.',
   ],
+  IllegalVersioningConfigurationException: [400, 'The Versioning element must be specified'],
   IncompleteBody: [400, 'The request body terminated unexpectedly'],
   InvalidArgument: [400, 'Invalid Argument'],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
@@ -72,6 +73,7 @@ const FAULTS = {
     404,
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   ],
+  NoSuchVersion: [404, 'The specified version does not exist.'],
   NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration'],
   NotImplemented: [
     501,
@@ -103,9 +105,14 @@ const FAULTS = {
 export type S3Code = keyof typeof FAULTS
 
 /** S3's error of that code, with a text of its own where one is given. */
-export function s3Fault(code: S3Code, members: FaultMembers = {}, message?: string): AwsFault {
+export function s3Fault(
+  code: S3Code,
+  members: FaultMembers = {},
+  message?: string,
+  headers: FaultMembers = {},
+): AwsFault {
   const [status, text] = FAULTS[code]
-  return new AwsFault(code, message ?? text, { status, members })
+  return new AwsFault(code, message ?? text, { status, members, headers })
 }
 
 /** An error on S3's wire; one to HEAD has no body. */
@@ -114,6 +121,7 @@ export function s3ErrorResponse(fault: AwsFault, requestId: string, head: boolea
   const headers = {
     'x-amz-request-id': requestId,
     'content-type': 'application/xml',
+    ...fault.headers,
     ...(region !== undefined && { 'x-amz-bucket-region': region }),
   }
   if (head) return new Response(null, { status: fault.httpStatus, headers })

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { ObjectRecord } from '../records.ts'
-import { objectKey } from '../records.ts'
+import type { BucketRecord, ObjectRecord } from '../records.ts'
 import { canonicalIdOf } from '../world.ts'
 import { pageOf } from '../wire/pages.ts'
 import { writeElement } from '../wire/xml.ts'
-import { keyFault, readCount, readDeleted } from './buckets.ts'
-import { noContent, xmlResponse } from './documents.ts'
+import { readCount } from './buckets.ts'
+import { xmlResponse } from './documents.ts'
 import { checkChecksums } from './checksums.ts'
 import { s3Fault } from './fault.ts'
 import { isReadByAcl, readObjectAcl } from './ownership.ts'
@@ -15,11 +14,18 @@ import {
   bucketArn,
   findObject,
   MAX_OBJECT_BYTES,
-  missingKey,
   objectArn,
   requireBucket,
   type S3Request,
 } from './request.ts'
+import {
+  findVersion,
+  isDeleteMarker,
+  keepObject,
+  missingVersion,
+  versionContext,
+  versionHeader,
+} from './versioning.ts'
 
 /** Headers of a write that come back with each read. */
 const KEPT_HEADERS = [
@@ -36,7 +42,6 @@ const MAX_METADATA_BYTES = 2048
 
 export function putObject(request: S3Request): Response {
   const { call, key, body, headers } = request
-  const { tables } = call.world
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   const acl = readObjectAcl(request, record)
@@ -50,7 +55,7 @@ export function putObject(request: S3Request): Response {
     (name) => headers.get(name) ?? request.trailers[name] ?? undefined,
   )
   const etag = `"${createHash('md5').update(body).digest('hex')}"`
-  tables.objects.set(objectKey(record.name, key), {
+  const version = keepObject(request, record, {
     bucket: record.name,
     key,
     body: Buffer.from(body).toString('base64'),
@@ -61,13 +66,14 @@ export function putObject(request: S3Request): Response {
     ...tagging,
     modifiedAtMs: call.nowMs,
   })
-  return new Response(null, { status: 200, headers: { etag, ...checksums } })
+  return new Response(null, { status: 200, headers: { etag, ...checksums, ...version } })
 }
 
 /** Whether one more object may be kept under this key. @throws AwsFault */
 export function checkKey({ call, key }: S3Request): void {
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw s3Fault('KeyTooLongError')
-  if (call.world.tables.objects.size >= MAX_OBJECTS) throw s3Fault('EntityTooLarge')
+  const { objects, versions } = call.world.tables
+  if (objects.size + versions.size >= MAX_OBJECTS) throw s3Fault('EntityTooLarge')
 }
 
 /** The headers of a write that come back with each read. */
@@ -106,14 +112,7 @@ export function checkWriteConditions(request: S3Request): void {
 /** GetObject and HeadObject. */
 export function getObject(request: S3Request): Response {
   const record = requireBucket(request)
-  const object = findObject(request)
-  authorizeBucket(request, record, {
-    action: 's3:GetObject',
-    resource: objectArn(request),
-    grantsEverybody: isReadByAcl(record, object),
-    context: existingTags(object),
-  })
-  if (object === undefined) throw missingKey(request, record)
+  const object = requireVersion(request, record)
   const headers = {
     'content-type': 'binary/octet-stream',
     ...object.headers,
@@ -122,6 +121,7 @@ export function getObject(request: S3Request): Response {
     'last-modified': new Date(object.modifiedAtMs).toUTCString(),
     'accept-ranges': 'bytes',
     ...tagCount(object),
+    ...versionHeader(record, object),
   }
   if (isUnchanged(request, object)) return new Response(null, { status: 304, headers })
   const range = readRange(request.headers.get('range'), object.size)
@@ -144,6 +144,21 @@ export function getObject(request: S3Request): Response {
       'content-range': `bytes ${range.from}-${range.to}/${object.size}`,
     },
   })
+}
+
+/** The object that is read, or the version of it that the query names. @throws AwsFault */
+export function requireVersion(request: S3Request, record: BucketRecord): ObjectRecord {
+  const versionId = request.query.get('versionId')
+  const found = findVersion(request, versionId)
+  const object = found === undefined || isDeleteMarker(found) ? undefined : found
+  authorizeBucket(request, record, {
+    action: versionId === null ? 's3:GetObject' : 's3:GetObjectVersion',
+    resource: objectArn(request),
+    grantsEverybody: isReadByAcl(record, object),
+    context: { ...existingTags(object), ...versionContext(request) },
+  })
+  if (object !== undefined) return object
+  throw missingVersion(request, record, found)
 }
 
 const tagCount = ({ tags = {} }: ObjectRecord): Readonly<Record<string, string>> => {
@@ -194,33 +209,6 @@ function readRange(header: string | null, size: number): { from: number; to: num
   if (first !== '' && last !== '' && Number(last) < from) return undefined
   if (from >= size || (first === '' && Number(last) === 0)) throw s3Fault('InvalidRange')
   return { from, to }
-}
-
-export function deleteObject(request: S3Request): Response {
-  const record = requireBucket(request)
-  authorizeBucket(request, record, { action: 's3:DeleteObject', resource: objectArn(request) })
-  request.call.world.tables.objects.delete(objectKey(record.name, request.key))
-  return noContent()
-}
-
-export function deleteObjects(request: S3Request): Response {
-  const record = requireBucket(request)
-  const { keys, quiet } = readDeleted(request)
-  const deleted: { Key: string }[] = []
-  const faults: Readonly<Record<string, string>>[] = []
-  for (const key of keys) {
-    try {
-      const resource = objectArn(request, key)
-      authorizeBucket(request, record, { action: 's3:DeleteObject', resource })
-      request.call.world.tables.objects.delete(objectKey(record.name, key))
-      deleted.push({ Key: key })
-    } catch (error) {
-      faults.push(keyFault(key, error))
-    }
-  }
-  const content =
-    (quiet ? '' : writeElement('Deleted', deleted, 'flat')) + writeElement('Error', faults, 'flat')
-  return xmlResponse('DeleteResult', content)
 }
 
 /** A row of a list: an object, or the common prefix of several. */

@@ -5,6 +5,7 @@ import { objectKey } from '../records.ts'
 import { authorize, isAllowed } from '../identity/authorization.ts'
 import type { ContextKeys } from '../../../iam/request.ts'
 import { type BucketPolicy, bucketPolicyOf } from './policy.ts'
+import type { AwsFault } from '../wire/fault.ts'
 import { regionOfHost } from './address.ts'
 import { s3Fault } from './fault.ts'
 
@@ -79,7 +80,7 @@ export function authorizeBucket(request: S3Request, record: BucketRecord, ask: S
 }
 
 /** Who may not list the bucket is not told whether a key exists. */
-export function missingKey(request: S3Request, record: BucketRecord): Error {
+export function missingKey(request: S3Request, record: BucketRecord): AwsFault {
   const ask = { action: 's3:ListBucket', resource: bucketArn(request) }
   const mayList = isAllowed(request.call, questionOf(request, record, ask))
   return mayList ? s3Fault('NoSuchKey', { Key: request.key }) : s3Fault('AccessDenied')

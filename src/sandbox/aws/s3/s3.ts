@@ -14,7 +14,8 @@ import {
 } from './buckets.ts'
 import { copyObject } from './copies.ts'
 import { s3Fault } from './fault.ts'
-import { deleteObject, deleteObjects, getObject, listObjects, putObject } from './objects.ts'
+import { deleteObject, deleteObjects } from './deletions.ts'
+import { getObject, listObjects, putObject } from './objects.ts'
 import {
   deleteOwnershipControls,
   getAcl,
@@ -41,6 +42,7 @@ import {
   uploadPart,
   uploadPartCopy,
 } from './uploads.ts'
+import { getVersioning, putVersioning } from './versioning.ts'
 import { listVersions } from './versions.ts'
 
 type Operation = (request: S3Request) => Response
@@ -72,12 +74,19 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'bucket PUT tagging': ['PutBucketTagging', putBucketTagging],
   'bucket DELETE tagging': ['DeleteBucketTagging', deleteBucketTagging],
   'object GET tagging': ['GetObjectTagging', getObjectTagging],
+  'object GET tagging versionId': ['GetObjectTagging', getObjectTagging],
   'object PUT tagging': ['PutObjectTagging', putObjectTagging],
+  'object PUT tagging versionId': ['PutObjectTagging', putObjectTagging],
   'object DELETE tagging': ['DeleteObjectTagging', deleteObjectTagging],
+  'object DELETE tagging versionId': ['DeleteObjectTagging', deleteObjectTagging],
+  'bucket GET versioning': ['GetBucketVersioning', getVersioning],
+  'bucket PUT versioning': ['PutBucketVersioning', putVersioning],
   'bucket GET versions': ['ListObjectVersions', listVersions],
   'bucket POST delete': ['DeleteObjects', deleteObjects],
   'object GET': ['GetObject', getObject],
+  'object GET versionId': ['GetObject', getObject],
   'object HEAD': ['HeadObject', getObject],
+  'object HEAD versionId': ['HeadObject', getObject],
   'object PUT': ['PutObject', putObject],
   'object PUT x-amz-copy-source': ['CopyObject', copyObject],
   'bucket GET uploads': ['ListMultipartUploads', listUploads],
@@ -88,13 +97,16 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'object POST uploadId': ['CompleteMultipartUpload', completeUpload],
   'object DELETE uploadId': ['AbortMultipartUpload', abortUpload],
   'object DELETE': ['DeleteObject', deleteObject],
+  'object DELETE versionId': ['DeleteObject', deleteObject],
 }
 
 /** How each operation is asked for. */
 export const S3_ROUTES: readonly string[] = Object.keys(OPERATIONS)
 
 /** The names of S3's operations here. */
-export const S3_OPERATION_NAMES: readonly string[] = Object.values(OPERATIONS).map(([name]) => name)
+export const S3_OPERATION_NAMES: readonly string[] = [
+  ...new Set(Object.values(OPERATIONS).map(([name]) => name)),
+]
 
 /** Query parameters that belong to an operation without choosing it. */
 const PLAIN = new Set(

@@ -21,7 +21,7 @@ import {
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
   PutBucketPolicyCommand,
-  PutBucketVersioningCommand,
+  PutBucketRequestPaymentCommand,
   PutObjectCommand,
   PutPublicAccessBlockCommand,
   type S3Client,
@@ -153,8 +153,9 @@ describe('of a bucket that nobody configured', () => {
   })
 
   test('what would configure it is not served, and says so', async () => {
-    const VersioningConfiguration = { Status: 'Enabled' } as const
-    const refused = s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }))
+    const RequestPaymentConfiguration = { Payer: 'Requester' } as const
+    const ask = { Bucket, RequestPaymentConfiguration }
+    const refused = s3.send(new PutBucketRequestPaymentCommand(ask))
     expect(await refusalOf(refused)).toMatchObject({ code: 'NotImplemented', status: 501 })
   })
 })

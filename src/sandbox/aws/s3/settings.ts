@@ -50,10 +50,6 @@ export const SETTING_OPERATIONS: Readonly<Record<string, readonly [string, Opera
     'GetBucketWebsite',
     unset('GetBucketWebsite', { fault: 'NoSuchWebsiteConfiguration' }),
   ],
-  'bucket GET versioning': [
-    'GetBucketVersioning',
-    unset('GetBucketVersioning', { root: 'VersioningConfiguration', content: '' }),
-  ],
   'bucket GET accelerate': [
     'GetBucketAccelerateConfiguration',
     unset('GetAccelerateConfiguration', { root: 'AccelerateConfiguration', content: '' }),

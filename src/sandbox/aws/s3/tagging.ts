@@ -2,19 +2,18 @@
 import type { ContextKeys } from '../../../iam/request.ts'
 import { quotaOf } from '../quotas/quotas.ts'
 import type { BucketRecord, ObjectRecord, Tags } from '../records.ts'
-import { objectKey } from '../records.ts'
 import { childrenOf, writeElement } from '../wire/xml.ts'
 import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
 import { s3Fault } from './fault.ts'
+import { authorizeBucket, bucketArn, objectArn, requireBucket, type S3Request } from './request.ts'
 import {
-  authorizeBucket,
-  bucketArn,
-  findObject,
-  missingKey,
-  objectArn,
-  requireBucket,
-  type S3Request,
-} from './request.ts'
+  findVersion,
+  isDeleteMarker,
+  missingVersion,
+  replaceVersion,
+  versionContext,
+  versionHeader,
+} from './versioning.ts'
 
 const MAX_OBJECT_TAGS = 10
 const TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
@@ -130,9 +129,9 @@ export function copiedTags(
   const { tags } = from.found
   if (tags === undefined) return {}
   authorizeBucket(from.request, from.record, {
-    action: 's3:GetObjectTagging',
+    action: taggingAction(from.request, 'Get'),
     resource: objectArn(from.request),
-    context: existingTags(from.found),
+    context: { ...existingTags(from.found), ...versionContext(from.request) },
   })
   authorizeBucket(request, record, {
     action: 's3:PutObjectTagging',
@@ -171,31 +170,50 @@ export function deleteBucketTagging(request: S3Request): Response {
   return noContent()
 }
 
-/** The object that a tagging operation is about. @throws AwsFault `AccessDenied`, `NoSuchKey` */
-function requireObject(request: S3Request, context: ContextKeys = {}): ObjectRecord {
-  const record = requireBucket(request)
-  const object = findObject(request)
-  authorizeBucket(request, record, {
-    action: `s3:${request.call.operation}`,
-    resource: objectArn(request),
-    context: { ...existingTags(object), ...context },
-  })
-  if (object === undefined) throw missingKey(request, record)
-  return object
+/** What a tagging operation is about. */
+interface Tagged {
+  readonly object: ObjectRecord
+  /** Of the answer. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
-export const getObjectTagging = (request: S3Request): Response =>
-  taggingResponse(requireObject(request).tags ?? {})
+/** @throws AwsFault `AccessDenied`, `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` */
+function requireTagged(request: S3Request, verb: Verb, context: ContextKeys = {}): Tagged {
+  const record = requireBucket(request)
+  const found = findVersion(request, request.query.get('versionId'))
+  const object = found === undefined || isDeleteMarker(found) ? undefined : found
+  authorizeBucket(request, record, {
+    action: taggingAction(request, verb),
+    resource: objectArn(request),
+    context: { ...existingTags(object), ...versionContext(request), ...context },
+  })
+  if (object === undefined) throw missingVersion(request, record, found)
+  return { object, headers: versionHeader(record, object) }
+}
+
+type Verb = 'Get' | 'Put' | 'Delete'
+
+/** The action that the tags of an object, or of the version that the query names, need. */
+const taggingAction = ({ query }: S3Request, verb: Verb): string =>
+  `s3:${verb}Object${query.has('versionId') ? 'Version' : ''}Tagging`
+
+export function getObjectTagging(request: S3Request): Response {
+  const { object, headers } = requireTagged(request, 'Get')
+  const answer = taggingResponse(object.tags ?? {})
+  for (const [name, value] of Object.entries(headers)) answer.headers.set(name, value)
+  return answer
+}
 
 export function putObjectTagging(request: S3Request): Response {
   const tags = checkObjectTags(readTagging(request))
-  const object = requireObject(request, requestedTags(tags))
-  request.call.world.tables.objects.set(objectKey(object.bucket, object.key), { ...object, tags })
-  return new Response(null, { status: 200 })
+  const { object, headers } = requireTagged(request, 'Put', requestedTags(tags))
+  replaceVersion(request.call.world.tables, { ...object, tags })
+  return new Response(null, { status: 200, headers })
 }
 
 export function deleteObjectTagging(request: S3Request): Response {
-  const { tags: _gone, ...rest } = requireObject(request)
-  request.call.world.tables.objects.set(objectKey(rest.bucket, rest.key), rest)
-  return noContent()
+  const { object, headers } = requireTagged(request, 'Delete')
+  const { tags: _gone, ...rest } = object
+  replaceVersion(request.call.world.tables, rest)
+  return new Response(null, { status: 204, headers })
 }

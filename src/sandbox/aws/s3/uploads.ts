@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { PartRecord, UploadRecord } from '../records.ts'
-import { objectKey } from '../records.ts'
 import { childrenOf, textOf, writeChildren, writeElement } from '../wire/xml.ts'
 import { canonicalIdOf } from '../world.ts'
 import { readCount } from './buckets.ts'
 import { checkChecksums, checkWholeChecksums } from './checksums.ts'
-import { readCopySource } from './copies.ts'
+import { readCopySource, withSourceVersion } from './copies.ts'
 import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
 import { s3Fault } from './fault.ts'
 import { checkKey, checkWriteConditions, keptHeaders } from './objects.ts'
@@ -19,6 +18,7 @@ import {
   type S3Request,
 } from './request.ts'
 import { readTaggingHeader } from './tagging.ts'
+import { keepObject } from './versioning.ts'
 
 const MAX_UPLOADS = 1000
 const MAX_PARTS = 10_000
@@ -71,17 +71,19 @@ export function uploadPart(request: S3Request): Response {
 /** UploadPartCopy, within the region: an object or a range of one as a part. */
 export function uploadPartCopy(request: S3Request): Response {
   const record = requireBucket(request)
-  const { found } = readCopySource(request)
+  const source = readCopySource(request)
+  const { found } = source
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   const range = readCopyRange(request.headers.get('x-amz-copy-source-range'), found.size)
   const place = readPart(request, range.to - range.from)
   const body = Buffer.from(found.body, 'base64').subarray(range.from, range.to)
   const etag = keepPart(request, place, body)
   const modified = new Date(request.call.nowMs)
-  return xmlResponse(
+  const answer = xmlResponse(
     'CopyPartResult',
     writeElement('LastModified', modified) + writeElement('ETag', etag),
   )
+  return withSourceVersion(answer, source)
 }
 
 /** `bytes=FROM-TO`, both ends included; all where there is none. @throws AwsFault */
@@ -132,7 +134,6 @@ function keepPart({ call }: S3Request, { uploadId, number }: PartPlace, body: Ui
 /** Source: Amazon S3 API Reference, "CompleteMultipartUpload". */
 export function completeUpload(request: S3Request): Response {
   const { call, bucket, key } = request
-  const { tables } = call.world
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   const upload = requireUpload(request)
@@ -144,7 +145,7 @@ export function completeUpload(request: S3Request): Response {
   const hashes = chosen.map(({ etag }) => Buffer.from(etag.slice(1, -1), 'hex'))
   const hash = createHash('md5').update(Buffer.concat(hashes)).digest('hex')
   const etag = `"${hash}-${chosen.length}"`
-  tables.objects.set(objectKey(bucket, key), {
+  const version = keepObject(request, record, {
     bucket,
     key,
     body: body.toString('base64'),
@@ -155,13 +156,15 @@ export function completeUpload(request: S3Request): Response {
     modifiedAtMs: call.nowMs,
   })
   forgetUpload(request, upload.uploadId)
-  return xmlResponse(
+  const answer = xmlResponse(
     'CompleteMultipartUploadResult',
     writeElement('Location', new URL(`/${bucket}/${encodeURIComponent(key)}`, 'http://s3').href) +
       writeElement('Bucket', bucket) +
       writeElement('Key', key) +
       writeElement('ETag', etag),
   )
+  for (const [name, value] of Object.entries(version)) answer.headers.set(name, value)
+  return answer
 }
 
 /** The parts that a completion names, each as it was uploaded. @throws AwsFault */
