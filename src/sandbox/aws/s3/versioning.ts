@@ -34,26 +34,41 @@ const placeOf = (version: Version): string =>
 const newestFirst = (one: Version, other: Version): number =>
   (other.number ?? 0) - (one.number ?? 0)
 
-/** All versions of a bucket's keys that begin so, by key and the newest first. */
+/** All versions of a bucket's keys that are wanted, by key and the newest first. */
 export function versionsIn(
   { objects, versions }: VersionTables,
   bucket: string,
   isWanted: (key: string) => boolean,
 ): ReadonlyMap<string, readonly Version[]> {
-  const found = new Map<string, Map<string, Version>>()
+  const found = new Map<string, Version[]>()
   for (const table of [versions, objects]) {
     for (const version of table.values()) {
       if (version.bucket !== bucket || !isWanted(version.key)) continue
-      const ofKey = found.get(version.key) ?? new Map<string, Version>()
-      // A version that a kill left in both tables is one.
-      found.set(version.key, ofKey.set(versionIdOf(version), version))
+      const ofKey = found.get(version.key)
+      if (ofKey === undefined) found.set(version.key, [version])
+      else ofKey.push(version)
     }
   }
-  return new Map([...found].map(([key, all]) => [key, [...all.values()].sort(newestFirst)]))
+  return new Map([...found].map(([key, all]) => [key, inOrder(all)]))
 }
 
-const versionsOf = (tables: VersionTables, bucket: string, key: string): readonly Version[] =>
-  versionsIn(tables, bucket, (one) => one === key).get(key) ?? []
+/** The newest first; a version that a kill left in both tables is one. */
+const inOrder = (all: readonly Version[]): readonly Version[] =>
+  [...new Map(all.map((version) => [versionIdOf(version), version])).values()].sort(newestFirst)
+
+/** One key's, without a look at every object. */
+function versionsOf(
+  { objects, versions }: VersionTables,
+  bucket: string,
+  key: string,
+): readonly Version[] {
+  const found: Version[] = []
+  for (const version of versions.values()) {
+    if (version.key === key && version.bucket === bucket) found.push(version)
+  }
+  const current = objects.get(objectKey(bucket, key))
+  return inOrder(current === undefined ? found : [...found, current])
+}
 
 /** The version of the request's key that has that id, or what the key gives or hides behind. */
 export function findVersion(request: S3Request, versionId: string | null): Version | undefined {
