@@ -55,16 +55,7 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
     port: ownPort,
     metricsPort: await sandbox.keepPort(`broker-metrics${suffix}`),
   })
-  const caFile = join(folder, 'ca.pem')
-  writeFileSync(caFile, sandbox.authority.cert)
-  const environment = {
-    PATH: process.env['PATH'] ?? '',
-    HOME: folder,
-    // To see its own documents from outside, as STS does.
-    AWS_ENDPOINT_URL: sandbox.endpoint,
-    PODROLE_RESOLVE: `${issuerHost}=127.0.0.1:${ownPort}`,
-    PODROLE_CA_FILE: caFile,
-  }
+  const environment = environmentOf(around, { folder, issuerHost, port: ownPort })
   const child = Bun.spawn(
     [
       // A sandbox that is killed takes its broker with it, where the machine can do that.
@@ -110,6 +101,23 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
       await child.exited
       rmSync(pidFile, { force: true })
     },
+  }
+}
+
+/** Without an AWS key. */
+function environmentOf(
+  { sandbox }: BrokerSurroundings,
+  own: { readonly folder: string; readonly issuerHost: string; readonly port: number },
+): Readonly<Record<string, string>> {
+  const caFile = join(own.folder, 'ca.pem')
+  writeFileSync(caFile, sandbox.authority.cert)
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: own.folder,
+    // To see its own documents from outside, as STS does.
+    AWS_ENDPOINT_URL: sandbox.endpoint,
+    PODROLE_RESOLVE: `${own.issuerHost}=127.0.0.1:${own.port}`,
+    PODROLE_CA_FILE: caFile,
   }
 }
 
