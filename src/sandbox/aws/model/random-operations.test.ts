@@ -164,7 +164,7 @@ async function shrink(given: readonly Operation[], first: Divergence): Promise<s
   return [...steps, ...shown.faults].join('\n')
 }
 
-test(`${RUNS} sequences of ${LENGTH} operations end as the model says (seed ${SEED})`, async () => {
+async function runAll(): Promise<void> {
   const seen = new Map<string, number>()
   let done = 0
   for (const sequence of fc.sample(sequencesOf(LENGTH), { numRuns: RUNS, seed: SEED })) {
@@ -177,4 +177,12 @@ test(`${RUNS} sequences of ${LENGTH} operations end as the model says (seed ${SE
   }
   expect(done).toBeGreaterThanOrEqual(RUNS * LENGTH)
   expect(OUTCOMES.filter((outcome) => !seen.has(outcome))).toEqual([])
-})
+}
+
+// Half a minute for 500 on two quiet cores, several times that beside other work.
+const TIMEOUT_MS = 600 * RUNS
+test(
+  `${RUNS} sequences of ${LENGTH} operations end as the model says (seed ${SEED})`,
+  runAll,
+  TIMEOUT_MS,
+)
