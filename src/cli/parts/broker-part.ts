@@ -5,7 +5,8 @@ import { readAdminKeyFile } from '../../broker/start-broker.ts'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
 import type { LogLevel } from '../../lib/log.ts'
 import { Secret } from '../../lib/secret.ts'
-import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import type { Jwks } from '../../token/jwks.ts'
 import { callEks, type EksEndpoint } from './associations.ts'
 
 export interface BrokerPart {
@@ -16,8 +17,12 @@ export interface BrokerPart {
   readonly issuer: string
   /** All that the process was given and keeps: its environment and its files, database included. */
   possessions(): string
-  /** Makes a cluster known by its issuer and keys. */
-  register(cluster: RunningCluster): Promise<void>
+  /** Makes a cluster known by its issuer and keys, in place of those that it had. */
+  register(cluster: {
+    readonly name: string
+    readonly issuer: string
+    readonly jwks: Jwks
+  }): Promise<void>
   /** A broker key for one cluster: its agents' EKS Auth call, or its webhook's list. */
   clusterKey(kind: 'agent' | 'webhook', clusterName: string): Promise<EksEndpoint['credentials']>
   stop(): Promise<void>
@@ -82,11 +87,8 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
     port,
     issuer: `https://${issuerHost}`,
     possessions: () => possessionsOf(child.pid, folder),
-    register: async ({ name, cluster }) => {
-      await callEks(endpoint, 'PUT', `/podrole/v1/clusters/${encodeURIComponent(name)}`, {
-        issuer: cluster.issuer,
-        jwks: cluster.jwks(),
-      })
+    register: async ({ name, ...keys }) => {
+      await callEks(endpoint, 'PUT', `/podrole/v1/clusters/${encodeURIComponent(name)}`, keys)
     },
     clusterKey: async (kind, clusterName) => {
       const scope = { kind, clusterName }
