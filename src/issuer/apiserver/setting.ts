@@ -134,7 +134,7 @@ function checkOldIssuers({ issuer, oldIssuers, move }: ApiServerRequest): void {
     throw new PodroleError(
       'NothingToAccept',
       '--move accept has the old issuer sign, and none is named',
-      { hint: 'name it: --old-issuer, as it is in the iss of today’s tokens' },
+      { hint: 'name it: --old-issuer, as it is in the iss of tokens that are in use' },
     )
   }
 }
