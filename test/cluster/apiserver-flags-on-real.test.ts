@@ -105,10 +105,8 @@ const step = (name: string, run: () => Promise<void>): void =>
 
 beforeAll(async () => {
   if (isSkipped) return
-  await podrole(
-    ...['keys', '--generate', 'rsa-2048'],
-    ...['--private-key-file', 'old.key', '--public-key-file', 'old.pub'],
-  )
+  const files = ['--private-key-file', 'old.key', '--public-key-file', 'old.pub']
+  await podrole('keys', '--generate', 'rsa-2048', ...files)
   cluster = await startRealCluster({
     programs: kubernetes.folder ?? '',
     name: 'moving',
