@@ -4,6 +4,7 @@ import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync
 import { join } from 'node:path'
 import { loadSigningKey, type SigningKey } from '../../src/issuer/keys.ts'
 import type { IssuerState, RotationKey } from '../../src/issuer/rotation/state.ts'
+import { passTime } from '../support/issuer-folder.ts'
 import {
   type IssuerJourney,
   PODROLE,
@@ -53,20 +54,7 @@ function issuerOf(name: string, run: IssuerJourney = journey) {
         '24h',
         ...words,
       ),
-    /** All that was recorded was so much earlier: the clock of the rotation is moved. */
-    pass: (ms: number): void => {
-      const earlier = (key: RotationKey): RotationKey =>
-        Object.fromEntries(
-          Object.entries(key).map(([member, value]) => [
-            member,
-            member.endsWith('At')
-              ? new Date(Date.parse(value as string) - ms).toISOString()
-              : value,
-          ]),
-        ) as RotationKey
-      const state = read()
-      write({ ...state, keys: state.keys.map(earlier) })
-    },
+    pass: (ms: number): void => passTime(folder, ms),
     kid: (state: RotationKey['state']): string =>
       read().keys.find((key) => key.state === state && key.removedAt === undefined)?.kid ?? '',
     pems: (): string[] =>

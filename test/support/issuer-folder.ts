@@ -1,4 +1,6 @@
 /** Issuer folders as a rotation leaves them, without the outside that it looks at. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { SigningKey } from '../../src/issuer/keys.ts'
 import { openIssuerFolder } from '../../src/issuer/rotation/issuer-folder.ts'
 import type { IssuerState, KeyState, RotationKey } from '../../src/issuer/rotation/state.ts'
@@ -30,4 +32,18 @@ export async function writeIssuerFolder(
   } finally {
     own.close()
   }
+}
+
+/** All that was recorded was so much earlier: the clock of the rotation is moved. */
+export function passTime(folder: string, ms: number): void {
+  const file = join(folder, 'issuer.json')
+  const state = JSON.parse(readFileSync(file, 'utf8')) as IssuerState
+  const earlier = (key: RotationKey): RotationKey =>
+    Object.fromEntries(
+      Object.entries(key).map(([member, value]) => [
+        member,
+        member.endsWith('At') ? new Date(Date.parse(value as string) - ms).toISOString() : value,
+      ]),
+    ) as RotationKey
+  writeFileSync(file, JSON.stringify({ ...state, keys: state.keys.map(earlier) }))
 }

@@ -4,9 +4,11 @@ import { join } from 'node:path'
 
 const DOCS = join(import.meta.dir, '..', '..', 'docs')
 
-/** The fenced blocks of a page that are in that language, in their order. */
+/** The fenced blocks of a page that are in that language, in their order; in a list without its indent. */
 export function pageBlocks(page: string, language: string): readonly string[] {
   const text = readFileSync(join(DOCS, page), 'utf8')
-  const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm')
-  return [...text.matchAll(fence)].map(([, block = '']) => block)
+  const fence = new RegExp(`^( *)\`\`\`${language}\\n([\\s\\S]*?)^\\1\`\`\`$`, 'gm')
+  return [...text.matchAll(fence)].map(([, indent = '', block = '']) =>
+    block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+  )
 }

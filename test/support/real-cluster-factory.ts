@@ -3,7 +3,16 @@ import type { KubeClient } from '../../src/kube/client.ts'
 import { createKubeClient } from '../../src/kube/transport.ts'
 import type { ClusterOptions, ServedCluster } from '../../src/sandbox/cluster/cluster.ts'
 import { startPodBinder } from './pod-binder.ts'
-import { startRealCluster } from './real-cluster.ts'
+import { type RealCluster, startRealCluster } from './real-cluster.ts'
+
+export interface RealFactoryOptions {
+  /** Further flags of kube-apiserver. */
+  readonly serverFlags?: readonly string[]
+  /** `RealClusterOptions.tokenFlags`, asked for when a cluster is started. */
+  readonly tokenFlags?: () => readonly string[]
+  /** Told of each cluster. */
+  readonly onStart?: (cluster: RealCluster) => void
+}
 
 /** The sandbox's running parts act as users of these groups, with the rights of their manifests. */
 const RIGHTS = {
@@ -33,10 +42,9 @@ async function grantRights(client: KubeClient): Promise<void> {
 /**
  * A sandbox's `clusterFactory` that starts kube-apiserver out of a folder of programs
  * (`findKubernetes`); pods are bound to the sandbox's nodes.
- * @param serverFlags further flags of kube-apiserver
  */
 export const realClusterFactory =
-  (programs: string, serverFlags: readonly string[] = []) =>
+  (programs: string, { serverFlags = [], tokenFlags, onStart }: RealFactoryOptions = {}) =>
   async (options: ClusterOptions): Promise<ServedCluster> => {
     const cluster = await startRealCluster({
       programs,
@@ -44,8 +52,10 @@ export const realClusterFactory =
       issuer: options.issuer,
       authority: options.authority,
       serverFlags,
+      ...(tokenFlags !== undefined && { tokenFlags: tokenFlags() }),
       ...(options.apiAudiences !== undefined && { apiAudiences: options.apiAudiences }),
     })
+    onStart?.(cluster)
     const client = createKubeClient({
       server: cluster.server,
       ca: cluster.certificateAuthority,

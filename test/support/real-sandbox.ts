@@ -24,7 +24,9 @@ const wired = await startWiredSandbox({
   trustCas: [],
   network: 'loopback',
   // Where there is no way out, it finds no address of its own that others could ask it at.
-  clusterFactory: realClusterFactory(programs, ['--advertise-address=192.0.2.1']),
+  clusterFactory: realClusterFactory(programs, {
+    serverFlags: ['--advertise-address=192.0.2.1'],
+  }),
   clock: systemClock,
   log: createLog('error'),
   logLevel: 'error',
