@@ -1,5 +1,11 @@
 import { resolve } from 'node:path'
-import { type Facts, preparedKeyOf, settledAtMs, isoOf } from '../issuer/rotation/decide.ts'
+import {
+  type Facts,
+  FOLLOW_SECONDS,
+  isoOf,
+  preparedKeyOf,
+  settledAtMs,
+} from '../issuer/rotation/decide.ts'
 import { openIssuerFolder, readIssuerFolder } from '../issuer/rotation/issuer-folder.ts'
 import { commandOutlooks, keyOutlooks } from '../issuer/rotation/outlook.ts'
 import {
@@ -67,8 +73,10 @@ export async function runStep(step: keyof typeof STEPS, flags: RotateFlags): Pro
   const signing = activeKeyOf(state)
   if (resumed) printNote(`ended what was begun before: ${kids.join(', ')}; nothing else was done`)
   else if (signing !== undefined && kids.includes(signing.kid)) {
+    // So long may a signer be behind, and retirement counts on it.
+    const minutes = Math.floor((state.followSeconds ?? FOLLOW_SECONDS) / 60)
     printNote(
-      `key ${signing.kid} signs from now on; an API server that has its key in a file needs ${resolve(flags.dir, `${signing.kid}.pem`)} and a restart`,
+      `key ${signing.kid} signs from now on; an API server that has its key in a file needs ${resolve(flags.dir, `${signing.kid}.pem`)} and a restart within ${minutes} minutes: podrole issuer apiserver-flags --dir ${flags.dir}`,
     )
   } else printNote(`unpublished and deleted: ${kids.join(', ')}`)
   printKeyOutlooks(flags, state)

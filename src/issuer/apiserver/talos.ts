@@ -32,9 +32,15 @@ export function talosSnippet(setting: ApiServerSetting): Snippet {
       ...(signingKeyFile === undefined
         ? []
         : [
-            `cluster.serviceAccount.key of every control plane node is what base64 --wrap=0 ${signingKeyFile} prints: it is secret, and so it is not printed here`,
+            'tokens that another key has signed are refused then: for a new cluster; one that runs takes both keys as a KubeServiceAccountConfig (Talos 1.14 or later)',
           ]),
     ],
-    commands: ['talosctl patch machineconfig --nodes CONTROL-PLANE-NODES --patch @issuer.yaml'],
+    commands: [
+      // It is secret, so it is not printed.
+      ...(signingKeyFile === undefined
+        ? []
+        : [`cluster.serviceAccount.key: what base64 --wrap=0 ${signingKeyFile} prints`]),
+      'talosctl patch machineconfig --nodes CONTROL-PLANE-NODES --patch @issuer.yaml',
+    ],
   }
 }
