@@ -26,11 +26,7 @@ export async function printApiServerFlags(flags: ApiServerFlagsFlags): Promise<v
   const keys = dir === undefined ? undefined : await readIssuerFolder(resolve(dir))
   const setting = apiServerSetting(requestOf(flags, keys))
   const snippet = snippetOf(flags.for, setting, { cluster: flags.clusterName })
-  const hasSigner = setting.signingEndpoint !== undefined
-  const notes = [
-    ...snippet.notes,
-    ...(keys === undefined || setting.keyFiles.length === 0 ? [] : folderNotes(keys, hasSigner)),
-  ]
+  const notes = [...snippet.notes, ...(keys === undefined ? [] : folderNotes(keys, setting))]
   if (output === 'snippet') {
     for (const note of notes) printNote(note)
     process.stdout.write(snippetText(snippet, setting))

@@ -26,7 +26,10 @@ const kubernetes = await findKubernetes()
 const python = await findPython()
 const isSkipped = lacks(
   "EKS Anywhere's walk on a real API server",
-  kubernetes.missing ?? python.missing ?? missingLoopback(),
+  kubernetes.missing ??
+    python.missing ??
+    missingLoopback() ??
+    (Bun.which('curl') === null ? { tool: 'curl', get: 'apt-get install curl' } : undefined),
 )
 const folder = mkdtempSync(join(tmpdir(), 'podrole-eks-anywhere-real-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

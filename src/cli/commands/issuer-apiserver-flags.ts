@@ -81,7 +81,7 @@ export function addApiServerFlagsCommand(issuer: Command): void {
       'whether tokens that pods use with the API server live for a year; false if keys are retired before',
       readBoolean,
     )
-    .option('--cluster-name <name>', 'of kOps and EKS Anywhere', 'my-cluster')
+    .option('--cluster-name <name>', 'of kOps and EKS Anywhere', readName, 'my-cluster')
     .addOption(
       new Option('-o, --output <format>', 'the text to put in place, or all that is known as data')
         .choices(['snippet', 'json', 'yaml'])
@@ -98,6 +98,12 @@ const readAudiences = (text: string, before: readonly string[] = []): readonly s
   ...before,
   ...text.split(','),
 ]
+
+/** It stands in commands. */
+function readName(text: string): string {
+  if (/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text)) return text
+  throw new InvalidArgumentError('wanted letters, digits, dots and hyphens.')
+}
 
 function readBoolean(text: string): boolean {
   if (text === 'true' || text === 'false') return text === 'true'

@@ -95,8 +95,7 @@ for (const file of files) {
     test('says what is to be known', () => {
       const setting = settingOf(one, 'flags')
       const keys = folder && { folder: FOLDER, state: folderState(folder) }
-      const ofFolder =
-        keys === undefined ? [] : folderNotes(keys, setting.signingEndpoint !== undefined)
+      const ofFolder = keys === undefined ? [] : folderNotes(keys, setting)
       expect([...setting.notes, ...ofFolder]).toEqual(notes.map(withKids))
     })
   })

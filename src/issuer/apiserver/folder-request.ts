@@ -7,7 +7,7 @@ import {
   publishedKeysOf,
   type RotationKey,
 } from '../rotation/state.ts'
-import type { ApiServerRequest } from './setting.ts'
+import type { ApiServerRequest, ApiServerSetting } from './setting.ts'
 
 /** Of a folder: whose keys they are, and where the API server's machine has them. */
 export interface FolderKeys {
@@ -138,14 +138,17 @@ function checkLongest(
   )
 }
 
-/** What has to be done about the keys in this state, a sentence each. */
-export function folderNotes({ folder, state }: FolderKeys, hasSigner: boolean): readonly string[] {
+/** What has to be done about the key files of a setting in this state, a sentence each. */
+export function folderNotes(
+  { folder, state }: FolderKeys,
+  { keyFiles }: Pick<ApiServerSetting, 'keyFiles'>,
+): readonly string[] {
+  const file = join(folder, PUBLIC_KEYS_FILE)
+  if (!keyFiles.includes(file)) return []
   const uses = folderKeyUses(state)
   const kidsOf = (stage: RotationKey['state']): string =>
     uses.flatMap((use) => (use.state === stage ? [use.kid] : [])).join(', ')
   const [prepared, retiring] = [kidsOf('prepared'), kidsOf('retiring')]
-  if (hasSigner) return []
-  const file = join(folder, PUBLIC_KEYS_FILE)
   return [
     `${file} is what podrole issuer keys ${folder} -o pem prints: write it now, and start every API server anew after each change`,
     ...(prepared === ''

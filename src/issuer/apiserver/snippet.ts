@@ -1,5 +1,6 @@
 /** What is written for a distribution of Kubernetes. */
 import { PodroleError } from '../../lib/errors.ts'
+import { JWKS_PATH } from '../documents.ts'
 import type { ApiServerFlag, ApiServerSetting } from './setting.ts'
 
 /** A setting in the words of one distribution. */
@@ -58,7 +59,7 @@ const PRESENT: Readonly<Record<Lacking, (setting: ApiServerSetting) => string | 
       ? undefined
       : 'the life of tokens (--service-account-max-token-expiration, --service-account-extend-token-expiration)',
   jwksUri: ({ jwksUri, issuers }) =>
-    jwksUri === undefined || issuers.some((issuer) => jwksUri === `${issuer}/keys.json`)
+    jwksUri === undefined || issuers.some((issuer) => jwksUri === issuer + JWKS_PATH)
       ? undefined
       : '--jwks-uri',
 }
