@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import {
   type Census,
   type Facts,
+  FOLLOW_SECONDS,
   isoOf,
   preparedKeyOf,
   settledAtMs,
@@ -103,15 +104,21 @@ export async function runStep(
   const signing = activeKeyOf(state)
   if (resumed) printNote(`ended what was begun before: ${kids.join(', ')}; nothing else was done`)
   else if (signing !== undefined && kids.includes(signing.kid)) {
-    printNote(`key ${signing.kid} signs from now on; ${whereOf(signing, flags)}`)
+    printNote(`key ${signing.kid} signs from now on; ${whereOf(signing, state, flags)}`)
   } else printNote(`unpublished and deleted: ${kids.join(', ')}`)
   printKeyOutlooks(flags, state, seen)
 }
 
-function whereOf({ source }: RotationKey, { dir }: RotateFlags): string {
+function whereOf(
+  { source }: RotationKey,
+  { followSeconds = FOLLOW_SECONDS }: IssuerState,
+  { dir }: RotateFlags,
+): string {
   if ('kms' in source) return `it is ${source.kms}, which podrole issuer signer asks`
   const file = 'file' in source ? source.file : ''
-  return `an API server that has its key in a file needs ${resolve(dir, file)} and a restart`
+  // So long may a signer be behind, and retirement counts on it.
+  const minutes = Math.floor(followSeconds / 60)
+  return `an API server that has its key in a file needs ${resolve(dir, file)} and a restart within ${minutes} minutes: podrole issuer apiserver-flags --dir ${dir}`
 }
 
 async function rotate(
