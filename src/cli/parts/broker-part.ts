@@ -52,9 +52,15 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
   await endOrphan(pidFile, folder)
   rmSync(ready, { force: true })
   const adminKeyFile = join(folder, 'admin-key.json')
-  const asked = await sandbox.keepPort(`broker${suffix}`)
-  await writeSettings(around, { folder, adminKeyFile, issuerHost, port: asked })
-  const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
+  const ownPort = await sandbox.keepPort(`broker${suffix}`)
+  await writeSettings(around, {
+    folder,
+    adminKeyFile,
+    issuerHost,
+    port: ownPort,
+    metricsPort: await sandbox.keepPort(`broker-metrics${suffix}`),
+  })
+  const environment = environmentOf(around, { folder, issuerHost, port: ownPort })
   const child = Bun.spawn(
     [
       // A sandbox that is killed takes its broker with it, where the machine can do that.
@@ -97,6 +103,23 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
       await child.exited
       rmSync(pidFile, { force: true })
     },
+  }
+}
+
+/** Without an AWS key. */
+function environmentOf(
+  { sandbox }: BrokerSurroundings,
+  own: { readonly folder: string; readonly issuerHost: string; readonly port: number },
+): Readonly<Record<string, string>> {
+  const caFile = join(own.folder, 'ca.pem')
+  writeFileSync(caFile, sandbox.authority.cert)
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: own.folder,
+    // To see its own documents from outside, as STS does.
+    AWS_ENDPOINT_URL: sandbox.endpoint,
+    PODROLE_RESOLVE: `${own.issuerHost}=127.0.0.1:${own.port}`,
+    PODROLE_CA_FILE: caFile,
   }
 }
 
@@ -160,9 +183,10 @@ async function writeSettings(
     readonly adminKeyFile: string
     readonly issuerHost: string
     readonly port: number
+    readonly metricsPort: number
   },
 ): Promise<void> {
-  const { folder, adminKeyFile, issuerHost, port } = own
+  const { folder, adminKeyFile, issuerHost, port, metricsPort } = own
   const certificate = await sandbox.authority.issue({ names: [issuerHost, '127.0.0.1'] })
   const certificateFile = join(folder, 'tls.crt')
   const keyFile = join(folder, 'tls.key')
@@ -171,6 +195,7 @@ async function writeSettings(
   const settings = {
     hostname: '127.0.0.1',
     port,
+    metrics: { hostname: '127.0.0.1', port: metricsPort },
     certificateFile,
     keyFile,
     databaseFile: join(folder, 'broker.sqlite'),
