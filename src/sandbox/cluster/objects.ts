@@ -41,20 +41,29 @@ export function stringAt(holder: unknown, field: string): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** A copy of an object to change in place; its managedFields are those of the original. */
+/**
+ * A copy of an object to change in place; its managedFields are those of the original. Labels that
+ * are its template's too, as a job's may be, are so in the copy.
+ */
 export function cloneObject(object: ApiObject): ApiObject {
   const { managedFields, ...metadata } = object.metadata
-  const copy = copyJson({ ...object, metadata }) as ApiObject
+  const { labels } = metadata
+  const shared = labels === undefined ? undefined : { of: labels, copy: { ...labels } }
+  const copy = copyJson({ ...object, metadata }, shared) as ApiObject
   if (managedFields !== undefined) copy.metadata.managedFields = managedFields
   return copy
 }
 
 /** A deep copy of JSON data: what structuredClone makes of it, in a fifth of the time. */
-function copyJson(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(copyJson)
+function copyJson(
+  value: unknown,
+  shared: { readonly of: unknown; readonly copy: unknown } | undefined,
+): unknown {
+  if (Array.isArray(value)) return value.map((entry) => copyJson(entry, shared))
   if (!isRecord(value)) return value
+  if (value === shared?.of) return shared.copy
   const copy: JsonRecord = {}
-  for (const name of Object.keys(value)) setOwn(copy, name, copyJson(value[name]))
+  for (const name of Object.keys(value)) setOwn(copy, name, copyJson(value[name], shared))
   return copy
 }
 
