@@ -9,7 +9,8 @@ export type TerraformFound =
   | { readonly configuration: string; readonly missing?: never }
   | { readonly configuration?: never; readonly missing: Missing & { readonly isOptional: true } }
 
-const PROVIDER = join('registry.terraform.io', 'hashicorp', 'aws')
+/** Below the folder of a registry's host. */
+const PROVIDER = join('hashicorp', 'aws')
 
 /**
  * Looks where Terraform itself does for providers that were put on a machine, and in the folders
@@ -23,7 +24,7 @@ export function findTerraform(): TerraformFound {
     '/usr/local/share/terraform/plugins',
     '/usr/share/terraform/plugins',
     ...foldersOf('/opt'),
-  ].find((folder) => existsSync(join(folder, PROVIDER)))
+  ].find((folder) => foldersOf(folder).some((host) => existsSync(join(host, PROVIDER))))
   const tool = Bun.which('terraform') === null ? 'terraform' : `a folder of providers with aws`
   if (mirror === undefined || Bun.which('terraform') === null) {
     const get = 'from HashiCorp; `terraform providers mirror` makes the folder'
@@ -34,7 +35,11 @@ export function findTerraform(): TerraformFound {
 }
 
 const foldersOf = (folder: string): readonly string[] =>
-  existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
+  existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => join(folder, name))
+    : []
 
 /** A call of the provider's, and how it was answered. */
 export interface ProviderCall {
