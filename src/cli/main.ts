@@ -7,6 +7,7 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
+import { addSchemaCommand } from './commands/schema.ts'
 import { addVersionCommand } from './commands/version.ts'
 import { addWebhookCommand } from './commands/webhook.ts'
 import { printFault } from './output.ts'
@@ -26,6 +27,7 @@ export function buildProgram(): Command {
   addAgentCommand(program)
   addBrokerCommand(program)
   addClusterCommand(program)
+  addSchemaCommand(program)
   addVersionCommand(program)
   return program
 }

@@ -28,17 +28,27 @@ const leave = <const Names extends readonly string[]>(names: Names): LeftAlone<N
   Object.fromEntries(names.map((name) => [name, leftAlone])) as LeftAlone<Names[number]>
 
 const text = z.string().min(1)
+// Patterns are for editors: `checks/` refuses the same and says more.
 const roleArn = text.meta({
   description: 'The ARN of an IAM role.',
+  pattern: '^arn:[a-z-]+:iam::[0-9]{12}:role/.+$',
   examples: ['arn:aws:iam::111122223333:role/orders'],
 })
-const policyArns = z.array(text).describe('ARNs of managed policies.')
-const boundary = text.describe('The ARN of the managed policy that bounds the role.')
-const roleName = text.describe('The name of the role that podrole makes; default: it names it.')
+const policyArn = text.meta({
+  description: 'The ARN of a managed policy.',
+  pattern: '^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$',
+  examples: ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'],
+})
+const policyArns = z.array(policyArn)
+const roleName = text.meta({
+  description: 'The name of the role that podrole makes; default: it names it.',
+  pattern: '^[A-Za-z0-9_+=,.@-]{1,64}$',
+})
 const tags = z.record(text, z.string()).describe('Tags of what podrole makes.')
-const inlinePolicy = z
-  .union([z.record(z.string(), z.unknown()), text])
-  .describe('A permission policy: the document itself, or its JSON text.')
+const inlinePolicy = z.union([z.record(z.string(), z.unknown()), text]).meta({
+  id: 'InlinePolicy',
+  description: 'A permission policy: the document itself, or its JSON text.',
+})
 const trustConditions = z
   .record(text, z.record(text, z.unknown()))
   .describe(
@@ -50,7 +60,7 @@ const wellKnownPolicies = z
       Object.keys(WELL_KNOWN_POLICIES).map((name) => [name, z.boolean().optional()]),
     ),
   )
-  .describe('Permissions of well-known workloads.')
+  .meta({ id: 'WellKnownPolicies', description: 'Permissions of well-known workloads.' })
 
 export const podIdentityAssociation = z
   .strictObject({
@@ -65,7 +75,9 @@ export const podIdentityAssociation = z
     permissionPolicy: inlinePolicy.optional(),
     permissionPolicyName: text.optional().describe('The name of the inline policy.'),
     permissionPolicyARNs: policyArns.optional(),
-    permissionsBoundaryARN: boundary.optional(),
+    permissionsBoundaryARN: policyArn
+      .optional()
+      .describe('The managed policy that bounds the role.'),
     wellKnownPolicies: wellKnownPolicies.optional(),
     tags: tags.optional(),
     targetRoleARN: roleArn.optional().describe('A role of any account that the first role takes.'),
@@ -73,7 +85,10 @@ export const podIdentityAssociation = z
     policy: text.optional().describe('A session policy, JSON text; needs disableSessionTags.'),
     trustConditions: trustConditions.optional(),
   })
-  .describe('An EKS Pod Identity association: service account, role.')
+  .meta({
+    id: 'PodIdentityAssociation',
+    description: 'An EKS Pod Identity association: service account, role.',
+  })
 
 export const serviceAccount = z
   .strictObject({
@@ -87,7 +102,7 @@ export const serviceAccount = z
     attachPolicy: inlinePolicy.optional(),
     attachRoleARN: roleArn.optional(),
     wellKnownPolicies: wellKnownPolicies.optional(),
-    permissionsBoundary: boundary.optional(),
+    permissionsBoundary: policyArn.optional().describe('The managed policy that bounds the role.'),
     roleName: roleName.optional(),
     roleOnly: z
       .boolean()
@@ -100,7 +115,7 @@ export const serviceAccount = z
     trustConditions: trustConditions.optional(),
     status: leftAlone,
   })
-  .describe('A service account with a role by IRSA.')
+  .meta({ id: 'ServiceAccount', description: 'A service account with a role by IRSA.' })
 
 const iam = z
   .strictObject({
@@ -112,7 +127,10 @@ const iam = z
     podIdentityAssociations: z.array(podIdentityAssociation).optional(),
     ...leave(IAM_FIELDS),
   })
-  .describe('Roles of service accounts. A list that is left out leaves what is there alone.')
+  .meta({
+    id: 'Iam',
+    description: 'Roles of service accounts. A list that is left out leaves what is there alone.',
+  })
 
 export const AUTHENTICATION_MODES = ['CONFIG_MAP', 'API_AND_CONFIG_MAP', 'API'] as const
 
@@ -148,7 +166,10 @@ export const accessEntry = z
       .optional(),
     tags: tags.optional(),
   })
-  .describe("An IAM principal's access to the Kubernetes API of an EKS cluster.")
+  .meta({
+    id: 'AccessEntry',
+    description: "An IAM principal's access to the Kubernetes API of an EKS cluster.",
+  })
 
 export const accessConfig = z.strictObject({
   authenticationMode: z.enum(AUTHENTICATION_MODES).optional(),
@@ -169,7 +190,7 @@ export const addon = z
     attachPolicyARNs: policyArns.optional(),
     attachPolicy: inlinePolicy.optional(),
     wellKnownPolicies: wellKnownPolicies.optional(),
-    permissionsBoundary: boundary.optional(),
+    permissionsBoundary: policyArn.optional().describe('The managed policy that bounds the role.'),
     tags: tags.optional(),
     configurationValues: z.string().optional().describe('Given when the add-on is made.'),
     resolveConflicts: z
@@ -181,7 +202,7 @@ export const addon = z
       .describe('Given when the add-on is made.'),
     ...leave(ADDON_FIELDS),
   })
-  .describe('An EKS add-on, as far as its identity goes.')
+  .meta({ id: 'Addon', description: 'An EKS add-on, as far as its identity goes.' })
 
 const addonsConfig = z.strictObject({
   autoApplyPodIdentityAssociations: z.boolean().optional(),
