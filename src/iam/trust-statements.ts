@@ -135,7 +135,7 @@ function hasFixedConditions(condition: JsonNode | undefined, granted: GrantedSta
 /** A statement of podrole's own with other values in its list. */
 export function withListValues(
   statement: JsonObject,
-  granted: GrantedStatement,
+  granted: Pick<GrantedStatement, 'listKey'>,
   list: { readonly operator: ListOperator; readonly values: readonly string[] },
 ): JsonObject {
   const condition = memberOf(statement, 'Condition')

@@ -1,0 +1,43 @@
+import { STS_AUDIENCE } from '../../iam/trust-document.ts'
+import { isOwned } from '../../iam/tags.ts'
+import type { PlanContext } from './context.ts'
+import { madeTags } from './ownership.ts'
+import { type ClusterPair, providerArnOf } from './role-uses.ts'
+
+/** The steps that make OIDC providers ready, by their ARNs. */
+export function planProviders(
+  { draft, observed, options }: PlanContext,
+  pairs: readonly ClusterPair[],
+): ReadonlyMap<string, string> {
+  const steps = new Map<string, string>()
+  const found = new Map(observed.providers.map((provider) => [provider.arn, provider]))
+  for (const { desired, observed: cluster } of pairs) {
+    if (desired.withOidc !== true) continue
+    const path = `${desired.source}: iam.withOIDC`
+    const issuer = desired.issuer ?? cluster.issuer
+    if (issuer === undefined) {
+      const text = `cluster ${cluster.name} has no issuer that could be trusted`
+      draft.refuse({ code: 'NoIssuer', path, text, hint: 'Wait until the cluster is ACTIVE.' })
+      continue
+    }
+    const arn = providerArnOf(cluster.arn, issuer)
+    const provider = found.get(arn)
+    if (provider === undefined) {
+      const tags = madeTags(desired.tags, 'iam.withOIDC', cluster.arn)
+      const made = { arn, clientIds: [STS_AUDIENCE], tags }
+      steps.set(arn, draft.step({ do: 'create-provider', provider: made }))
+    } else if (!provider.clientIds.includes(STS_AUDIENCE)) {
+      if (isOwned(provider.tags) || options.adopt) {
+        steps.set(arn, draft.step({ do: 'add-client-id', arn, clientId: STS_AUDIENCE }))
+        continue
+      }
+      draft.refuse({
+        code: 'NotOwned',
+        path,
+        text: `${arn} has no client id ${STS_AUDIENCE}, and podrole did not make it`,
+        hint: `--adopt adds it, as podrole issuer provider create --issuer ${issuer} does.`,
+      })
+    }
+  }
+  return steps
+}
