@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { allowedHostsOf } from '../src/agent/addresses.ts'
 import { createCredentialCache } from '../src/agent/credential-cache.ts'
 import { credentialsApp } from '../src/agent/credentials-app.ts'
+import { createAgentMetrics } from '../src/agent/metrics.ts'
 import { createEksAuthClient } from '../src/aws/eks-auth.ts'
 import { signRequest } from '../src/aws/sign.ts'
 import { readBrokerConfig } from '../src/broker/config.ts'
@@ -13,6 +14,7 @@ import type { StsPort, StsSession } from '../src/broker/sts.ts'
 import { generateSigningKey } from '../src/issuer/keys.ts'
 import { createKubeClient } from '../src/kube/transport.ts'
 import { systemClock } from '../src/lib/clock.ts'
+import { measured } from '../src/lib/metrics/measured.ts'
 import { Secret } from '../src/lib/secret.ts'
 import { serveHttp } from '../src/lib/serve.ts'
 import { createAws } from '../src/sandbox/aws/aws.ts'
@@ -79,12 +81,10 @@ export async function measureAgent(bench: Bench): Promise<Comparison[]> {
     authorization: { kind: 'sigv4', credentials: async () => credentials },
     clock,
   })
-  const cache = createCredentialCache({ client, clusterName: CLUSTER, clock, log })
-  const server = serveHttp({
-    hostname,
-    port: 0,
-    handler: credentialsApp({ cache, allowedHosts: allowedHostsOf([hostname]), log, clock }),
-  })
+  const metrics = createAgentMetrics(clock)
+  const cache = createCredentialCache({ client, clusterName: CLUSTER, clock, log, metrics })
+  const app = credentialsApp({ cache, allowedHosts: allowedHostsOf([hostname]), log, clock })
+  const server = serveHttp({ hostname, port: 0, handler: measured(app, metrics.answered) })
   const comparison = await compareServers(bench, {
     name: 'agent: cached credentials',
     url: server.url,

@@ -39,6 +39,10 @@ const schema = z
       .default([...DEFAULT_BIND_HOSTS]),
     port: port.default(80),
     probePort: port.default(2703),
+    /** Of `/metrics`; loopback, which pods do not reach, unless unsafeMetricsAddress. */
+    metricsAddress: bindHost.default('127.0.0.1'),
+    metricsPort: port.default(2705),
+    unsafeMetricsAddress: z.boolean().default(false),
     /** The agent's own token for a broker, read again at each call; without it: SigV4. */
     brokerTokenFile: z.string().min(1).optional(),
     /** PEM of the authorities that the endpoint's certificate is from. */
@@ -59,6 +63,20 @@ const schema = z
         message: `${host} can be reached from outside: wanted ${POD_IDENTITY_IPV4}, ${POD_IDENTITY_IPV6} or loopback, or unsafeBindHosts`,
       })
     })
+    const { metricsAddress } = config
+    if (DEFAULT_BIND_HOSTS.includes(metricsAddress)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['metricsAddress'],
+        message: `${metricsAddress} is where every pod asks for credentials: wanted another address`,
+      })
+    } else if (!isLoopback(metricsAddress) && !config.unsafeMetricsAddress) {
+      context.addIssue({
+        code: 'custom',
+        path: ['metricsAddress'],
+        message: `${metricsAddress} can be reached by pods: wanted loopback, or unsafeMetricsAddress`,
+      })
+    }
     if (config.brokerTokenFile !== undefined && config.endpoint === undefined) {
       context.addIssue({
         code: 'custom',

@@ -7,12 +7,16 @@ import type { EksAuthClient, PodIdentityCredentials } from '../aws/eks-auth.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
 import { faultFields, type Log } from '../lib/log.ts'
+import { secondsSince } from '../lib/metrics/measured.ts'
 import type { Secret } from '../lib/secret.ts'
+import type { AgentMetrics } from './metrics.ts'
 
 /** A pod's token, and when it ends; the end is from its claims, which nobody verified here. */
 export interface PodToken {
   readonly token: Secret
   readonly expiresAtMs: number
+  /** Of its header. */
+  readonly kid?: string
 }
 
 export interface CacheLimits {
@@ -42,6 +46,7 @@ export interface CredentialCacheOptions {
   readonly clock: Clock
   readonly log: Log
   readonly limits?: Partial<CacheLimits>
+  readonly metrics?: Pick<AgentMetrics, 'seen' | 'upstreamAnswered'>
   /** 0 up to 1; a test's own. */
   readonly random?: () => number
 }
@@ -201,8 +206,9 @@ async function fetchCredentials(
   key: string,
   podToken: PodToken,
 ): Promise<PodIdentityCredentials> {
-  const { client, clusterName, clock, log } = cache.options
+  const { client, clusterName, clock, log, metrics } = cache.options
   cache.counts.upstreamCalls += 1
+  const since = performance.now()
   let credentials: PodIdentityCredentials
   try {
     credentials = await client.assumeRoleForPodIdentity({
@@ -211,8 +217,12 @@ async function fetchCredentials(
       signal: AbortSignal.timeout(cache.limits.callTimeoutMs),
     })
     cache.upstream = 'answers'
+    metrics?.upstreamAnswered('issued', secondsSince(since))
+    // Upstream has verified it: from here on what its header says is the issuer's word.
+    metrics?.seen.see(podToken.kid, podToken.expiresAtMs / 1000)
   } catch (error) {
     cache.upstream = isAnswer(error) ? 'answers' : 'does not answer'
+    metrics?.upstreamAnswered(isRefusal(error) ? 'refused' : 'failed', secondsSince(since))
     if (isRefusal(error)) cache.entries.delete(key)
     log.warn('credentials refused or not had', { ...faultFields(error), clusterName })
     throw error

@@ -9,7 +9,7 @@ import { type Client, type Handler, jsonResponse } from '../lib/handler.ts'
 import type { Log, LogFields } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { serviceAccountOf, type TokenClaims } from '../token/claims.ts'
-import { decodeToken } from '../token/verify.ts'
+import { type DecodedToken, decodeToken } from '../token/verify.ts'
 import { hostOfHeader } from './addresses.ts'
 import type { CredentialCache } from './credential-cache.ts'
 
@@ -83,7 +83,7 @@ async function decide(
 ): Promise<PodIdentityCredentials> {
   checkHost(request, options.allowedHosts)
   const token = readToken(request)
-  const claims = readUnverifiedClaims(token)
+  const { claims, header } = readUnverified(token)
   decision.fields = { ...decision.fields, unverified: unverifiedFields(claims) }
   if (claims.exp * 1000 <= options.clock.now()) {
     throw new AgentFault(
@@ -92,7 +92,12 @@ async function decide(
       `Service account token failed basic claim validations: token is expired since ${isoTime(claims.exp * 1000)}`,
     )
   }
-  const shared = options.cache.get({ token, expiresAtMs: claims.exp * 1000 })
+  const { kid } = header
+  const shared = options.cache.get({
+    token,
+    expiresAtMs: claims.exp * 1000,
+    ...(kid !== undefined && { kid }),
+  })
   return withinTime(shared, options.answerWithinMs ?? ANSWER_WITHIN_MS)
 }
 
@@ -126,9 +131,9 @@ function readToken(request: Request): Secret {
 }
 
 /** Only the shape and the expiry are looked at here: EKS Auth or the broker verifies. */
-function readUnverifiedClaims(token: Secret): TokenClaims {
+function readUnverified(token: Secret): DecodedToken {
   try {
-    return decodeToken(token.reveal()).claims
+    return decodeToken(token.reveal())
   } catch (error) {
     throw new AgentFault(
       400,

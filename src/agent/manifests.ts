@@ -19,6 +19,8 @@ export interface AgentManifestOptions {
   readonly port?: number
   /** Default 2703, on the node's loopback. */
   readonly probePort?: number
+  /** Default 2705, there too. */
+  readonly metricsPort?: number
   readonly logLevel?: string
 }
 
@@ -151,7 +153,7 @@ function agentContainer(
 }
 
 function agentArguments(options: AgentManifestOptions): string[] {
-  const { endpoint, port, probePort, logLevel } = options
+  const { endpoint, port, probePort, metricsPort, logLevel } = options
   return [
     'agent',
     '--cluster-name',
@@ -164,6 +166,7 @@ function agentArguments(options: AgentManifestOptions): string[] {
     ...(options.bindHosts ?? []).flatMap((host) => ['--bind-hosts', host]),
     ...(port === undefined ? [] : ['--port', String(port)]),
     ...(probePort === undefined ? [] : ['--probe-port', String(probePort)]),
+    ...(metricsPort === undefined ? [] : ['--metrics-port', String(metricsPort)]),
     ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
   ]
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PodIdentityCredentials } from '../aws/eks-auth.ts'
 import { ManualClock } from '../lib/clock.ts'
+import { PodroleError } from '../lib/errors.ts'
 import { silentLog } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { serveHttp } from '../lib/serve.ts'
@@ -44,6 +45,7 @@ async function start(
     bindHosts: ['127.0.0.1'],
     port: 0,
     probePort: 0,
+    metricsPort: 0,
     ...config,
   })
   const agent = await startAgent(full, { clock, log: silentLog, ...dependencies })
@@ -80,6 +82,66 @@ describe('a running agent', () => {
       cache: { upstream: 'answers', entries: 1 },
     })
     expect((await get(`${agent.probeUrl}/metrics`)).status).toBe(404)
+  })
+
+  test('tells of pods that were answered, and of tokens that upstream took and no others', async () => {
+    const agent = await start(
+      {},
+      {
+        client: {
+          assumeRoleForPodIdentity: async ({ token: given }) => {
+            if (given.reveal() === token) return credentials
+            throw new PodroleError('InvalidTokenException', 'its signature is wrong', {
+              status: 400,
+            })
+          },
+        },
+      },
+    )
+    const exp = clock.now() / 1000 + 3600
+    const claims = { iss: 'i', sub: 's', aud: 'a' }
+    const forged = [
+      encode({ alg: 'ES256', kid: 'k' }),
+      encode({ ...claims, exp: exp + 1_000_000 }),
+      'c2ln',
+    ].join('.')
+    const other = [encode({ alg: 'ES256', kid: 'other' }), encode({ ...claims, exp }), 'c2ln'].join(
+      '.',
+    )
+    expect((await ask(agent)).status).toBe(200)
+    expect((await ask(agent)).status).toBe(200)
+    for (const authorization of [forged, other]) {
+      expect((await ask(agent, { authorization })).status).toBe(400)
+    }
+    // Not on the listener that pods reach.
+    expect((await get(`${agent.urls[0]}/metrics`)).status).toBe(404)
+    const page = await (await get(`${agent.metricsUrl}/metrics`)).text()
+    expect(page.split('\n').filter((line) => /^podrole_(?!build|.*seconds_)/.test(line))).toEqual([
+      'podrole_agent_requests_total{code="200"} 2',
+      'podrole_agent_requests_total{code="400"} 2',
+      'podrole_agent_requests_total{code="404"} 1',
+      'podrole_agent_upstream_requests_total{outcome="issued"} 1',
+      'podrole_agent_upstream_requests_total{outcome="refused"} 2',
+      'podrole_agent_upstream_requests_total{outcome="failed"} 0',
+      `podrole_token_expiry_timestamp_seconds{kid="k"} ${exp}`,
+      'podrole_token_expiry_dropped_total 0',
+      'podrole_agent_cache_entries 1',
+      'podrole_agent_cache_requests_total{result="hit"} 1',
+      'podrole_agent_cache_requests_total{result="miss"} 3',
+    ])
+    expect(page).toContain('podrole_agent_request_duration_seconds_count 5')
+    expect(page).toContain('podrole_agent_upstream_request_duration_seconds_count 3')
+  })
+
+  test('serves pods where the port of its metrics is taken', async () => {
+    const first = await start({}, { client: { assumeRoleForPodIdentity: async () => credentials } })
+    const metricsPort = Number(new URL(first.metricsUrl ?? '').port)
+    const second = await start(
+      { metricsPort },
+      { client: { assumeRoleForPodIdentity: async () => credentials } },
+    )
+    expect(second.metricsUrl).toBeUndefined()
+    expect((await ask(second)).status).toBe(200)
   })
 
   test('a client that hangs up does not cancel the call that others wait for', async () => {
@@ -173,6 +235,8 @@ describe('settings', () => {
       bindHosts: ['169.254.170.23', 'fd00:ec2::23'],
       port: 80,
       probePort: 2703,
+      metricsAddress: '127.0.0.1',
+      metricsPort: 2705,
     })
     expect(readAgentConfig({ ...least, bindHosts: ['[FD00:EC2::23]'] }).bindHosts).toEqual([
       'fd00:ec2::23',
@@ -187,6 +251,12 @@ describe('settings', () => {
       /clusterName.*region.*port/,
     ],
     ['all addresses', { bindHosts: ['0.0.0.0'] }, /bindHosts\.0.*from outside/],
+    ['metrics that pods can reach', { metricsAddress: '10.0.0.1' }, /metricsAddress.*by pods/],
+    [
+      'metrics at the address of the credentials',
+      { metricsAddress: '[fd00:ec2::23]', unsafeMetricsAddress: true },
+      /metricsAddress.*every pod/,
+    ],
     ['a name for an address', { bindHosts: ['localhost'] }, /not an IP address/],
     ['a broker token without a broker', { brokerTokenFile: '/t' }, /endpoint.*broker/],
     [

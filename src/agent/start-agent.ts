@@ -6,17 +6,22 @@ import { type Environment, serviceEndpoint } from '../aws/endpoints.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { faultFields, type Log } from '../lib/log.ts'
+import { measured } from '../lib/metrics/measured.ts'
+import { serveMetrics } from '../lib/metrics/page.ts'
 import { Secret } from '../lib/secret.ts'
 import { type Listening, serveHttp } from '../lib/serve.ts'
 import { allowedHostsOf, listenOnEach } from './addresses.ts'
 import type { AgentConfig } from './config.ts'
 import { createCredentialCache, type CredentialCache } from './credential-cache.ts'
 import { credentialsApp } from './credentials-app.ts'
+import { type AgentMetrics, createAgentMetrics } from './metrics.ts'
 import { probesApp } from './probes-app.ts'
 
 export interface AgentDependencies {
   readonly clock: Clock
   readonly log: Log
+  /** Of podrole, for its metrics. */
+  readonly version?: string
   /** The node's AWS credentials, for SigV4; not needed with `brokerTokenFile`. */
   readonly credentials?: CredentialProvider
   /** Its AWS_ENDPOINT_URL… counts where the config has no endpoint. */
@@ -31,6 +36,8 @@ export interface RunningAgent {
   /** `http://HOST:PORT` of each address that listens. */
   readonly urls: readonly string[]
   readonly probeUrl: string
+  /** Undefined where the port is not to be had. */
+  readonly metricsUrl: string | undefined
   /** Answers what is under way, at most five seconds long. */
   stop(): Promise<void>
 }
@@ -52,16 +59,19 @@ export async function startAgent(
 ): Promise<RunningAgent> {
   const { clock, log } = dependencies
   const client = dependencies.client ?? (await createClient(config, dependencies))
+  const metrics = createAgentMetrics(clock, dependencies.version)
   const cache = createCredentialCache({
     client,
+    metrics,
     clusterName: config.clusterName,
     clock,
     log,
     ...(config.maxCacheEntries !== undefined && { limits: { maxEntries: config.maxCacheEntries } }),
   })
+  metrics.watchCache(() => cache.statistics())
   const { listening, failed } = listenOnEach(
     config.bindHosts,
-    (host) => serveCredentials(config, host, { cache, clock, log }),
+    (host) => serveCredentials(config, host, { cache, clock, log, metrics }),
     log,
   )
   const urls = listening.map((one) => one.url)
@@ -86,14 +96,20 @@ export async function startAgent(
   }
   const endRenewals = keepRenewing(cache, dependencies)
   log.info('agent started', { urls, clusterName: config.clusterName })
+  const page = serveMetrics(
+    metrics.registry,
+    { hostname: config.metricsAddress, port: config.metricsPort },
+    log,
+  )
   return {
     urls,
     probeUrl: probes.url,
+    metricsUrl: page?.url,
     stop: async () => {
       stopping = true
       endRenewals()
       await Promise.all(listening.map((one) => one.stop()))
-      await probes.stop()
+      await Promise.all([probes.stop(), page?.stop()])
       log.info('agent stopped')
     },
   }
@@ -102,19 +118,25 @@ export async function startAgent(
 function serveCredentials(
   config: AgentConfig,
   host: string,
-  parts: { readonly cache: CredentialCache; readonly clock: Clock; readonly log: Log },
+  parts: {
+    readonly cache: CredentialCache
+    readonly clock: Clock
+    readonly log: Log
+    readonly metrics: AgentMetrics
+  },
 ): Listening {
+  const app = credentialsApp({
+    ...parts,
+    allowedHosts: allowedHostsOf(config.bindHosts),
+    ...(config.answerWithinMs !== undefined && { answerWithinMs: config.answerWithinMs }),
+  })
   return serveHttp({
     hostname: host,
     port: config.port,
     log: parts.log,
     maxBodyBytes: MAX_BODY_BYTES,
     idleTimeoutSeconds: IDLE_SECONDS,
-    handler: credentialsApp({
-      ...parts,
-      allowedHosts: allowedHostsOf(config.bindHosts),
-      ...(config.answerWithinMs !== undefined && { answerWithinMs: config.answerWithinMs }),
-    }),
+    handler: measured(app, parts.metrics.answered),
   })
 }
 

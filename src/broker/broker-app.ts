@@ -9,6 +9,7 @@ import type { RotationPorts } from '../issuer/rotation/rotate.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Client, type Handler, jsonResponse, textResponse } from '../lib/handler.ts'
 import { faultFields, type Log } from '../lib/log.ts'
+import { secondsSince } from '../lib/metrics/measured.ts'
 import { Secret } from '../lib/secret.ts'
 import { type AssociationRoutes, associationRoutes } from './association-api.ts'
 import {
@@ -21,10 +22,18 @@ import {
 } from './authentication.ts'
 import { clusterRoutes } from './cluster-api.ts'
 import type { BrokerPlace } from './cluster-registration.ts'
-import { EksFault, eksErrorOf, eksJson, pathSegments, readJsonBody } from './eks-wire.ts'
+import {
+  type EksErrorName,
+  EksFault,
+  eksErrorOf,
+  eksJson,
+  pathSegments,
+  readJsonBody,
+} from './eks-wire.ts'
 import type { FleetKeys } from './fleet-keys.ts'
 import { createIssuing, type IssueCredentials, type Issued } from './issuing.ts'
 import { keyRoutes } from './key-api.ts'
+import type { BrokerMetrics, BrokerOperation } from './metrics.ts'
 import { rotationRoutes } from './rotation-api.ts'
 import type { BrokerKey, BrokerStore } from './store.ts'
 import type { StsPort } from './sts.ts'
@@ -41,6 +50,7 @@ export interface BrokerAppOptions {
   readonly place: BrokerPlace
   readonly clock: Clock
   readonly log: Log
+  readonly metrics?: BrokerMetrics
   readonly sessionSeconds?: number
   readonly refuseLongSubjects?: boolean
   /** Issuances under way at once; more are answered with ThrottlingException. Default 256. */
@@ -77,37 +87,82 @@ export function brokerApp(options: BrokerAppOptions): Handler {
     management: [
       clusterRoutes(options),
       keyRoutes(options),
-      rotationRoutes({ store, rotation: options.rotation, log }),
+      rotationRoutes({ store, rotation: options.rotation, clock, log }),
     ],
     documents: issuerApp({ issuer, jwks: () => jwksOf(options.keys.published()) }),
     documentPaths: new Set([base + DISCOVERY_PATH, base + JWKS_PATH]),
     underWay: 0,
   }
+  const { metrics } = options
+  metrics?.watchExchanges(() => broker.underWay)
   return async (request, client) => {
-    try {
-      return await route(broker, request, client)
-    } catch (error) {
-      if (!(error instanceof EksFault)) log.error('request failed', faultFields(error))
-      return eksErrorOf(error, 'InternalServerException')
-    }
+    const since = performance.now()
+    const asked = operationOf(broker, request)
+    const response = await answer(broker, asked, request, client)
+    metrics?.answered(asked.operation, response.status, secondsSince(since))
+    return response
   }
 }
 
-async function route(broker: Broker, request: Request, client: Client): Promise<Response> {
+interface Asked {
+  readonly operation: BrokerOperation
+  /** Of `AssumeRoleForPodIdentity`. */
+  readonly clusterName?: string
+}
+
+function operationOf({ documentPaths }: Broker, request: Request): Asked {
   const { pathname } = new URL(request.url)
-  if (broker.documentPaths.has(pathname)) return broker.documents(request, client)
-  if (pathname === '/healthz') return textResponse('ok\n')
-  if (pathname === '/readyz') return answerReadiness(broker)
+  if (documentPaths.has(pathname)) return { operation: 'documents' }
+  if (pathname === '/healthz' || pathname === '/readyz') return { operation: 'probe' }
   const [root, clusterName, operation, ...more] = pathSegments(request) ?? []
   if (root === 'clusters' && operation === 'assume-role-for-pod-identity' && more.length === 0) {
-    if (request.method === 'POST' && clusterName) return answerAgent(broker, request, clusterName)
-  } else if (root === 'clusters' || root === 'podrole') {
-    return answerManagement(broker, request)
+    return request.method === 'POST' && clusterName
+      ? { operation: 'AssumeRoleForPodIdentity', clusterName }
+      : { operation: 'unknown' }
   }
-  throw new EksFault(
-    'UnknownOperationException',
-    `${request.method} ${pathname.slice(0, 200)} is no operation here`,
-  )
+  return { operation: root === 'clusters' || root === 'podrole' ? 'management' : 'unknown' }
+}
+
+async function answer(
+  broker: Broker,
+  asked: Asked,
+  request: Request,
+  client: Client,
+): Promise<Response> {
+  try {
+    return await route(broker, asked, request, client)
+  } catch (error) {
+    if (!(error instanceof EksFault)) {
+      broker.options.log.error('request failed', faultFields(error))
+    }
+    return eksErrorOf(error, 'InternalServerException')
+  }
+}
+
+function route(
+  broker: Broker,
+  { clusterName = '', operation }: Asked,
+  request: Request,
+  client: Client,
+): Response | Promise<Response> {
+  const { pathname } = new URL(request.url)
+  switch (operation) {
+    case 'AssumeRoleForPodIdentity':
+      return answerAgent(broker, request, clusterName)
+    case 'documents':
+      return broker.documents(request, client)
+    case 'management':
+      return answerManagement(broker, request)
+    case 'probe':
+      return pathname === '/healthz' ? textResponse('ok\n') : answerReadiness(broker)
+    case 'unknown':
+      throw new EksFault(
+        'UnknownOperationException',
+        `${request.method} ${pathname.slice(0, 200)} is no operation here`,
+      )
+    default:
+      return operation satisfies never
+  }
 }
 
 async function answerReadiness(broker: Broker): Promise<Response> {
@@ -126,10 +181,14 @@ async function answerAgent(
   request: Request,
   clusterName: string,
 ): Promise<Response> {
-  const { log, maxConcurrent = MAX_CONCURRENT } = broker.options
+  const { log, maxConcurrent = MAX_CONCURRENT, metrics } = broker.options
+  const since = performance.now()
   // Before it counts: whoever sends a body byte by byte would take the place of others.
   const read = await readWhole(request)
-  if (broker.underWay >= maxConcurrent) throw new EksFault('ThrottlingException', 'Rate exceeded')
+  if (broker.underWay >= maxConcurrent) {
+    metrics?.exchanged('ThrottlingException', secondsSince(since))
+    throw new EksFault('ThrottlingException', 'Rate exceeded')
+  }
   broker.underWay += 1
   let agent = 'unknown'
   try {
@@ -140,8 +199,10 @@ async function answerAgent(
       throw new EksFault('InvalidParameterException', 'token: wanted the token of a pod, a string')
     }
     const issued = await broker.issue({ clusterName, token: new Secret(token), proof })
+    metrics?.exchanged('issued', secondsSince(since))
     return eksJson(wireCredentials(issued))
   } catch (error) {
+    metrics?.exchanged(errorNameOf(error), secondsSince(since))
     if (error instanceof EksFault) {
       const fields = { clusterName: clusterName.slice(0, 100), agent, ...faultFields(error) }
       log.warn('credentials refused', fields)
@@ -151,6 +212,9 @@ async function answerAgent(
     broker.underWay -= 1
   }
 }
+
+const errorNameOf = (thrown: unknown): EksErrorName =>
+  thrown instanceof EksFault ? (thrown.code as EksErrorName) : 'InternalServerException'
 
 /** EKS Auth's answer (EKS API Reference, AssumeRoleForPodIdentity); `expiration` is epoch seconds. */
 function wireCredentials(issued: Issued): Readonly<Record<string, unknown>> {

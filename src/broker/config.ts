@@ -38,6 +38,11 @@ const signingKeys = z.strictObject({
   settle: duration(SHORTEST_SETTLE_SECONDS, 365 * 86_400).default(86_400),
 })
 
+const metrics = z.strictObject({
+  hostname: z.string().min(1).default('0.0.0.0'),
+  port: z.number().int().min(0).max(65_535),
+})
+
 const schema = z.strictObject({
   hostname: z.string().min(1).default('0.0.0.0'),
   port: z.number().int().min(0).max(65_535).default(8443),
@@ -63,6 +68,8 @@ const schema = z.strictObject({
       'tokens go to STS over https alone, but for one on loopback',
     )
     .optional(),
+  /** Where `/metrics` is served, over plain HTTP; default: nowhere. */
+  metrics: metrics.optional(),
   /** The fleet issuer's signing keys. */
   signingKeys: signingKeys.default({ settle: 86_400 }),
   /** Where the first admin key is written, mode 0600, when the broker has none. */
@@ -75,7 +82,8 @@ const schema = z.strictObject({
 
 /** The names of all settings, `signingKeys.settle` and the like for those that are inside others. */
 export const BROKER_SETTINGS: readonly string[] = [
-  ...Object.keys(schema.shape).filter((name) => name !== 'signingKeys'),
+  ...Object.keys(schema.shape).filter((name) => name !== 'signingKeys' && name !== 'metrics'),
+  ...Object.keys(metrics.shape).map((name) => `metrics.${name}`),
   ...Object.keys(signingKeys.shape).map((name) => `signingKeys.${name}`),
 ]
 

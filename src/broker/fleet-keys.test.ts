@@ -151,3 +151,33 @@ test('a key that was not read for 45 seconds signs nothing, whatever the clock s
   await keys.refresh()
   expect(keys.signing().kid).toBe(kid)
 })
+
+test('of two readings at once the one that began later counts, whichever ends first', async () => {
+  const place = await openPlace()
+  let nowMs = 0
+  const keys = await FollowedKeys.open(place, () => nowMs)
+  const stored = keys.read
+  const longer = { ...stored.state, settleSeconds: 61 }
+  const read = place.store.readIssuerState.bind(place.store)
+  const gate = Promise.withResolvers<void>()
+  place.store.readIssuerState = async () => {
+    const found = await read()
+    await gate.promise
+    return found
+  }
+  nowMs = 1
+  const slow = keys.refresh()
+  await Bun.sleep(5)
+  expect(await place.store.replaceIssuerState(longer, stored.version)).toBe(true)
+  place.store.readIssuerState = read
+  nowMs = 2
+  await keys.refresh()
+  gate.resolve()
+  await slow
+  expect(keys.read.state.settleSeconds).toBe(61)
+  // The age is of the reading that counts.
+  nowMs = 45_002
+  expect(keys.signing().kid).not.toBe('')
+  nowMs += 1
+  expect(() => keys.signing()).toThrow('45 s ago')
+})

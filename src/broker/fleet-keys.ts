@@ -1,8 +1,14 @@
 /** The fleet issuer's keys: kept in the store, sealed, the same for every broker that shares it. */
 import { exportSigningKey, generateSigningKey, loadSigningKey } from '../issuer/keys.ts'
 import type { PublicSigningKey, SigningKey } from '../issuer/keys.ts'
-import { type NewKey, withNewKey } from '../issuer/rotation/decide.ts'
-import { activeKeyOf, type IssuerState, publishedKeysOf } from '../issuer/rotation/state.ts'
+import { withNewKey } from '../issuer/rotation/decide.ts'
+import {
+  activeKeyOf,
+  type IssuerState,
+  type NewKey,
+  newKeyOf,
+  publishedKeysOf,
+} from '../issuer/rotation/state.ts'
 import { isUnsealed, type KeySealer } from '../issuer/sealing/sealer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { PodroleError } from '../lib/errors.ts'
@@ -83,8 +89,7 @@ export async function keepNewKey(
       ? await generateSigningKey('ES256')
       : loadSigningKey((await openStored(place, left)).reveal())
   if (left === undefined) await putKey(place, key)
-  const publicJwk = key.publicJwk as NewKey['publicJwk']
-  return { kid: key.kid, publicJwk, source: { store: key.kid } }
+  return newKeyOf(key, { store: key.kid })
 }
 
 async function putKey(place: FleetKeyPlace, key: SigningKey): Promise<void> {
@@ -177,7 +182,10 @@ export class FollowedKeys implements FleetKeys {
   /** Reads them again; where that fails, those from before count for a while. */
   async refresh(): Promise<void> {
     const startedMs = this.#monotonicMs()
-    this.#keys = await readFleetKeys(this.#place, this.#keys)
+    const keys = await readFleetKeys(this.#place, this.#keys)
+    // One that began later has ended before: what it read is as new, or newer.
+    if (startedMs < this.#readAtMs) return
+    this.#keys = keys
     this.#readAtMs = startedMs
   }
 

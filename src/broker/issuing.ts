@@ -20,6 +20,7 @@ import {
   type PodIdentity,
   sessionNameOf,
 } from './fleet-token.ts'
+import type { BrokerMetrics } from './metrics.ts'
 import type { BrokerKey, BrokerStore, RegisteredCluster } from './store.ts'
 import { eksFaultOfSts, mayBeDuration, type StsPort, type StsSession } from './sts.ts'
 
@@ -52,6 +53,7 @@ export interface IssuerOptions {
   readonly signingKey: () => SigningKey
   readonly clock: Clock
   readonly log: Log
+  readonly metrics?: Pick<BrokerMetrics, 'seen'> | undefined
   /** Sessions of associations that say nothing else; default 3,600. */
   readonly sessionSeconds?: number
   /** Refuses service accounts whose subject is longer than the 255 characters that AWS models. */
@@ -115,7 +117,7 @@ async function verifyFor(
   },
 ): Promise<TokenClaims> {
   try {
-    const { claims } = await verifyToken(token.reveal(), {
+    const { claims, kid } = await verifyToken(token.reveal(), {
       keys: wanted.keySets(cluster.jwks),
       issuer: cluster.issuer,
       nowMs: wanted.options.clock.now(),
@@ -128,6 +130,7 @@ async function verifyFor(
         `the token's audience is ${has.join(', ')}: wanted ${wanted.audiences.join(' or ')}`,
       )
     }
+    wanted.options.metrics?.seen.see(kid, claims.exp)
     return claims
   } catch (error) {
     if (!(error instanceof TokenFault)) throw error

@@ -1,7 +1,9 @@
 /** The fleet issuer's keys for admins: `GET /podrole/v1/issuer`, `POST /podrole/v1/issuer/rotation`. */
 import { z } from 'zod'
+import { commandOutlooks, keyOutlooks } from '../issuer/rotation/outlook.ts'
 import { abort, activate, prepare, retire, type RotationPorts } from '../issuer/rotation/rotate.ts'
 import type { IssuerState } from '../issuer/rotation/state.ts'
+import type { Clock } from '../lib/clock.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { ManagementRoutes } from './authentication.ts'
@@ -12,6 +14,7 @@ export interface RotationApiOptions {
   readonly store: Pick<FleetKeyStore, 'readIssuerState'>
   /** Undefined where nothing looks at the issuer from outside: then nothing can rotate. */
   readonly rotation: RotationPorts | undefined
+  readonly clock: Clock
   readonly log: Log
 }
 
@@ -27,7 +30,7 @@ export function rotationRoutes(options: RotationApiOptions): ManagementRoutes {
     const { method } = request
     if (operation === undefined && method === 'GET') {
       const stored = await options.store.readIssuerState()
-      return eksJson({ issuer: stored === undefined ? undefined : described(stored.state) })
+      return eksJson(stored === undefined ? {} : told(stored.state, options.clock))
     }
     if (operation !== 'rotation' || method !== 'POST') return undefined
     const ports = requirePorts(options)
@@ -39,9 +42,9 @@ export function rotationRoutes(options: RotationApiOptions): ManagementRoutes {
       )
     }
     const { command } = body.data
-    const { state, kids } = await carryOut(ports, command)
+    const { state, kids, resumed } = await carryOut(ports, command)
     options.log.info(`signing keys: ${command} done`, { kids, by: caller.accessKeyId })
-    return eksJson({ issuer: described(state), kids })
+    return eksJson({ ...told(state, options.clock), kids, resumed })
   }
 }
 
@@ -59,12 +62,19 @@ async function carryOut(
   } catch (error) {
     if (!(error instanceof PodroleError) || error instanceof EksFault) throw error
     const { code, message, hint } = error
-    const told = `${message} (${code})${hint === undefined ? '' : `: ${hint}`}`
+    const text = `${message} (${code})${hint === undefined ? '' : `: ${hint}`}`
     const isRace = codeOf(error) === 'IssuerStateChanged'
-    throw new EksFault(isRace ? 'ResourceInUseException' : 'InvalidRequestException', told, {
+    throw new EksFault(isRace ? 'ResourceInUseException' : 'InvalidRequestException', text, {
       cause: error,
     })
   }
+}
+
+/** The issuer as it is, and by the broker's clock what each key waits for and each command does. */
+function told(state: IssuerState, clock: Clock): Readonly<Record<string, unknown>> {
+  const facts = { nowMs: clock.now(), census: new Map() }
+  const outlook = { keys: keyOutlooks(state, facts), commands: commandOutlooks(state, facts) }
+  return { issuer: described(state), outlook }
 }
 
 /** Keys that are gone are told too: they say when. */

@@ -259,8 +259,20 @@ describe('brokers at one database', () => {
     expect((await ask('abort')).status).toBe(200)
     const { text } = await call(broker, 'GET', '/podrole/v1/issuer')
     expect(text).not.toContain('PRIVATE')
-    const { keys } = (JSON.parse(text) as { issuer: { keys: { state: string }[] } }).issuer
-    expect(keys.map(({ state }) => state)).toEqual(['active', 'prepared'])
+    const told = JSON.parse(text) as {
+      readonly issuer: { readonly keys: readonly { readonly state: string }[] }
+      readonly outlook: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>>
+    }
+    expect(told.issuer.keys.map(({ state }) => state)).toEqual(['active', 'prepared'])
+    expect(told.outlook).toMatchObject({
+      keys: [{ state: 'active' }, { state: 'prepared', waitsFor: 'activate' }],
+      commands: [
+        { command: 'prepare', when: 'now' },
+        { command: 'activate', when: 'now' },
+        { command: 'retire', when: 'no' },
+        { command: 'abort', when: 'later' },
+      ],
+    })
     expect((await call(broker, 'GET', '/podrole/v1/issuer/x')).status).toBe(404)
   })
 })

@@ -6,6 +6,7 @@ import { openSealer } from '../issuer/sealing/open-sealer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { faultFields, type Log } from '../lib/log.ts'
+import { serveMetrics } from '../lib/metrics/page.ts'
 import { Secret } from '../lib/secret.ts'
 import { serveTls, type ServingCertificate, type TlsListening } from '../lib/serve.ts'
 import { brokerApp } from './broker-app.ts'
@@ -13,12 +14,15 @@ import { type BrokerConfig, placeOf } from './config.ts'
 import { FollowedKeys } from './fleet-keys.ts'
 import { fleetRotationPorts, followFleetKeys, type LookOutside } from './fleet-rotation.ts'
 import { createBrokerKey } from './keys.ts'
+import { createBrokerMetrics } from './metrics.ts'
 import { BROKER_MIGRATIONS, type BrokerStore, createBrokerStore } from './store.ts'
 import { createSts, type StsPort } from './sts.ts'
 
 export interface BrokerDependencies {
   readonly clock: Clock
   readonly log: Log
+  /** Of podrole, for its metrics. */
+  readonly version?: string
   /** In place of the AWS SDK's client. */
   readonly sts?: StsPort
   /** Milliseconds between two looks at the certificate's files; default 10,000. */
@@ -33,6 +37,8 @@ export interface RunningBroker {
   /** `https://HOST:PORT` */
   readonly url: string
   readonly port: number
+  /** Undefined where the config does not ask for it, or the port is not to be had. */
+  readonly metricsUrl: string | undefined
   /** Answers what is under way, at most five seconds long, and closes the database. */
   stop(): Promise<void>
 }
@@ -73,14 +79,17 @@ export async function startBroker(
     if (config.adminKeyFile !== undefined) {
       await ensureAdminKey(store, config.adminKeyFile, dependencies)
     }
+    const metrics = createBrokerMetrics(clock, dependencies.version)
     const { region, stsEndpoint } = config
     const handler = brokerApp({
       store,
       associations: createSqliteStore(database),
-      sts:
+      sts: metrics.watchSts(
         dependencies.sts ??
-        createSts({ region, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) }),
+          createSts({ region, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) }),
+      ),
       issuer,
+      metrics,
       keys,
       rotation,
       place: placeOf(config),
@@ -95,12 +104,14 @@ export async function startBroker(
     const endReloads = keepCertificate(config, listening, dependencies)
     const following = followFleetKeys(keys, { ...dependencies, rotateEverySeconds, rotation })
     log.info('broker started', { url: listening.url, issuer })
+    const page = config.metrics && serveMetrics(metrics.registry, config.metrics, log)
     return {
       url: listening.url,
       port: listening.port,
+      metricsUrl: page?.url,
       stop: async () => {
         endReloads()
-        await listening.stop()
+        await Promise.all([listening.stop(), page?.stop()])
         await following.stop()
         await close()
         log.info('broker stopped')

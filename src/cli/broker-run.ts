@@ -10,6 +10,7 @@ import { systemClock } from '../lib/clock.ts'
 import { messageOf, PodroleError } from '../lib/errors.ts'
 import { createLog, type LogLevel } from '../lib/log.ts'
 import { stopSignal } from './stop-signal.ts'
+import { VERSION } from './version.ts'
 
 /** Other brokers of the same database publish a new key within this time. */
 const OTHER_BROKERS_MS = 10_000
@@ -28,6 +29,7 @@ export async function runBroker(flags: {
   const broker = await startBroker(config, {
     clock: systemClock,
     log,
+    version: VERSION,
     look: (keys) =>
       waitForOutside(
         async () => judgeOutside(await gatherOutside(issuer, looking), { issuer, keys }),
@@ -39,7 +41,8 @@ export async function runBroker(flags: {
       ),
   })
   if (flags.readyFile !== undefined) {
-    writeFileSync(flags.readyFile, JSON.stringify({ url: broker.url, port: broker.port }))
+    const { url, port, metricsUrl } = broker
+    writeFileSync(flags.readyFile, JSON.stringify({ url, port, metricsUrl }))
   }
   await stopped
   await broker.stop()

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { parseIssuerUrl } from '../issuer/issuer-url.ts'
-import { loadSigningKey } from '../issuer/keys.ts'
-import { type NewKey, withNewKey } from '../issuer/rotation/decide.ts'
+import { loadSigningKey, type SigningKey } from '../issuer/keys.ts'
+import { withNewKey } from '../issuer/rotation/decide.ts'
 import { openIssuerFolder, type OwnIssuerFolder } from '../issuer/rotation/issuer-folder.ts'
 import { publishAndSee } from '../issuer/rotation/rotate.ts'
-import type { IssuerState } from '../issuer/rotation/state.ts'
+import { type IssuerState, type NewKey, newKeyOf } from '../issuer/rotation/state.ts'
 import { systemClock } from '../lib/clock.ts'
 import { parseDurationMs } from '../lib/durations.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
@@ -18,7 +18,7 @@ import {
   openDestination,
   waitMsOf,
 } from './parts/publishing.ts'
-import { folderPorts, makeFolderKey, newKeyOf } from './parts/rotation.ts'
+import { fileOf, folderPorts, isInKms, makeFolderKey, takeKmsKey } from './parts/rotation.ts'
 import { printKeyOutlooks } from './issuer-rotate-run.ts'
 
 /**
@@ -149,7 +149,8 @@ async function firstState(
       JSON.stringify({ ...before, keys: [] }) === JSON.stringify(empty) &&
       key?.state === 'active' &&
       more.length === 0 &&
-      (taken === undefined || taken.kid === key.kid)
+      (taken === undefined || taken.kid === key.kid) &&
+      (flags.kmsKey === undefined || isInKms(key, flags.kmsKey))
     if (isSame) return before
     throw new PodroleError(
       'IssuerFolderExists',
@@ -157,22 +158,30 @@ async function firstState(
       { hint: 'podrole issuer rotate status shows it; another issuer has a folder of its own' },
     )
   }
-  const key =
-    taken === undefined ? await makeFolderKey(own, empty, flags.keyKind) : await takeKey(own, taken)
+  const key = await firstKey(own, empty, { flags, taken })
   const state = withNewKey(empty, key, systemClock.now())
   await own.write(state)
   return state
 }
 
+async function firstKey(
+  own: OwnIssuerFolder,
+  empty: IssuerState,
+  {
+    flags: { keyKind, kmsKey },
+    taken,
+  }: { readonly flags: RotateInitFlags; readonly taken: SigningKey | undefined },
+): Promise<NewKey> {
+  if (taken !== undefined) return takeKey(own, taken)
+  return kmsKey === undefined ? makeFolderKey(own, empty, keyKind) : takeKmsKey(empty, kmsKey)
+}
+
 /** A key that is in a file for its owner alone. */
-async function readTaken(file: string): Promise<ReturnType<typeof loadSigningKey>> {
+async function readTaken(file: string): Promise<SigningKey> {
   return loadSigningKey(await readPrivateFile(file, MAX_KEY_BYTES))
 }
 
-async function takeKey(
-  own: OwnIssuerFolder,
-  key: ReturnType<typeof loadSigningKey>,
-): Promise<NewKey> {
+async function takeKey(own: OwnIssuerFolder, key: SigningKey): Promise<NewKey> {
   try {
     await own.addKey(key)
   } catch (error) {
@@ -180,5 +189,5 @@ async function takeKey(
     const left = await own.leftKeys({ keys: [] })
     if (codeOf(error) !== 'FileExists' || !left.some(({ kid }) => kid === key.kid)) throw error
   }
-  return newKeyOf(key)
+  return newKeyOf(key, fileOf(key))
 }

@@ -1,5 +1,11 @@
 import { resolve } from 'node:path'
-import { type Facts, preparedKeyOf, settledAtMs, isoOf } from '../issuer/rotation/decide.ts'
+import {
+  type Census,
+  type Facts,
+  isoOf,
+  preparedKeyOf,
+  settledAtMs,
+} from '../issuer/rotation/decide.ts'
 import { openIssuerFolder, readIssuerFolder } from '../issuer/rotation/issuer-folder.ts'
 import { commandOutlooks, keyOutlooks } from '../issuer/rotation/outlook.ts'
 import {
@@ -10,25 +16,37 @@ import {
   type Rotated,
   type RotationPorts,
 } from '../issuer/rotation/rotate.ts'
-import { activeKeyOf, type IssuerState } from '../issuer/rotation/state.ts'
+import { activeKeyOf, type IssuerState, type RotationKey } from '../issuer/rotation/state.ts'
 import { systemClock } from '../lib/clock.ts'
-import type { RotateFlags, RotatePrepareFlags } from './commands/issuer-rotate.ts'
+import { PodroleError } from '../lib/errors.ts'
+import type {
+  RotateCensusFlags,
+  RotateFlags,
+  RotatePrepareFlags,
+} from './commands/issuer-rotate.ts'
 import { printData, printNote } from './output.ts'
+import { type CensusFlags, takeCensus } from './parts/census.ts'
 import { waitMsOf } from './parts/publishing.ts'
-import { folderPorts, openStatePlace, readOwn, type RotationOptions } from './parts/rotation.ts'
+import {
+  folderPorts,
+  isInKms,
+  openStatePlace,
+  readOwn,
+  type RotationOptions,
+} from './parts/rotation.ts'
 
-const factsNow = (): Facts => ({ nowMs: systemClock.now(), census: new Map() })
+const factsNow = (census: Census): Facts => ({ nowMs: systemClock.now(), census })
 
 /** Prints how far each key is. */
-export async function showStatus(flags: RotateFlags): Promise<void> {
+export async function showStatus(flags: RotateCensusFlags): Promise<void> {
   const { state } = await readIssuerFolder(resolve(flags.dir))
-  printKeyOutlooks(flags, state)
+  printKeyOutlooks(flags, state, await takeCensus(flags, state))
 }
 
 /** Prints what each command would do. */
-export async function showPlan(flags: RotateFlags): Promise<void> {
+export async function showPlan(flags: RotateCensusFlags): Promise<void> {
   const { state } = await readIssuerFolder(resolve(flags.dir))
-  const outlooks = commandOutlooks(state, factsNow())
+  const outlooks = commandOutlooks(state, factsNow(await takeCensus(flags, state)))
   printData(flags.output, outlooks, {
     columns: ['command', 'when', 'what'],
     rows: outlooks.map(({ command, when, until = when, why, does }) => [
@@ -50,8 +68,22 @@ export async function runPrepare(flags: RotatePrepareFlags): Promise<void> {
     { ...(wait !== undefined && { wait }), ...(issuerUrl !== undefined && { issuerUrl }) },
     maxAgeSeconds * 1000,
   )
-  const { keyKind } = flags
-  const done = await rotate(flags, prepare, { waitMs, keyKind })
+  const { keyKind, kmsKey } = flags
+  const before = preparedKeyOf(state)
+  if (kmsKey !== undefined && before !== undefined && !isInKms(before, kmsKey)) {
+    throw new PodroleError(
+      'KeyPrepared',
+      `key ${before.kid} is prepared already: wanted ${kmsKey}`,
+      {
+        hint: 'podrole issuer rotate abort takes it back',
+      },
+    )
+  }
+  const done = await rotate(flags, prepare, {
+    waitMs,
+    keyKind,
+    ...(kmsKey !== undefined && { kmsKey }),
+  })
   const prepared = preparedKeyOf(done.state)
   const fromMs = prepared?.seenAt === undefined ? 0 : settledAtMs(done.state, prepared.seenAt)
   printNote(
@@ -62,16 +94,30 @@ export async function runPrepare(flags: RotatePrepareFlags): Promise<void> {
 
 const STEPS = { activate, retire, abort } as const
 
-export async function runStep(step: keyof typeof STEPS, flags: RotateFlags): Promise<void> {
-  const { state, kids, resumed } = await rotate(flags, STEPS[step], {})
+/** @param asking of the steps that a token in use holds up */
+export async function runStep(
+  step: keyof typeof STEPS,
+  flags: RotateFlags,
+  asking?: CensusFlags,
+): Promise<void> {
+  let seen: Census = new Map()
+  const census = async (current: IssuerState): Promise<Census> => {
+    if (asking !== undefined) seen = await takeCensus(asking, current)
+    return seen
+  }
+  const { state, kids, resumed } = await rotate(flags, STEPS[step], { census })
   const signing = activeKeyOf(state)
   if (resumed) printNote(`ended what was begun before: ${kids.join(', ')}; nothing else was done`)
   else if (signing !== undefined && kids.includes(signing.kid)) {
-    printNote(
-      `key ${signing.kid} signs from now on; an API server that has its key in a file needs ${resolve(flags.dir, `${signing.kid}.pem`)} and a restart`,
-    )
+    printNote(`key ${signing.kid} signs from now on; ${whereOf(signing, flags)}`)
   } else printNote(`unpublished and deleted: ${kids.join(', ')}`)
-  printKeyOutlooks(flags, state)
+  printKeyOutlooks(flags, state, seen)
+}
+
+function whereOf({ source }: RotationKey, { dir }: RotateFlags): string {
+  if ('kms' in source) return `it is ${source.kms}, which podrole issuer signer asks`
+  const file = 'file' in source ? source.file : ''
+  return `an API server that has its key in a file needs ${resolve(dir, file)} and a restart`
 }
 
 async function rotate(
@@ -101,22 +147,25 @@ async function rotate(
 export function printKeyOutlooks(
   { output }: Pick<RotateFlags, 'output'>,
   state: IssuerState,
+  census: Census = new Map(),
 ): void {
-  const keys = keyOutlooks(state, factsNow())
+  const keys = keyOutlooks(state, factsNow(census))
   const { issuer, settleSeconds, maxTokenSeconds } = state
   printData(
     output,
     { issuer, settleSeconds, maxTokenSeconds, keys },
     {
       columns: ['kid', 'algorithm', 'state', 'since', 'waits for', 'until'],
-      rows: keys.map(({ kid, algorithm, state: stage, since, waitsFor = '', until = '' }) => [
-        kid,
-        algorithm,
-        stage,
-        since,
-        waitsFor,
-        until,
-      ]),
+      rows: keys.map(
+        ({ kid, algorithm, state: stage, since, waitsFor = '', until = '', seenBy }) => [
+          kid,
+          algorithm,
+          stage,
+          since,
+          seenBy === undefined ? waitsFor : `${waitsFor} (seen by ${seenBy})`,
+          until,
+        ],
+      ),
     },
   )
 }

@@ -14,6 +14,7 @@ import { webhookManifests, webhookServiceNames } from '../webhook/manifests.ts'
 import { startWebhook } from '../webhook/webhook-app.ts'
 import type { WebhookFlags, WebhookManifestFlags } from './commands/webhook.ts'
 import { stopSignal } from './stop-signal.ts'
+import { VERSION } from './version.ts'
 
 /** How long a certificate lives that `webhook manifests` makes. */
 const CERTIFICATE_DAYS = 365
@@ -38,6 +39,8 @@ export async function runWebhook(flags: WebhookFlags): Promise<number> {
     certificate,
     hostname: '0.0.0.0',
     port: config.port,
+    metrics: { hostname: config.metricsAddress, port: config.metricsPort },
+    version: VERSION,
     log,
     clock: systemClock,
   })

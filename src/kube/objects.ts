@@ -97,6 +97,9 @@ export interface Container {
   ports?: { name?: string; containerPort: number; protocol?: string }[]
   volumeMounts?: VolumeMount[]
   restartPolicy?: string
+  stdin?: boolean
+  stdinOnce?: boolean
+  tty?: boolean
   securityContext?: Record<string, unknown>
   resources?: Record<string, unknown>
 }

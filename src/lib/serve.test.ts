@@ -39,6 +39,11 @@ describe('serveHttp', () => {
     expect(lines.join('')).toContain('a secret detail')
   })
 
+  test('an address that another server has is refused', () => {
+    const { port } = http(() => new Response('first'))
+    expect(() => http(() => new Response('second'), { port })).toThrow(`Is port ${port} in use?`)
+  })
+
   test('a PodroleError with a status is answered with both', async () => {
     const { url } = http(() => {
       throw new PodroleError('TooMany', 'wanted fewer', { status: 429 })

@@ -145,6 +145,8 @@ function start(
     hostname: options.hostname,
     port: options.port,
     http2,
+    // Bun's default lets another process of the same user share the port, and take half of what comes.
+    reusePort: false,
     development: false,
     idleTimeout: options.idleTimeoutSeconds ?? 120,
     maxRequestBodySize: options.maxBodyBytes ?? 4 << 20,

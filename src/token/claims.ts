@@ -36,14 +36,13 @@ const MAX_AUDIENCES = 100
 
 /** Reads the claims of a decoded token; a problem instead where one is missing or of another type. */
 export function readClaims(raw: Readonly<Record<string, unknown>>): TokenClaims | ClaimProblem {
-  const aud = audiencesOf(raw['aud'])
-  const problem = firstProblem(raw, aud)
+  const problem = firstProblem(raw)
   if (problem !== undefined) return problem
   const { iss, sub, azp, exp, iat, nbf, jti } = raw
   return {
     iss: String(iss),
     sub: String(sub),
-    aud: aud ?? [],
+    aud: audiencesOf(raw['aud']) ?? [],
     ...(typeof azp === 'string' && { azp }),
     exp: Number(exp),
     ...(typeof iat === 'number' && { iat }),
@@ -53,24 +52,39 @@ export function readClaims(raw: Readonly<Record<string, unknown>>): TokenClaims 
   }
 }
 
-function firstProblem(
-  raw: Readonly<Record<string, unknown>>,
-  aud: readonly string[] | undefined,
-): ClaimProblem | undefined {
-  const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
-  const rules: [claim: string, required: boolean, good: boolean, wanted: string][] = [
-    ['iss', true, isText(raw['iss']), 'a string'],
-    ['sub', true, isText(raw['sub']), 'a string'],
-    ['aud', true, aud !== undefined, 'a string or a list of strings'],
-    ['exp', true, Number.isSafeInteger(raw['exp']), 'an integer'],
-    ['iat', false, Number.isSafeInteger(raw['iat']), 'an integer'],
-    ['nbf', false, Number.isSafeInteger(raw['nbf']), 'an integer'],
-    ['azp', false, isText(raw['azp']), 'a string'],
-    ['jti', false, typeof raw['jti'] === 'string', 'a string'],
-  ]
-  for (const [claim, required, good, wanted] of rules) {
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+
+/** Made once: every token is held against it. */
+const RULES: readonly {
+  readonly claim: string
+  readonly required: boolean
+  readonly isGood: (value: unknown) => boolean
+  readonly wanted: string
+}[] = [
+  { claim: 'iss', required: true, isGood: isText, wanted: 'a string' },
+  { claim: 'sub', required: true, isGood: isText, wanted: 'a string' },
+  {
+    claim: 'aud',
+    required: true,
+    isGood: (value) => audiencesOf(value) !== undefined,
+    wanted: 'a string or a list of strings',
+  },
+  { claim: 'exp', required: true, isGood: Number.isSafeInteger, wanted: 'an integer' },
+  { claim: 'iat', required: false, isGood: Number.isSafeInteger, wanted: 'an integer' },
+  { claim: 'nbf', required: false, isGood: Number.isSafeInteger, wanted: 'an integer' },
+  { claim: 'azp', required: false, isGood: isText, wanted: 'a string' },
+  {
+    claim: 'jti',
+    required: false,
+    isGood: (value) => typeof value === 'string',
+    wanted: 'a string',
+  },
+]
+
+function firstProblem(raw: Readonly<Record<string, unknown>>): ClaimProblem | undefined {
+  for (const { claim, required, isGood, wanted } of RULES) {
     const missing = !Object.hasOwn(raw, claim)
-    if (missing ? required : !good) return { claim, missing, wanted }
+    if (missing ? required : !isGood(raw[claim])) return { claim, missing, wanted }
   }
   return undefined
 }

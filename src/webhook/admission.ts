@@ -8,8 +8,10 @@ import { codeOf } from '../lib/errors.ts'
 import { type Handler, jsonResponse, textResponse } from '../lib/handler.ts'
 import { faultFields, type Log } from '../lib/log.ts'
 import { type AdmissionRequest, readAdmissionReview, readBody } from './admission-review.ts'
+import { secondsSince } from '../lib/metrics/measured.ts'
 import type { WebhookConfig } from './config.ts'
 import type { ContainerCredentialsIdentities } from './identities.ts'
+import type { WebhookMetrics } from './metrics.ts'
 import { decideMutation, type Mutation } from './mutation.ts'
 import type { ServiceAccounts } from './service-accounts.ts'
 
@@ -22,6 +24,7 @@ export interface AdmissionDependencies {
   readonly isReady: () => boolean
   /** From 0 to below 1; `Math.random` by default. */
   readonly random?: () => number
+  readonly metrics?: Pick<WebhookMetrics, 'reviewed' | 'rejected' | 'lookedUp'>
 }
 
 /** A mutation, or why none was decided. */
@@ -42,8 +45,11 @@ export function admissionApp(dependencies: AdmissionDependencies): Handler {
   return async (request) => {
     const { pathname } = new URL(request.url)
     switch (pathname) {
-      case '/mutate':
-        return answerReview(request, dependencies)
+      case '/mutate': {
+        const response = await answerReview(request, dependencies)
+        if (response.status !== 200) dependencies.metrics?.rejected(response.status)
+        return response
+      }
       case '/healthz':
         return probe(request, true)
       case '/readyz':
@@ -69,6 +75,7 @@ async function answerReview(
   request: Request,
   dependencies: AdmissionDependencies,
 ): Promise<Response> {
+  const since = performance.now()
   if (request.method !== 'POST') return wrongMethod('POST')
   const [contentType = ''] = (request.headers.get('content-type') ?? '').split(';', 1)
   if (contentType.trim().toLowerCase() !== 'application/json') {
@@ -80,6 +87,7 @@ async function answerReview(
   if (typeof review === 'string') return textResponse(`Bad Request: ${review}\n`, 400)
   const decision = await decide(review, dependencies)
   logDecision(review, decision, dependencies.log)
+  dependencies.metrics?.reviewed(decision.method, decision.reason, secondsSince(since))
   return jsonResponse({
     apiVersion: review.apiVersion,
     kind: 'AdmissionReview',
@@ -143,14 +151,17 @@ async function decideForPod(
 async function findServiceAccount(
   name: ServiceAccountName,
   containerCredentials: boolean,
-  { serviceAccounts, config, log }: AdmissionDependencies,
+  { serviceAccounts, config, log, metrics }: AdmissionDependencies,
 ): Promise<ServiceAccount | undefined> {
   const known = serviceAccounts.peek(name)
   const hasRole = Boolean(known?.metadata.annotations?.[`${config.annotationPrefix}/role-arn`])
   if (hasRole || (containerCredentials && known !== undefined)) return known
   try {
-    return await serviceAccounts.ask(name)
+    const found = await serviceAccounts.ask(name)
+    metrics?.lookedUp(found === undefined ? 'none' : 'found')
+    return found
   } catch (error) {
+    metrics?.lookedUp('failed')
     log.warn('service account not looked up', {
       serviceAccount: formatServiceAccountName(name),
       known: known !== undefined,

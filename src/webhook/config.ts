@@ -36,6 +36,8 @@ const Duration = z.string().transform((text, context) => {
 
 const FlagsSchema = z.strictObject({
   port: WholeNumber.pipe(z.int().max(65_535)).default(443),
+  'metrics-address': z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0'),
+  'metrics-port': WholeNumber.pipe(z.int().min(0).max(65_535)).default(9999),
   'tls-cert': z.string().min(1).default('/etc/webhook/certs/tls.crt'),
   'tls-key': z.string().min(1).default('/etc/webhook/certs/tls.key'),
   'annotation-prefix': z
@@ -74,6 +76,9 @@ const FlagsSchema = z.strictObject({
 export interface WebhookConfig {
   /** 0 takes a free port. */
   readonly port: number
+  /** Where `/metrics` is served, over plain HTTP: an IP address. */
+  readonly metricsAddress: string
+  readonly metricsPort: number
   readonly tlsCert: string
   readonly tlsKey: string
   /** The domain of the annotations of service accounts and pods. */
@@ -118,6 +123,8 @@ export function parseWebhookConfig(flags: Readonly<Record<string, unknown>> = {}
   const values = result.data
   return {
     port: values.port,
+    metricsAddress: values['metrics-address'],
+    metricsPort: values['metrics-port'],
     tlsCert: values['tls-cert'],
     tlsKey: values['tls-key'],
     annotationPrefix: values['annotation-prefix'],

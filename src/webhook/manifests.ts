@@ -39,6 +39,8 @@ const SKIP_LABEL = 'eks.amazonaws.com/skip-pod-identity-webhook'
 /** The Secret of type `kubernetes.io/tls` with the serving certificate. */
 const CERTIFICATE_SECRET = 'podrole-webhook-certificate'
 
+/** The webhook's own default. */
+const METRICS_PORT = 9999
 const PORT = 8443
 const CERTIFICATE_FOLDER = '/etc/podrole/certificate'
 const IDENTITIES_FOLDER = '/etc/podrole/identities'
@@ -170,7 +172,10 @@ function podSpec(options: WebhookManifestOptions): PodSpec & Record<string, unkn
     name: 'webhook',
     image: options.image,
     args: webhookArguments(options),
-    ports: [{ name: 'https', containerPort: PORT, protocol: 'TCP' }],
+    ports: [
+      { name: 'https', containerPort: PORT, protocol: 'TCP' },
+      { name: 'metrics', containerPort: METRICS_PORT, protocol: 'TCP' },
+    ],
     livenessProbe: probe('/healthz'),
     readinessProbe: probe('/readyz'),
     resources: { requests: { cpu: '50m', memory: '64Mi' }, limits: { memory: '256Mi' } },

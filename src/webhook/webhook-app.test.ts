@@ -58,6 +58,7 @@ test('the running webhook: TLS, ready, decisions, another certificate, stop', as
     certificate: await ca.issue({ names: ['127.0.0.1'] }),
     hostname: '127.0.0.1',
     port: 0,
+    metrics: { hostname: '127.0.0.1', port: 0 },
     log: silentLog,
     clock: systemClock,
   })
@@ -88,6 +89,25 @@ test('the running webhook: TLS, ready, decisions, another certificate, stop', as
     }),
   )
   expect(reasons).toEqual(['Mutated', 'Mutated', 'ServiceAccountNotFound'])
+
+  expect((await call('/mutate', ca.cert)).status).toBe(405)
+  // Not where the API server asks.
+  expect((await call('/metrics', ca.cert)).status).toBe(404)
+  const page = await fetch(`${webhook.metricsUrl}/metrics`, {
+    proxy: false,
+    signal: AbortSignal.timeout(5000),
+  })
+  const lines = (await page.text()).split('\n').filter((line) => line.startsWith('podrole_webhook'))
+  expect(lines.filter((line) => !line.includes('_duration_'))).toEqual([
+    'podrole_webhook_admission_reviews_total{method="irsa",reason="Mutated"} 2',
+    'podrole_webhook_admission_reviews_total{method="none",reason="ServiceAccountNotFound"} 1',
+    'podrole_webhook_rejected_requests_total{code="405"} 1',
+    'podrole_webhook_service_account_lookups_total{outcome="found"} 1',
+    'podrole_webhook_service_account_lookups_total{outcome="none"} 1',
+    'podrole_webhook_service_account_lookups_total{outcome="failed"} 0',
+    'podrole_webhook_ready 1',
+  ])
+  expect(lines).toContain('podrole_webhook_admission_review_duration_seconds_count 3')
 
   const other = await authority()
   webhook.reload(await other.issue({ names: ['127.0.0.1'] }))

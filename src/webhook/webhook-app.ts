@@ -1,10 +1,12 @@
 import type { KubeClient } from '../kube/client.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { type MetricsPlace, serveMetrics } from '../lib/metrics/page.ts'
 import { type ServingCertificate, serveTls } from '../lib/serve.ts'
 import { admissionApp } from './admission.ts'
 import type { WebhookConfig } from './config.ts'
 import type { ContainerCredentialsIdentities } from './identities.ts'
+import { createWebhookMetrics } from './metrics.ts'
 import { followServiceAccounts } from './service-accounts.ts'
 
 export interface StartWebhookOptions {
@@ -16,6 +18,10 @@ export interface StartWebhookOptions {
   readonly hostname: string
   /** 0 takes a free port. */
   readonly port: number
+  /** Where `/metrics` is served, over plain HTTP; nowhere if not given. */
+  readonly metrics?: MetricsPlace
+  /** Of podrole, for its metrics. */
+  readonly version?: string
   readonly log: Log
   readonly clock: Clock
 }
@@ -23,6 +29,8 @@ export interface StartWebhookOptions {
 export interface RunningWebhook {
   /** `https://HOST:PORT`; reviews go to its `/mutate`. */
   readonly url: string
+  /** Undefined where nobody asked for it, or the port is not to be had. */
+  readonly metricsUrl: string | undefined
   /** Resolves when the service accounts and the identities were read once. */
   ready(): Promise<void>
   /** @throws PodroleError `InvalidServingCertificate`, the old one stays then */
@@ -46,6 +54,8 @@ export async function startWebhook(options: StartWebhookOptions): Promise<Runnin
     clock,
   })
   let isReady = false
+  const metrics = createWebhookMetrics(options.version)
+  metrics.watchReadiness(() => isReady)
   const waitForFirstReads = async (): Promise<void> => {
     await Promise.all([serviceAccounts.ready, identities.ready])
     isReady = true
@@ -66,20 +76,23 @@ export async function startWebhook(options: StartWebhookOptions): Promise<Runnin
       config,
       log,
       isReady: () => isReady,
+      metrics,
     }),
   }).catch(async (error: unknown) => {
     await stopFollowing()
     throw error
   })
   log.info('webhook listens', { url: server.url })
+  const page = options.metrics && serveMetrics(metrics.registry, options.metrics, log)
   return {
     url: server.url,
+    metricsUrl: page?.url,
     ready: () => becameReady,
     reload: (certificate) => server.reload(certificate),
     stop: async () => {
       isReady = false
       await server.stop()
-      await stopFollowing()
+      await Promise.all([stopFollowing(), page?.stop()])
     },
   }
 }

@@ -52,6 +52,9 @@ async function output(line: string): Promise<string> {
   return out
 }
 
+/** A word of a shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+
 const POD = `apiVersion: v1
 kind: Pod
 metadata:
@@ -142,7 +145,6 @@ describe.skipIf(isSkipped)('kubectl', () => {
     await output(`kubectl wait -n runwhen-local --for=jsonpath={.status.phase}=Succeeded pod/debug`)
     expect(await output('kubectl logs -n runwhen-local debug')).toBe('identity\n')
     await output('kubectl delete pod -n runwhen-local debug')
-    // Without pods/attach kubectl reads the log once, which may be before the container writes.
     const { code, out } = await typed(`${run} -it --rm ${command}`)
     expect({ code, out }).toMatchObject({ code: 0 })
     expect(out).toContain('pod "debug" deleted')
@@ -288,6 +290,45 @@ describe.skipIf(isSkipped)('kubectl', () => {
     const { code, out } = await typed(line)
     expect(out).toContain('terminal\r\n')
     expect(code).toBe(4)
+  })
+
+  test('run -i types into the container, and --rm deletes it', async () => {
+    const line = `printf 'one\\ntwo\\n' | kubectl run reader -i --rm --restart=Never --image=busybox -- sh -c 'while read -r x; do echo "got $x"; done; echo ended; exit 3'`
+    const { code, out, err } = await typed(line)
+    expect(out).toContain('got one\ngot two\nended\n')
+    expect(out).toContain('pod "reader" deleted')
+    expect(err).toContain('terminated (Error)')
+    expect(code).toBe(3)
+  })
+
+  test('run --attach shows what the container writes, with its exit code', async () => {
+    const line = `kubectl run shown --attach --rm --restart=Never --image=busybox -- sh -c 'sleep 2; echo shown; echo fault >&2; exit 4'`
+    const { code, out, err } = await typed(line)
+    expect(out).toContain('shown\n')
+    expect(err).toContain('fault\n')
+    expect(code).toBe(4)
+  })
+
+  test('attach joins a container again and again', async () => {
+    const script = `while read -r x; do echo "got $x"; done`
+    await output(
+      `kubectl run kept --image=busybox --overrides='{"spec":{"containers":[{"name":"kept","image":"busybox","stdin":true,"command":["sh","-c",${JSON.stringify(script)}]}]}}'`,
+    )
+    await output('kubectl wait --for=condition=Ready pod/kept --timeout=30s')
+    for (const word of ['one', 'two']) {
+      const { out } = await typed(`(echo ${word}; sleep 1) | timeout 3 kubectl attach -i kept`)
+      expect(out).toContain(`got ${word}\n`)
+    }
+    expect(await output('kubectl logs kept')).toBe('got one\ngot two\n')
+    await output('kubectl delete pod kept --now')
+  })
+
+  test.skipIf(hasNoTerminal)('run -it has a terminal', async () => {
+    const command = `sh -c 'read -r x; test -t 0 && test -t 1 && echo "terminal $x"; exit 5'`
+    const run = `kubectl run screen -it --rm --restart=Never --image=busybox -- ${command}`
+    const { code, out } = await typed(`(sleep 3; echo hi) | script -qec ${quoted(run)} /dev/null`)
+    expect(out).toContain('terminal hi\r\n')
+    expect(code).toBe(5)
   })
 
   test('describe, explain, discovery, can-i', async () => {

@@ -1,15 +1,19 @@
 /** `podrole issuer rotate`, as typed, against the sandbox's S3 and STS. */
+import { CreateKeyCommand, type CreateKeyCommandInput, KMSClient } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, test, setDefaultTimeout } from 'bun:test'
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadSigningKey, type SigningKey } from '../../src/issuer/keys.ts'
-import type { IssuerState, RotationKey } from '../../src/issuer/rotation/state.ts'
+import { TOKEN_EXPIRY } from '../../src/token/seen-tokens.ts'
+import { folderSource } from '../../src/issuer/signer/folder-source.ts'
+import { createKmsKeys } from '../../src/issuer/signer/kms-key.ts'
+import type { IssuerState } from '../../src/issuer/rotation/state.ts'
 import {
   type IssuerJourney,
   PODROLE,
   type Ran,
   startIssuerJourney,
 } from '../support/issuer-journey.ts'
+import { type RotatedIssuer, rotatedIssuer } from '../support/rotated-issuer.ts'
 
 // Each test starts podrole several times, on a machine that may be busy.
 setDefaultTimeout(60_000)
@@ -24,65 +28,8 @@ beforeAll(async () => {
 })
 afterAll(() => journey.stop())
 
-/** An issuer in a folder and a bucket of that name. */
-function issuerOf(name: string, run: IssuerJourney = journey) {
-  const folder = run.at(name)
-  const url = `https://s3.us-east-1.amazonaws.com/${name}`
-  const file = join(folder, 'issuer.json')
-  const read = (): IssuerState => JSON.parse(readFileSync(file, 'utf8')) as IssuerState
-  const write = (state: IssuerState): void => writeFileSync(file, JSON.stringify(state))
-  const keyOf = (kid = ''): SigningKey =>
-    loadSigningKey(readFileSync(join(folder, `${kid}.pem`), 'utf8'))
-  return {
-    folder,
-    url,
-    read,
-    write,
-    rotate: (command: string, ...words: string[]): Promise<Ran> =>
-      run.issuer('rotate', command, '--dir', folder, ...words),
-    init: (...words: string[]): Promise<Ran> =>
-      run.issuer(
-        'rotate',
-        'init',
-        '--dir',
-        folder,
-        '--to',
-        `s3://${name}`,
-        '--create-bucket',
-        '--longest-token',
-        '24h',
-        ...words,
-      ),
-    /** All that was recorded was so much earlier: the clock of the rotation is moved. */
-    pass: (ms: number): void => {
-      const earlier = (key: RotationKey): RotationKey =>
-        Object.fromEntries(
-          Object.entries(key).map(([member, value]) => [
-            member,
-            member.endsWith('At')
-              ? new Date(Date.parse(value as string) - ms).toISOString()
-              : value,
-          ]),
-        ) as RotationKey
-      const state = read()
-      write({ ...state, keys: state.keys.map(earlier) })
-    },
-    kid: (state: RotationKey['state']): string =>
-      read().keys.find((key) => key.state === state && key.removedAt === undefined)?.kid ?? '',
-    pems: (): string[] =>
-      readdirSync(folder)
-        .filter((entry) => entry.endsWith('.pem'))
-        .map((entry) => entry.slice(0, -4))
-        .sort(),
-    published: async (): Promise<string[]> => {
-      const text = (await run.objectText(name, 'keys.json')) ?? '{"keys":[]}'
-      return (JSON.parse(text) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid).sort()
-    },
-    exchange: (kid: string): Promise<string> => run.exchange(url, keyOf(kid)),
-    exchangeWith: (key: SigningKey): Promise<string> => run.exchange(url, key),
-    keyOf,
-  }
-}
+const issuerOf = (name: string, run: IssuerJourney = journey): RotatedIssuer =>
+  rotatedIssuer(name, run)
 
 const refused = (ran: Ran, message: string): void => {
   expect(ran).toMatchObject({ code: 1, out: '' })
@@ -189,10 +136,167 @@ describe('a rotation', () => {
   })
 })
 
+describe('a key of AWS KMS', () => {
+  /** Its ARN; made by the sandbox's administrator. */
+  async function makeKmsKey(
+    spec: Pick<CreateKeyCommandInput, 'KeySpec' | 'KeyUsage'>,
+  ): Promise<string> {
+    const kms = new KMSClient(journey.awsConfig())
+    const { KeyMetadata } = await kms.send(new CreateKeyCommand(spec))
+    return KeyMetadata?.Arn ?? ''
+  }
+
+  test('is published, signs and goes as one in a file does', async () => {
+    const issuer = issuerOf('kms-keys')
+    const first = await makeKmsKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
+    done(await issuer.init('--kms-key', first))
+    const old = issuer.kid('active')
+    // A killed init is asked again in the same words.
+    done(await issuer.init('--kms-key', first))
+    expect(issuer.pems()).toEqual([])
+    refused(
+      await issuer.rotate('prepare', '--kms-key', first),
+      `is key ${old}, which this issuer has already`,
+    )
+
+    const second = await makeKmsKey({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' })
+    done(await issuer.rotate('prepare', '--kms-key', second))
+    const next = issuer.kid('prepared')
+    expect(await issuer.published()).toEqual([old, next].sort())
+    refused(await issuer.rotate('prepare', '--kms-key', first), `key ${next} is prepared already`)
+    issuer.pass(DAY_MS)
+    const activated = await issuer.rotate('activate')
+    done(activated)
+    expect(activated.err).toContain(`key ${next} signs from now on; it is ${second}`)
+
+    // What the signer does with the folder: KMS's own public half is the one that was published.
+    const { accessKeyId, secretAccessKey } = journey.awsConfig().credentials
+    const { endpoint } = journey.awsConfig()
+    const kms = createKmsKeys({ endpoint, credentials: { accessKeyId, secretAccessKey } })
+    const { active } = await folderSource(issuer.folder, kms).read()
+    expect(active.kid).toBe(next)
+    expect((await active.sign(Buffer.from('x'))).byteLength).toBe(256)
+
+    issuer.pass(DAY_MS + 3_901_000)
+    const retired = await issuer.rotate('retire')
+    done(retired)
+    expect(retired.err).toContain(`key ${old} is ${first} in AWS KMS, which is left as it is`)
+    expect(await issuer.published()).toEqual([next])
+  })
+
+  test('that cannot sign tokens, or is none, is refused', async () => {
+    const issuer = issuerOf('kms-refused')
+    done(await issuer.init())
+    const encrypts = await makeKmsKey({ KeyUsage: 'ENCRYPT_DECRYPT' })
+    for (const [arn, why] of [
+      [encrypts, 'GetPublicKey'],
+      [`${encrypts.slice(0, -36)}${crypto.randomUUID()}`, 'GetPublicKey'],
+      ['arn:aws:kms:us-east-1:111122223333:alias/x', 'is no key of AWS KMS'],
+    ] as const) {
+      refused(await issuer.rotate('prepare', '--kms-key', arn), why)
+    }
+    const both = ['--kms-key', encrypts, '--key-kind', 'p-256']
+    refused(await issuer.rotate('prepare', ...both), 'cannot be used with option')
+    expect(issuer.kid('prepared')).toBe('')
+  })
+})
+
+describe('a census', () => {
+  test('holds a key that time would let go, until the token that was seen has ended', async () => {
+    const issuer = issuerOf('seen-tokens')
+    done(await issuer.init('--longest-token', '10m'))
+    const old = issuer.kid('active')
+    done(await issuer.rotate('prepare'))
+    issuer.pass(DAY_MS)
+    done(await issuer.rotate('activate'))
+    issuer.pass(DAY_MS)
+    // By time it may go.
+    expect((await issuer.rotate('status')).out).toContain('retire')
+
+    const inAnHour = Math.floor(Date.now() / 1000) + 3600
+    let answer = pageOf(old, inAnHour)
+    const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response(answer) })
+    const url = `${server.url.origin}/metrics`
+    const asked = ['--metrics', url]
+    try {
+      const until = new Date((inAnHour + 300) * 1000).toISOString()
+      refused(await issuer.rotate('retire', ...asked), `seen by ${url} that STS takes until`)
+      expect(JSON.parse((await issuer.rotate('status', ...asked, '-o', 'json')).out)).toMatchObject(
+        {
+          keys: [
+            { kid: old, waitsFor: 'a token that was seen to end', seenBy: url, until },
+            { state: 'active' },
+          ],
+        },
+      )
+      expect((await issuer.rotate('plan', ...asked)).out).toContain(until)
+
+      // What does not answer, or with half a page, may have seen a token: no step, and no key is lost.
+      const file = journey.at('half.txt')
+      writeFileSync(file, answer.slice(0, -7))
+      const both = ['--metrics-file', file, '--metrics', `${url},http://127.0.0.1:1/metrics`]
+      refused(await issuer.rotate('retire', ...both), 'http://127.0.0.1:1/metrics cannot be read')
+      refused(await issuer.rotate('retire', '--metrics-file', file), 'it was cut off')
+      refused(await issuer.rotate('status', '--metrics-file', file), 'it was cut off')
+      expect(await issuer.published()).toContain(old)
+
+      answer = pageOf(old, inAnHour - 3600 - 301)
+      done(await issuer.rotate('retire', ...asked))
+      expect(await issuer.published()).toEqual([issuer.kid('active')])
+    } finally {
+      await server.stop(true)
+    }
+  })
+
+  test('of an audit log holds a key for the longest token that it tells of', async () => {
+    const issuer = issuerOf('audited-tokens')
+    done(await issuer.init('--longest-token', '10m'))
+    const old = issuer.kid('active')
+    done(await issuer.rotate('prepare'))
+    issuer.pass(DAY_MS)
+    done(await issuer.rotate('activate'))
+    issuer.pass(DAY_MS)
+    const day = journey.at('audit.log')
+    const activatedMs = Date.now() - DAY_MS
+    writeFileSync(
+      day,
+      [auditLine(activatedMs - 2 * DAY_MS), auditLine(activatedMs, 2 * 86_400)].join('\n'),
+    )
+    refused(
+      await issuer.rotate('retire', '--audit-log', day),
+      `seen by the audit log (the longest is of shop/till) that STS takes until ${new Date(activatedMs + 2 * DAY_MS + 300_000).toISOString()}`,
+    )
+    // For another audience it is no token of STS.
+    done(await issuer.rotate('retire', '--audit-log', day, '--audit-audience', 'vault'))
+    expect(await issuer.published()).not.toContain(old)
+  })
+})
+
+const pageOf = (kid: string, seconds: number): string =>
+  `# TYPE ${TOKEN_EXPIRY} gauge\n${TOKEN_EXPIRY}{kid="${kid}"} ${seconds}\n# EOF\n`
+
+/** An API server's event; with a lifetime a token for STS of so many seconds. */
+const auditLine = (atMs: number, expirationSeconds?: number): string =>
+  JSON.stringify({
+    kind: 'Event',
+    apiVersion: 'audit.k8s.io/v1',
+    level: 'Request',
+    stage: 'ResponseComplete',
+    stageTimestamp: new Date(atMs).toISOString(),
+    verb: 'create',
+    objectRef:
+      expirationSeconds === undefined
+        ? { resource: 'pods' }
+        : { resource: 'serviceaccounts', subresource: 'token', namespace: 'shop', name: 'till' },
+    ...(expirationSeconds !== undefined && {
+      requestObject: { spec: { audiences: ['sts.amazonaws.com'], expirationSeconds } },
+    }),
+  })
+
 describe('killed in the middle', () => {
   /** Runs a command, and kills it when the state is so. */
   async function killWhen(
-    issuer: ReturnType<typeof issuerOf>,
+    issuer: RotatedIssuer,
     command: string,
     isSo: (state: IssuerState) => boolean,
   ): Promise<void> {

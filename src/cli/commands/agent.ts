@@ -10,6 +10,9 @@ export interface AgentFlags {
   readonly bindHosts?: readonly string[]
   readonly port?: string
   readonly probePort?: string
+  readonly metricsAddress?: string
+  readonly metricsPort?: string
+  readonly unsafeMetricsAddress?: boolean
   readonly brokerTokenFile?: string
   readonly caFile?: string
   readonly maxCacheSize?: string
@@ -40,10 +43,13 @@ export function addAgentCommand(program: Command): void {
     .option('-b, --bind-hosts <address>', 'where it listens (repeatable)', collect)
     .option('-p, --port <port>', 'of the credentials', '80')
     .option('--probe-port <port>', 'of /healthz and /readyz on loopback', '2703')
+    .option('--metrics-address <address>', 'of /metrics', '127.0.0.1')
+    .option('--metrics-port <port>', 'of /metrics', '2705')
     .option('--broker-token-file <file>', "the agent's own token, shown to a broker")
     .option('--ca-file <file>', "PEM of the authority behind the endpoint's certificate")
     .option('--max-cache-size <entries>', 'how many pods are kept', '2000')
     .option('--unsafe-bind-hosts', 'allow addresses that other machines can reach')
+    .option('--unsafe-metrics-address', 'allow an address of /metrics that pods can reach')
     .addHelpText('after', '\nExample:\n  podrole agent --cluster-name prod --region eu-west-1')
     .action(async (flags: AgentFlags) => {
       const { runAgent } = await import('../agent-run.ts')

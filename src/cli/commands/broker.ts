@@ -37,7 +37,7 @@ export function addBrokerCommand(program: Command): void {
     .enablePositionalOptions()
     .addOption(logLevelOption())
     .option('--config <file>', 'its settings, YAML or JSON (required)')
-    .option('--ready-file <file>', 'written (JSON: url, port) when it answers')
+    .option('--ready-file <file>', 'written (JSON: url, port, metricsUrl) when it answers')
     .addHelpText('after', '\nExample:\n  podrole broker --config broker.yaml')
     .action(async (flags: { config?: string; readyFile?: string; logLevel: LogLevel }) => {
       const { runBroker } = await import('../broker-run.ts')

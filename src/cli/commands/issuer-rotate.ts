@@ -1,11 +1,15 @@
 import { type Command, Option } from 'commander'
 import { KEY_KINDS, type KeyKind } from '../../issuer/key-kinds.ts'
-import { type OutputFormat, outputOption } from '../options.ts'
+import { collect, type OutputFormat, outputOption } from '../options.ts'
+import type { CensusFlags } from '../parts/census.ts'
 
 export interface RotateFlags {
   readonly dir: string
   readonly output: OutputFormat
 }
+
+/** Of the commands that ask until when tokens may be in use. */
+export type RotateCensusFlags = RotateFlags & CensusFlags
 
 export interface RotateInitFlags extends RotateFlags {
   readonly to?: string
@@ -16,6 +20,7 @@ export interface RotateInitFlags extends RotateFlags {
   readonly maxAge: string
   readonly keyKind: KeyKind
   readonly privateKeyFile?: string
+  readonly kmsKey?: string
   readonly settle: string
   readonly longestToken: string
   readonly wait?: string
@@ -23,6 +28,7 @@ export interface RotateInitFlags extends RotateFlags {
 
 export interface RotatePrepareFlags extends RotateFlags {
   readonly keyKind: KeyKind
+  readonly kmsKey?: string
   readonly wait?: string
 }
 
@@ -30,6 +36,45 @@ const withFolder = (command: Command): Command =>
   command
     .requiredOption('--dir <folder>', "the issuer's folder: its keys, and how far each is")
     .addOption(outputOption())
+
+/** The options of every command that a token in use holds up. */
+const withCensus = (command: Command): Command =>
+  withFolder(command)
+    .option(
+      '--metrics <url>',
+      'the metrics of a broker or an agent, which tell of the tokens it saw (repeatable)',
+      collect,
+      [],
+    )
+    .option('--metrics-file <file>', 'such a page, saved as OpenMetrics (repeatable)', collect, [])
+    .option(
+      '--metrics-ca-file <file>',
+      "PEM of the authority behind an https --metrics's certificate",
+    )
+    .option(
+      '--audit-log <file>',
+      "an API server's audit log, of level Request (repeatable, the oldest first)",
+      collect,
+      [],
+    )
+    .option(
+      '--audit-audience <audience>',
+      'of tokens in it that count; sts.amazonaws.com if not given (repeatable)',
+      collect,
+      [],
+    )
+    .option(
+      '--api-audience <audience>',
+      "the API server's own; the issuer if not given (repeatable)",
+      collect,
+      [],
+    )
+
+const kmsKeyOption = (...others: string[]): Option =>
+  new Option('--kms-key <arn>', 'an asymmetric key of AWS KMS in place of a new one').conflicts([
+    'keyKind',
+    ...others,
+  ])
 
 const keyKindOption = (): Option =>
   new Option('--key-kind <kind>', 'of a key that is made').choices(KEY_KINDS).default('p-256')
@@ -49,14 +94,20 @@ API server signs by podrole issuer signer, which then signs nothing longer, or w
 Example:
   podrole issuer rotate plan --dir issuer`,
   prepare: `
-Example:
-  podrole issuer rotate prepare --dir issuer`,
+Examples:
+  podrole issuer rotate prepare --dir issuer
+  podrole issuer rotate prepare --dir issuer --kms-key arn:aws:kms:eu-west-1:111122223333:key/1a2b`,
   activate: `
 Example:
   podrole issuer rotate activate --dir issuer`,
   retire: `
-Example:
-  podrole issuer rotate retire --dir issuer`,
+Examples:
+  podrole issuer rotate retire --dir issuer
+  podrole issuer rotate retire --dir issuer --metrics http://10.0.3.7:2705/metrics
+  podrole issuer rotate retire --dir issuer --audit-log audit-1.log --audit-log audit.log
+
+A key goes when no token of it can be in use: by time, and by all that --metrics, --metrics-file and
+--audit-log tell. They make a key stay longer and never shorter; one that cannot tell is a refusal.`,
   abort: `
 Example:
   podrole issuer rotate abort --dir issuer`,
@@ -71,23 +122,24 @@ export function addIssuerRotateCommand(issuer: Command): void {
     .command('rotate')
     .description("replace an issuer's signing keys without a refused token")
   addInit(rotate)
-  withFolder(rotate.command('status'))
+  withCensus(rotate.command('status'))
     .description('show the keys of an issuer, what each waits for and until when')
     .addHelpText('after', EXAMPLES.status)
-    .action(async (flags: RotateFlags) => {
+    .action(async (flags: RotateCensusFlags) => {
       const { showStatus } = await import('../issuer-rotate-run.ts')
       await showStatus(flags)
     })
-  withFolder(rotate.command('plan'))
+  withCensus(rotate.command('plan'))
     .description('show what each command would do now, and what it waits for')
     .addHelpText('after', EXAMPLES.plan)
-    .action(async (flags: RotateFlags) => {
+    .action(async (flags: RotateCensusFlags) => {
       const { showPlan } = await import('../issuer-rotate-run.ts')
       await showPlan(flags)
     })
   withFolder(rotate.command('prepare'))
     .description('make the next key, publish it and see it from outside; it does not sign yet')
     .addOption(keyKindOption())
+    .addOption(kmsKeyOption())
     .option('--wait <duration>', 'until it is seen; 60s, and more behind --issuer-url')
     .addHelpText('after', EXAMPLES.prepare)
     .action(async (flags: RotatePrepareFlags) => {
@@ -111,6 +163,7 @@ function addInit(rotate: Command): void {
     .option('--max-age <duration>', 'how long others may keep the documents', '300s')
     .addOption(keyKindOption())
     .option('--private-key-file <file>', 'the key that signs today, in place of a new one')
+    .addOption(kmsKeyOption('privateKeyFile'))
     .option('--settle <duration>', 'how long a new key is seen before it may sign', '24h')
     .option('--longest-token <duration>', "a token's longest life", '8760h')
     .option('--wait <duration>', 'until it is seen; 60s, and more behind --issuer-url')
@@ -127,13 +180,20 @@ function addSteps(rotate: Command): void {
     retire: 'unpublish and delete the keys that no live token can name',
     abort: 'take the last step back: a prepared key goes, or the key from before signs again',
   } as const
-  for (const step of ['activate', 'retire', 'abort'] as const) {
-    withFolder(rotate.command(step))
+  withFolder(rotate.command('activate'))
+    .description(steps.activate)
+    .addHelpText('after', EXAMPLES.activate)
+    .action(async (flags: RotateFlags) => {
+      const { runStep } = await import('../issuer-rotate-run.ts')
+      await runStep('activate', flags)
+    })
+  for (const step of ['retire', 'abort'] as const) {
+    withCensus(rotate.command(step))
       .description(steps[step])
       .addHelpText('after', EXAMPLES[step])
-      .action(async (flags: RotateFlags) => {
+      .action(async (flags: RotateCensusFlags) => {
         const { runStep } = await import('../issuer-rotate-run.ts')
-        await runStep(step, flags)
+        await runStep(step, flags, flags)
       })
   }
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import packageJson from '../../../package.json' with { type: 'json' }
+import { VERSION } from '../version.ts'
 
 export function addVersionCommand(program: Command): void {
   program
@@ -7,6 +7,6 @@ export function addVersionCommand(program: Command): void {
     .description('print the version')
     .addHelpText('after', '\nExample:\n  podrole version')
     .action(() => {
-      process.stdout.write(`podrole ${packageJson.version}\n`)
+      process.stdout.write(`podrole ${VERSION}\n`)
     })
 }

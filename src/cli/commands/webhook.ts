@@ -26,6 +26,8 @@ export function addWebhookCommand(program: Command): void {
     .option('--kubeconfig <file>', 'the cluster; in a pod its own')
     .option('--context <name>', 'of the kubeconfig')
     .option('--port <port>', 'of /mutate, over TLS')
+    .option('--metrics-address <address>', 'of /metrics')
+    .option('--metrics-port <port>', 'of /metrics, over plain HTTP')
     .option('--tls-cert <file>', 'serving certificate, read again when it changes')
     .option('--tls-key <file>', 'its key')
     .option('--annotation-prefix <domain>', 'of the annotations')

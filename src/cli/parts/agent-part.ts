@@ -38,10 +38,16 @@ export interface AgentSurroundings {
   readonly clock: Clock
 }
 
+interface LoopbackPorts {
+  readonly port: number
+  readonly probePort: number
+  readonly metricsPort: number
+}
+
 interface NodeAgentSurroundings extends AgentSurroundings {
   readonly node: SandboxNode
   /** On the loopback, where the node has no network of its own. */
-  readonly ports: { readonly port: number; readonly probePort: number } | undefined
+  readonly ports: LoopbackPorts | undefined
   /** Of an EKS cluster. */
   readonly nodeRole: string | undefined
 }
@@ -67,6 +73,7 @@ export async function prepareAgents(around: AgentSurroundings): Promise<AgentPar
         : {
             port: await sandbox.keepPort(`agent/${node.name}`),
             probePort: await sandbox.keepPort(`agent-probe/${node.name}`),
+            metricsPort: await sandbox.keepPort(`agent-metrics/${node.name}`),
           }
     if (broker !== undefined) await node.addForward(broker.port)
     agents.set(node.name, new NodeAgent({ ...around, node, ports, nodeRole }))
@@ -180,7 +187,7 @@ class NodeAgent {
 function agentPod(
   around: AgentSurroundings,
   node: SandboxNode,
-  ports: { readonly port: number; readonly probePort: number } | undefined,
+  ports: LoopbackPorts | undefined,
 ): Pod {
   const { cluster, sandbox, broker, namespace } = around
   const spec = agentPodSpec({

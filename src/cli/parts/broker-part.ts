@@ -47,8 +47,13 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
   await endOrphan(pidFile, folder)
   rmSync(ready, { force: true })
   const adminKeyFile = join(folder, 'admin-key.json')
-  const asked = await sandbox.keepPort(`broker${suffix}`)
-  await writeSettings(around, { folder, adminKeyFile, issuerHost, port: asked })
+  await writeSettings(around, {
+    folder,
+    adminKeyFile,
+    issuerHost,
+    port: await sandbox.keepPort(`broker${suffix}`),
+    metricsPort: await sandbox.keepPort(`broker-metrics${suffix}`),
+  })
   const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
   const child = Bun.spawn(
     [
@@ -158,9 +163,10 @@ async function writeSettings(
     readonly adminKeyFile: string
     readonly issuerHost: string
     readonly port: number
+    readonly metricsPort: number
   },
 ): Promise<void> {
-  const { folder, adminKeyFile, issuerHost, port } = own
+  const { folder, adminKeyFile, issuerHost, port, metricsPort } = own
   const certificate = await sandbox.authority.issue({ names: [issuerHost, '127.0.0.1'] })
   const certificateFile = join(folder, 'tls.crt')
   const keyFile = join(folder, 'tls.key')
@@ -169,6 +175,7 @@ async function writeSettings(
   const settings = {
     hostname: '127.0.0.1',
     port,
+    metrics: { hostname: '127.0.0.1', port: metricsPort },
     certificateFile,
     keyFile,
     databaseFile: join(folder, 'broker.sqlite'),

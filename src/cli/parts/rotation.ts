@@ -4,11 +4,17 @@ import { makeKey } from '../../issuer/key-files.ts'
 import type { KeyKind } from '../../issuer/key-kinds.ts'
 import type { SigningKey } from '../../issuer/keys.ts'
 import { readOutsideNames } from '../../issuer/outside/issuer-names.ts'
+import { findKmsKey } from '../../issuer/signer/kms-key.ts'
 import { publish } from '../../issuer/publishing/publish.ts'
-import type { NewKey } from '../../issuer/rotation/decide.ts'
+import type { Census } from '../../issuer/rotation/decide.ts'
 import type { OwnIssuerFolder } from '../../issuer/rotation/issuer-folder.ts'
 import type { RotationPorts } from '../../issuer/rotation/rotate.ts'
-import type { IssuerState, RotationKey } from '../../issuer/rotation/state.ts'
+import {
+  type IssuerState,
+  type NewKey,
+  newKeyOf,
+  type RotationKey,
+} from '../../issuer/rotation/state.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import { printNote } from '../output.ts'
@@ -18,10 +24,14 @@ import { type Destination, openDestination, tellWritten } from './publishing.ts'
 export interface RotationOptions {
   /** Of a key that is made. */
   readonly keyKind?: KeyKind
+  /** ARN of a key of AWS KMS, in place of one that is made. */
+  readonly kmsKey?: string
   /** How long to look for what may still come, in milliseconds; 0 looks once. */
   readonly waitMs?: number
   /** The place, where it is open already. */
   readonly destination?: Destination
+  /** Of tokens that were seen; none by default. */
+  readonly census?: (state: IssuerState) => Promise<Census>
 }
 
 /** The place that a state publishes to; undefined where it names none. */
@@ -50,7 +60,7 @@ export async function openStatePlace(
 export function folderPorts(
   own: OwnIssuerFolder,
   state: Pick<IssuerState, 'issuer' | 'publish'>,
-  { keyKind = 'p-256', waitMs = 0, destination }: RotationOptions,
+  { keyKind = 'p-256', kmsKey, waitMs = 0, destination, census = noCensus }: RotationOptions,
 ): RotationPorts {
   const { issuer } = state
   const names = readOutsideNames(process.env)
@@ -62,7 +72,8 @@ export function folderPorts(
       // The folder's lock keeps others out.
       write: (next) => own.write(next),
     },
-    makeKey: (current) => makeFolderKey(own, current, keyKind),
+    makeKey: (current) =>
+      kmsKey === undefined ? makeFolderKey(own, current, keyKind) : takeKmsKey(current, kmsKey),
     removeKey: (key) => removeFolderKey(own, key),
     publish: async (keys, mayDrop) => {
       if (destination === undefined) return []
@@ -74,9 +85,11 @@ export function folderPorts(
       return plan.added
     },
     look: (keys) => findFromOutside({ issuer, keys, ...jwksUri }, { names, waitMs }),
-    census: async () => new Map(),
+    census,
   }
 }
+
+const noCensus = async (): Promise<Census> => new Map()
 
 /** @throws PodroleError `NoIssuerFolder` */
 export async function readOwn(own: OwnIssuerFolder): Promise<IssuerState> {
@@ -87,6 +100,32 @@ export async function readOwn(own: OwnIssuerFolder): Promise<IssuerState> {
   })
 }
 
+/**
+ * A key of AWS KMS, which is published and signs from there.
+ * @throws PodroleError `KeyKnown`, and what `findKmsKey` throws
+ */
+export async function takeKmsKey(
+  { keys }: Pick<IssuerState, 'keys'>,
+  arn: string,
+): Promise<NewKey> {
+  const key = await findKmsKey(arn)
+  const known = keys.find(({ kid }) => kid === key.kid)
+  if (known === undefined) return newKeyOf(key, { kms: arn })
+  throw new PodroleError(
+    'KeyKnown',
+    `${arn} is key ${key.kid}, which this issuer has already (${known.state})`,
+    { hint: 'a rotation is to a new key: make one in KMS, or leave --kms-key out' },
+  )
+}
+
+export const isInKms = ({ source }: Pick<RotationKey, 'source'>, arn: string): boolean =>
+  'kms' in source && source.kms === arn
+
+/** Where a folder has a key's private half. */
+export const fileOf = ({ kid }: Pick<SigningKey, 'kid'>): RotationKey['source'] => ({
+  file: `${kid}.pem`,
+})
+
 /** A new pair in a file, or the one of that kind that a killed command left there. */
 export async function makeFolderKey(
   own: OwnIssuerFolder,
@@ -96,19 +135,7 @@ export async function makeFolderKey(
   const left = (await own.leftKeys(state)).find((key) => kindOf(key) === kind)
   const key = left ?? (await makeKey(kind))
   if (left === undefined) await own.addKey(key)
-  return newKeyOf(key)
-}
-
-/** A pair in a file of the folder, as a state names it. */
-export const newKeyOf = ({ kid, publicJwk, algorithm }: SigningKey): NewKey => {
-  const { kty, n, e, crv, x, y } = publicJwk
-  const members = kty === 'RSA' ? { n, e } : { crv, x, y }
-  const present = Object.entries(members).filter(([, value]) => value !== undefined)
-  return {
-    kid,
-    publicJwk: { use: 'sig', kty, kid, alg: algorithm, ...Object.fromEntries(present) },
-    source: { file: `${kid}.pem` },
-  }
+  return newKeyOf(key, fileOf(key))
 }
 
 const EC_KINDS = { ES256: 'p-256', ES384: 'p-384', ES512: 'p-521' } as const

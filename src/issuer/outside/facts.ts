@@ -43,5 +43,7 @@ export type DocumentAnswer =
       readonly status: number
       /** Of a redirect. */
       readonly location: string | undefined
+      /** The server's clock, milliseconds since the epoch, where it tells; a cache's may be older. */
+      readonly dateMs?: number
       readonly text: string
     }

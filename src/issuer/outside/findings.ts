@@ -25,6 +25,7 @@ export type OutsideCode =
   | 'PrivateKeyPublished'
   | 'TooManyKeys'
   | 'KeyMissing'
+  | 'ClockBehind'
 
 export interface OutsideFinding {
   readonly code: OutsideCode
@@ -36,7 +37,12 @@ export interface OutsideFinding {
   readonly mayPass: boolean
 }
 
-const WARNINGS: readonly OutsideCode[] = ['CertificateUntrusted']
+/** What a rotation does not go on with: what STS cannot use, and times that would be written wrong. */
+export const hindranceIn = (findings: readonly OutsideFinding[]): OutsideFinding | undefined =>
+  findings.find(({ level }) => level === 'error') ??
+  findings.find(({ code }) => code === 'ClockBehind')
+
+const WARNINGS: readonly OutsideCode[] = ['CertificateUntrusted', 'ClockBehind']
 const LASTING: readonly OutsideCode[] = [
   'Tls12NotOffered',
   'ChainOutOfOrder',
@@ -50,6 +56,7 @@ const LASTING: readonly OutsideCode[] = [
   'DocumentRedirected',
   'PrivateKeyPublished',
   'TooManyKeys',
+  'ClockBehind',
 ]
 
 export const finding = (code: OutsideCode, message: string, hint: string): OutsideFinding => ({

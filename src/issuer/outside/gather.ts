@@ -203,7 +203,14 @@ async function ask(
     const text = await boundedText(response.body, MAX_DOCUMENT_BYTES)
     if (text === undefined) return { kind: 'too-large' }
     const location = response.headers.get('location') ?? undefined
-    return { kind: 'answer', status: response.status, location, text }
+    const dateMs = Date.parse(response.headers.get('date') ?? '')
+    return {
+      kind: 'answer',
+      status: response.status,
+      location,
+      text,
+      ...(!Number.isNaN(dateMs) && { dateMs }),
+    }
   } catch (error) {
     if (error instanceof DOMException && error.name === 'TimeoutError') return { kind: 'timeout' }
     throw error

@@ -71,6 +71,25 @@ test('nothing is wrong', () => {
   expect(ofDiscovery({ ...discovery, authorization_endpoint: 'urn:x' })).toEqual([])
 })
 
+test('a clock that is behind shows by what the server says, one that is ahead does not', () => {
+  const at = (dateMs: number): DocumentFacts => ({
+    ...GOOD.discovery,
+    answer: {
+      kind: 'answer',
+      status: 200,
+      location: undefined,
+      text: JSON.stringify(discovery),
+      dateMs,
+    },
+  })
+  for (const ms of [60_000, 0, -3_600_000]) {
+    expect(codes({ discovery: at(GOOD.atMs + ms) })).toEqual([])
+  }
+  const [found] = judgeOutside({ ...GOOD, discovery: at(GOOD.atMs + 3_600_000) }, EXPECTED)
+  expect(found).toMatchObject({ code: 'ClockBehind', level: 'warning', mayPass: false })
+  expect(found?.message).toContain('is 3600 s behind that of idp.issuer.sandbox')
+})
+
 describe('the host', () => {
   test('that nothing reaches says nothing of its documents', () => {
     const none = documentOf('', { kind: 'none', reason: 'ECONNREFUSED' })

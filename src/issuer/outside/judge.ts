@@ -28,6 +28,7 @@ export function judgeOutside(facts: OutsideFacts, expected: Expected): readonly 
   return [
     ...hosts,
     ...judgeTrust(facts),
+    ...judgeClock(facts),
     ...discovery.findings,
     ...(discovery.value === undefined ? [] : judgeDiscovery(facts, discovery.value, expected)),
     ...(jwks?.findings ?? []),
@@ -48,6 +49,27 @@ function judgeTrust({ hosts, discovery, jwks }: OutsideFacts): readonly OutsideF
       'CertificateUntrusted',
       `the certificate of ${hosts.map(({ host }) => host).join(', ')} comes from no authority that is trusted here: ${code}`,
       'where AWS does not know the authority either, the IAM provider needs a thumbprint; where the intermediates are not sent, send them',
+    ),
+  ]
+}
+
+/** Servers of the public web have the right time to the second; a network takes a moment. */
+const CLOCK_MS = 60_000
+
+/** Only a clock that is behind shows: what a cache says may be older. */
+function judgeClock({ atMs, discovery, jwks }: OutsideFacts): readonly OutsideFinding[] {
+  const dates = [discovery, jwks].flatMap((document) =>
+    document?.answer.kind === 'answer' && document.answer.dateMs !== undefined
+      ? [document.answer.dateMs]
+      : [],
+  )
+  const behindMs = Math.max(...dates) - atMs
+  if (!(behindMs > CLOCK_MS)) return []
+  return [
+    finding(
+      'ClockBehind',
+      `this machine's clock is ${Math.round(behindMs / 1000)} s behind that of ${new URL(discovery.url).host}`,
+      'set it (NTP): times of a rotation are counted by it',
     ),
   ]
 }

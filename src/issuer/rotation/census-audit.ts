@@ -7,12 +7,15 @@ const EXTENDED_IF_SECONDS = 3607
 const EXTENDED_SECONDS = 365 * 24 * 3600
 /** Of a TokenRequest that names none. */
 const DEFAULT_SECONDS = 3600
-const MAX_LINE = 16 << 20
+/** Characters of a line; an event holds a request of 3 MB at most. */
+export const MAX_AUDIT_LINE = 16 << 20
 
 /** Which tokens count. */
 export interface AuditQuestion {
   /** From here on, in milliseconds: when the key that is to go was activated. */
   readonly sinceMs: number
+  /** Up to here: when that key had stopped signing for sure; without it to the log's end. */
+  readonly untilMs?: number
   /** Audiences that somebody exchanges: the client ids of the IAM OIDC providers. */
   readonly audiences: readonly string[]
   /** The server's `--api-audiences`; its issuer where the flag is not set. */
@@ -30,6 +33,8 @@ export interface TokenLifetimes {
   readonly longestLifetimeSeconds: number | undefined
   /** Who has that one. */
   readonly longest: LongToken | undefined
+  /** When the last of them ends, in milliseconds; undefined where there was none. */
+  readonly lastExpMs: number | undefined
 }
 
 interface LongToken {
@@ -85,11 +90,14 @@ export function readTokenLifetimes(
 ): TokenLifetimes {
   let [number, count, answered, begun] = [0, 0, 0, 0]
   let longest: (LongToken & { readonly seconds: number }) | undefined
+  let lastExpMs: number | undefined
+  const { sinceMs, untilMs = Number.POSITIVE_INFINITY } = question
   for (const line of lines) {
     number += 1
     const event = readEvent(line, number)
-    if (number === 1 && event.stageTimestamp > question.sinceMs) throw tooLate(event, question)
-    if (!isTokenRequest(event) || event.stageTimestamp < question.sinceMs) continue
+    const atMs = event.stageTimestamp
+    if (number === 1 && atMs > sinceMs) throw tooLate(event, question)
+    if (!isTokenRequest(event) || atMs < sinceMs || atMs > untilMs) continue
     begun += 1
     if (event.stage !== 'ResponseComplete') continue
     answered += 1
@@ -97,20 +105,22 @@ export function readTokenLifetimes(
     const seconds = lifetimeSeconds(event, number, question)
     if (seconds === undefined) continue
     count += 1
+    lastExpMs = Math.max(lastExpMs ?? 0, atMs + seconds * 1000)
     if (longest === undefined || seconds > longest.seconds) longest = longToken(event, seconds)
   }
   if (number === 0) throw unusable('it is empty')
   if (begun > 0 && answered === 0) {
     throw unusable('no TokenRequest has the stage ResponseComplete', POLICY)
   }
-  if (longest === undefined) return { count, longestLifetimeSeconds: undefined, longest }
+  if (longest === undefined) return { count, longestLifetimeSeconds: undefined, longest, lastExpMs }
   const { seconds, ...token } = longest
-  return { count, longestLifetimeSeconds: seconds, longest: token }
+  return { count, longestLifetimeSeconds: seconds, longest: token, lastExpMs }
 }
 
 /** Each line is read in full: one that is cut off may have lost what makes it a TokenRequest. */
 function readEvent(line: string, number: number): AuditEvent {
-  if (line.length > MAX_LINE) throw unusable(`line ${number} has over ${MAX_LINE} characters`)
+  if (line.length > MAX_AUDIT_LINE)
+    throw unusable(`line ${number} has over ${MAX_AUDIT_LINE} characters`)
   let parsed: unknown
   try {
     parsed = JSON.parse(line)

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test'
 import { PodroleError } from '../../lib/errors.ts'
-import { TOKEN_EXPIRY } from './census.ts'
+import { TOKEN_EXPIRY } from '../../token/seen-tokens.ts'
 import { gatherCensus } from './census-gather.ts'
 
 const pageOf = (kid: string, seconds: number): string =>
@@ -41,7 +41,7 @@ const faultOf = async (urls: readonly string[], timeoutMs?: number): Promise<Pod
 
 test('all that brokers and agents saw is one census', async () => {
   const census = await gatherCensus([at('/broker'), at('/agent')])
-  expect([...census]).toEqual([['a', { lastExpMs: 7000 }]])
+  expect([...census]).toEqual([['a', { lastExpMs: 7000, seenBy: at('/agent') }]])
 })
 
 test('one that is cut off, moved, gone, endless or refuses is a fault, though others answer', async () => {

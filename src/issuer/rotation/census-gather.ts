@@ -10,16 +10,22 @@ const AT_ONCE = 16
 const MAX_BYTES = 8 << 20
 const TIMEOUT_MS = 10_000
 
+interface GatherOptions {
+  readonly timeoutMs?: number
+  readonly ca?: string
+}
+
 /**
  * The census over the metrics of all these brokers and agents. One that does not answer, or not
  * with a whole page, is a fault: what it saw is unknown, which is not the same as nothing.
  * @param urls of `/metrics`, HTTP or HTTPS
- * @param options `timeoutMs` for each of them, its page included; 10 s by default
+ * @param options `timeoutMs` for each of them, its page included, 10 s by default; `ca`: PEM of the
+ *   authorities behind their certificates
  * @throws PodroleError `InvalidMetricsUrl`, `CensusUnusable`, `CensusIncomplete` (several faults)
  */
 export async function gatherCensus(
   urls: readonly string[],
-  options: { readonly timeoutMs?: number } = {},
+  options: GatherOptions = {},
 ): Promise<Census> {
   if (urls.length > MAX_TARGETS) {
     throw new PodroleError(
@@ -33,7 +39,7 @@ export async function gatherCensus(
   )
   const pages = await mapLimited(urls, AT_ONCE, async (url) => {
     try {
-      return { census: readCensus(await fetchPage(url, options.timeoutMs ?? TIMEOUT_MS), url) }
+      return { census: readCensus(await fetchPage(url, options), url) }
     } catch (error) {
       if (!(error instanceof PodroleError)) throw error
       return { fault: error }
@@ -60,7 +66,10 @@ function checkUrl(text: string): void {
   )
 }
 
-async function fetchPage(url: string, timeoutMs: number): Promise<string> {
+async function fetchPage(
+  url: string,
+  { timeoutMs = TIMEOUT_MS, ca }: GatherOptions,
+): Promise<string> {
   let text: string | undefined
   try {
     const response = await fetch(url, {
@@ -69,6 +78,7 @@ async function fetchPage(url: string, timeoutMs: number): Promise<string> {
       signal: AbortSignal.timeout(timeoutMs),
       // Nodes and pods are inside the network.
       proxy: false,
+      ...(ca !== undefined && { tls: { ca } }),
     })
     if (response.status !== 200) {
       await response.body?.cancel()

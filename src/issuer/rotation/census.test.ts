@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { PodroleError } from '../../lib/errors.ts'
-import { mergeCensuses, readCensus, TOKEN_EXPIRY } from './census.ts'
+import { TOKEN_EXPIRY } from '../../token/seen-tokens.ts'
+import { mergeCensuses, readCensus } from './census.ts'
 import cases from './testdata/census-pages.json' with { type: 'json' }
 
 const RUNS = Math.ceil(500 * Number(process.env['PODROLE_TEST_SCALE'] ?? 1))
@@ -85,13 +86,15 @@ test('no page makes another fault, or takes long', () => {
     }),
     { numRuns: RUNS },
   )
-  const begun = performance.now()
+  // CPU time: a busy machine takes longer for the same.
+  const begun = process.cpuUsage()
   expect(faultOf(pageOf([['\\'.repeat(4_000_000), 1]]))?.code).toBe('CensusUnusable')
   expect(
     faultOf(`# TYPE ${TOKEN_EXPIRY} gauge\n${TOKEN_EXPIRY}{${'a="",'.repeat(1_000_000)}} 1\n# EOF`)
       ?.message,
   ).toContain('no label kid')
-  expect(performance.now() - begun).toBeLessThan(5000)
+  const { user, system } = process.cpuUsage(begun)
+  expect((user + system) / 1000).toBeLessThan(5000)
 })
 
 test('a kid is as long as an external signer may make it, and no longer', () => {
@@ -101,8 +104,8 @@ test('a kid is as long as an external signer may make it, and no longer', () => 
 
 test('a page names so many keys and no more', () => {
   const kids = (count: number) => Array.from({ length: count }, (_, i) => [`k${i}`, i] as const)
-  expect(readCensus(pageOf(kids(1000)), 'here').size).toBe(1000)
-  expect(faultOf(pageOf(kids(1001)))?.message).toContain('more than 1000 keys')
+  expect(readCensus(pageOf(kids(10_000)), 'here').size).toBe(10_000)
+  expect(faultOf(pageOf(kids(10_001)))?.message).toContain('more than 10000 keys')
 })
 
 test('over several processes the latest of each key counts', () => {

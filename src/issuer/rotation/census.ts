@@ -4,13 +4,9 @@
  * started proves nothing, so it is no ground to drop one.
  */
 import { PodroleError } from '../../lib/errors.ts'
-import type { Census } from './decide.ts'
+import { MAX_KIDS, TOKEN_EXPIRY, TOKEN_EXPIRY_DROPPED } from '../../token/seen-tokens.ts'
+import type { Census, LastSeen } from './decide.ts'
 
-/** A gauge: the latest `exp` among accepted tokens whose header has this kid, in Unix seconds. */
-export const TOKEN_EXPIRY = 'podrole_token_expiry_timestamp_seconds'
-
-/** Keys that one page may name. */
-const MAX_KIDS = 1000
 /** A kid of an external signer has up to 1,024 characters (KEP-740). */
 const MAX_KID_LENGTH = 1024
 /** What a Date can hold, in seconds. */
@@ -33,12 +29,16 @@ export function readCensus(page: string, from: string): Census {
   if (!lines.includes(`# TYPE ${TOKEN_EXPIRY} gauge`)) {
     throw unusable(from, `it has no gauge ${TOKEN_EXPIRY}`)
   }
-  const census = new Map<string, { lastExpMs: number }>()
+  const census = new Map<string, LastSeen>()
   for (const line of lines) {
     if (line === END) throw unusable(from, `it goes on after "${END}"`)
-    if (/^[\w:]+/.exec(line)?.[0] !== TOKEN_EXPIRY) continue
+    const name = /^[\w:]+/.exec(line)?.[0]
+    if (name === TOKEN_EXPIRY_DROPPED && !/[ }]0(?:\.0)?(?: |$)/.test(line)) {
+      throw unusable(from, `it saw more keys than it can tell of: ${line.slice(0, 200)}`)
+    }
+    if (name !== TOKEN_EXPIRY) continue
     const { kid, expMs } = readSample(line, from)
-    addTo(census, kid, expMs)
+    addTo(census, kid, { lastExpMs: expMs, seenBy: from })
     if (census.size > MAX_KIDS) throw unusable(from, `it names more than ${MAX_KIDS} keys`)
   }
   return census
@@ -46,16 +46,16 @@ export function readCensus(page: string, from: string): Census {
 
 /** The latest of each key over all. */
 export function mergeCensuses(censuses: readonly Census[]): Census {
-  const merged = new Map<string, { lastExpMs: number }>()
+  const merged = new Map<string, LastSeen>()
   for (const census of censuses) {
-    for (const [kid, { lastExpMs }] of census) addTo(merged, kid, lastExpMs)
+    for (const [kid, seen] of census) addTo(merged, kid, seen)
   }
   return merged
 }
 
-function addTo(census: Map<string, { lastExpMs: number }>, kid: string, expMs: number): void {
-  const before = census.get(kid)?.lastExpMs ?? 0
-  census.set(kid, { lastExpMs: Math.max(before, expMs) })
+function addTo(census: Map<string, LastSeen>, kid: string, seen: LastSeen): void {
+  const before = census.get(kid)
+  if (before === undefined || before.lastExpMs < seen.lastExpMs) census.set(kid, seen)
 }
 
 /** Other labels are what a Prometheus in between added. */

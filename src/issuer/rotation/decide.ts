@@ -2,12 +2,25 @@
  * What a rotation may do next, and what it has to wait for. Pure: the folder, S3 and the clock are
  * the caller's.
  */
-import type { OutsideFinding } from '../outside/findings.ts'
+import { hindranceIn, type OutsideFinding } from '../outside/findings.ts'
 import type { PublicSigningKey } from '../keys.ts'
-import { activeKeyOf, type IssuerState, publishedKeysOf, type RotationKey } from './state.ts'
+import {
+  activeKeyOf,
+  type IssuerState,
+  type NewKey,
+  publishedKeysOf,
+  type RotationKey,
+} from './state.ts'
 
-/** The latest `exp` of tokens that were really seen, in milliseconds, by their kid. */
-export type Census = ReadonlyMap<string, { readonly lastExpMs: number }>
+/** The latest `exp` of tokens that were really seen, by their kid. */
+export type Census = ReadonlyMap<string, LastSeen>
+
+export interface LastSeen {
+  /** In milliseconds. */
+  readonly lastExpMs: number
+  /** Whose word it is: a URL or a file. */
+  readonly seenBy?: string
+}
 
 /** What is so at the moment of a decision. */
 export interface Facts {
@@ -16,9 +29,6 @@ export interface Facts {
   /** Of the look from outside that was asked for; undefined where none was taken yet. */
   readonly findings?: readonly OutsideFinding[] | undefined
 }
-
-/** A pair that was made and is kept, and that nothing names yet. */
-export type NewKey = Pick<RotationKey, 'kid' | 'publicJwk' | 'source'>
 
 export type Decision =
   /** `next` is to be written down; what follows from it (`leftToDo`) is done after that. */
@@ -55,6 +65,8 @@ export interface Refusal {
 const STS_GRACE_MS = 5 * 60_000
 /** Who signs reads the state again within this time, slow machines counted. */
 const FOLLOW_SECONDS = 60
+/** How far the clocks of API servers and of the rotation may be apart. */
+const CLOCKS_MS = 5 * 60_000
 /** Keys that are gone and still listed. */
 const MAX_REMOVED = 50
 
@@ -189,6 +201,21 @@ export function inUseUntilMs(
   return Math.max(byTime, seen === undefined ? 0 : seen.lastExpMs + STS_GRACE_MS)
 }
 
+/**
+ * Between which times a key signs no more that did, in milliseconds: its tokens were signed in
+ * between by any clock. Undefined for a key that never signed, still signs, or is gone.
+ */
+export function signedBetween(
+  { followSeconds = FOLLOW_SECONDS }: Pick<IssuerState, 'followSeconds'>,
+  { activatedAt, state, stoppedAt }: RotationKey,
+): { readonly sinceMs: number; readonly untilMs: number } | undefined {
+  if (activatedAt === undefined || stoppedAt === undefined || state === 'retired') return undefined
+  return {
+    sinceMs: msOf(activatedAt) - CLOCKS_MS,
+    untilMs: msOf(stoppedAt) + followSeconds * 1000 + CLOCKS_MS,
+  }
+}
+
 /** Whether the prepared key may sign from now on. */
 export function decideActivate(state: IssuerState, facts: Facts): Decision {
   const key = preparedKeyOf(state)
@@ -295,20 +322,25 @@ function outsideRefusal(
   if (findings === undefined) {
     return { kind: 'look', keys: publishedKeysOf(state).filter(({ kid }) => !going.includes(kid)) }
   }
-  const [first] = findings.filter(({ level }) => level === 'error')
+  const first = hindranceIn(findings)
   if (first === undefined) return undefined
   const isLost = findings.some(({ code }) => code === 'KeyMissing')
-  return refuse(
-    'OutsideFaulty',
-    `STS could not use ${state.issuer} as it is seen from here: ${first.message}`,
-    {
-      hint: isLost
-        ? 'podrole issuer publish FOLDER publishes the keys of an issuer folder again; a prepared key then has to be seen and to settle again'
-        : first.hint,
-      ...(isLost && { next: withoutSeen(state) }),
-    },
-  )
+  return refuse('OutsideFaulty', hindranceText(state, first), {
+    hint: isLost
+      ? 'podrole issuer publish FOLDER publishes the keys of an issuer folder again; a prepared key then has to be seen and to settle again'
+      : first.hint,
+    ...(isLost && { next: withoutSeen(state) }),
+  })
 }
+
+/** What a look found that a rotation does not go on with. */
+export const hindranceText = (
+  { issuer }: Pick<IssuerState, 'issuer'>,
+  { code, message }: OutsideFinding,
+): string =>
+  code === 'ClockBehind'
+    ? message
+    : `STS could not use ${issuer} as it is seen from here: ${message}`
 
 function inUse(state: IssuerState, key: RotationKey, { census }: Facts): Refusal {
   const { kid, stoppedAt } = key
@@ -319,11 +351,14 @@ function inUse(state: IssuerState, key: RotationKey, { census }: Facts): Refusal
     })
   }
   const bySeen = untilMs > inUseUntilMs(state, key, new Map())
+  const seenBy = census.get(kid)?.seenBy
   const why = bySeen
-    ? `a token of it was seen that STS takes until ${isoOf(untilMs)}`
+    ? `a token of it was seen${seenBy === undefined ? '' : ` by ${seenBy}`} that STS takes until ${isoOf(untilMs)}`
     : `it signed until ${stoppedAt}, and its longest tokens are taken until ${isoOf(untilMs)}`
   return refuse('TokensInUse', `tokens of key ${kid} may be in use: ${why}`, {
-    hint: `wait until then (longest token: ${state.maxTokenSeconds} s)`,
+    hint: bySeen
+      ? 'wait until then; tokens are longer than issuer.json says, or something signs with that key still'
+      : `wait until then (longest token: ${state.maxTokenSeconds} s)`,
     untilMs,
   })
 }

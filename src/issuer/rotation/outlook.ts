@@ -24,6 +24,8 @@ export interface KeyOutlook {
   readonly waitsFor?: string
   /** When time alone ends the wait. */
   readonly until?: string
+  /** Of a token that was seen: whose word it is, a URL or a file. */
+  readonly seenBy?: string
 }
 
 /** What a command would do now. */
@@ -71,7 +73,7 @@ function waitOf(
   state: IssuerState,
   key: RotationKey,
   facts: Facts,
-): Pick<KeyOutlook, 'waitsFor' | 'until'> {
+): Pick<KeyOutlook, 'waitsFor' | 'until' | 'seenBy'> {
   switch (key.state) {
     case 'active':
       return key.seenAt === undefined ? { waitsFor: 'to be seen from outside' } : {}
@@ -86,10 +88,15 @@ function waitOf(
       if (isStopping(key)) return { waitsFor: 'a command to record that it stopped signing' }
       const untilMs = inUseUntilMs(state, key, facts.census)
       if (untilMs <= facts.nowMs) return { waitsFor: 'retire' }
-      const isSeen = untilMs > inUseUntilMs(state, key, new Map())
+      const until = isoOf(untilMs)
+      if (untilMs === inUseUntilMs(state, key, new Map())) {
+        return { waitsFor: 'its longest tokens to end', until }
+      }
+      const seenBy = facts.census.get(key.kid)?.seenBy
       return {
-        waitsFor: isSeen ? 'a token that was seen to end' : 'its longest tokens to end',
-        until: isoOf(untilMs),
+        waitsFor: 'a token that was seen to end',
+        until,
+        ...(seenBy !== undefined && { seenBy }),
       }
     }
     case 'retired':

@@ -5,7 +5,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import type { PublicSigningKey } from '../keys.ts'
-import type { OutsideFinding } from '../outside/findings.ts'
+import { hindranceIn, type OutsideFinding } from '../outside/findings.ts'
 import {
   type Census,
   decideAbort,
@@ -13,8 +13,8 @@ import {
   decideRetire,
   type Decision,
   type Facts,
+  hindranceText,
   leftToDo,
-  type NewKey,
   preparedKeyOf,
   type Refusal,
   withNewKey,
@@ -23,7 +23,7 @@ import {
   withSeen,
   withStops,
 } from './decide.ts'
-import { type IssuerState, publishedKeysOf, type RotationKey } from './state.ts'
+import { type IssuerState, type NewKey, publishedKeysOf, type RotationKey } from './state.ts'
 
 /** Where a rotation's state is. */
 export interface RotationStore {
@@ -47,7 +47,8 @@ export interface RotationPorts {
   publish(keys: readonly PublicSigningKey[], mayDrop: readonly string[]): Promise<readonly string[]>
   /** Looks at the issuer from outside for these keys. */
   look(keys: readonly PublicSigningKey[]): Promise<readonly OutsideFinding[]>
-  census(): Promise<Census>
+  /** Of tokens that were seen, for as much as this state asks about. */
+  census(state: IssuerState): Promise<Census>
 }
 
 /** What a command did. */
@@ -87,13 +88,11 @@ export async function publishAndSee(ports: RotationPorts, state: IssuerState): P
   const { publish, remove } = leftToDo(state)
   let current = await publishAll(ports, state)
   const findings = await ports.look(publish)
-  const [first] = findings.filter(({ level }) => level === 'error')
+  const first = hindranceIn(findings)
   if (first !== undefined) {
-    throw new PodroleError(
-      'OutsideFaulty',
-      `published, but STS could not use ${state.issuer} as it is seen from here: ${first.message}`,
-      { hint: `${first.hint}; then ask the same again` },
-    )
+    throw new PodroleError('OutsideFaulty', `published, but ${hindranceText(state, first)}`, {
+      hint: `${first.hint}; then ask the same again`,
+    })
   }
   current = await finishRemovals(ports, current, remove)
   const next = withSeen(current, ports.clock.now())
@@ -178,7 +177,7 @@ async function decideAndWrite(
   decide: (state: IssuerState, facts: Facts) => Decision,
 ): Promise<{ readonly state: IssuerState; readonly kids: readonly string[] }> {
   const state = await begin(ports)
-  const census = await ports.census()
+  const census = await ports.census(state)
   let decision = decide(state, { nowMs: ports.clock.now(), census })
   if (decision.kind === 'look') {
     const findings = await ports.look(decision.keys)

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { PodroleError } from '../../lib/errors.ts'
+import { finding } from '../outside/findings.ts'
 import { abort, activate, prepare, retire, type Rotated, type RotationPorts } from './rotate.ts'
 import { withNewKey } from './decide.ts'
 import {
@@ -284,6 +285,20 @@ describe('a rotation', () => {
     await prepare(world.ports())
     const [first, , last] = world.state.keys
     expect(Date.parse(last?.preparedAt ?? '')).toBeGreaterThan(Date.parse(first?.stoppedAt ?? ''))
+  })
+
+  test('a clock that is behind takes no step that it would date too early', async () => {
+    const world = new World()
+    const ports = world.ports()
+    const behind = finding('ClockBehind', 'the clock is 3600 s behind', 'set it')
+    const late = { ...ports, look: async () => [behind] }
+    await expect(prepare(late)).rejects.toThrow('the clock is 3600 s behind')
+    expect(world.state.keys.map(({ seenAt }) => seenAt)).toEqual([undefined, undefined])
+    await prepare(ports)
+    world.pass(SETTLE_MS + 1000)
+    await expect(activate(late)).rejects.toThrow('the clock is 3600 s behind')
+    await activate(ports)
+    expect(world.faults()).toEqual([])
   })
 
   test('a first key signs at once', () => {

@@ -98,6 +98,15 @@ export type IssuerState = Readonly<Omit<z.output<typeof stateSchema>, 'keys'>> &
   readonly keys: readonly RotationKey[]
 }
 
+/** A pair that was made or found and is kept, and that no state names yet. */
+export type NewKey = Pick<RotationKey, 'kid' | 'publicJwk' | 'source'>
+
+/** A key as a state names it, with where its private half is. */
+export const newKeyOf = (
+  { kid, publicJwk }: PublicSigningKey,
+  source: RotationKey['source'],
+): NewKey => ({ kid, publicJwk: keySchema.shape.publicJwk.parse(publicJwk), source })
+
 /**
  * Reads a state that was written down; `from` is whose text it is, for messages.
  * @throws PodroleError `IssuerStateDamaged` with the path of every fault

@@ -46,6 +46,21 @@ export function createKmsKeys(
   }
 }
 
+/**
+ * The public half of an asymmetric key of AWS KMS (kms:GetPublicKey).
+ * @throws PodroleError `InvalidKmsKey`, a refusal of KMS, or what is wrong with the key
+ */
+export async function findKmsKey(arn: string): Promise<PublicSigningKey> {
+  const region = regionOf(arn)
+  const sdk = await import('@aws-sdk/client-kms')
+  const client = new sdk.KMSClient({ region, requestHandler: TIMES })
+  try {
+    return await readPublicKey({ sdk, client }, arn)
+  } finally {
+    client.destroy()
+  }
+}
+
 /** @throws PodroleError `InvalidKmsKey` */
 function regionOf(arn: string): string {
   const parts = tryParseArn(arn)

@@ -67,13 +67,15 @@ export function ownTrustAfter(
   wanted: {
     readonly uses: readonly RoleUse[]
     readonly conditions: TrustConditions
+    /** The text of a new role's trust policy for them. */
+    readonly asNew?: string
     /** The ARN of the cluster that the role was made for. */
     readonly madeFor?: string | undefined
   },
   spoken: SpokenOf,
 ): TrustChange {
   const { conditions, uses } = wanted
-  if (uses.length > 0 && before === newTrust(uses, conditions)) {
+  if (before === wanted.asNew) {
     return { admitting: before, after: before, foreign: [], isEmpty: false }
   }
   const policy = readTrustText(before)
@@ -197,7 +199,7 @@ type JsonObject = Extract<JsonNode, { readonly kind: 'object' }>
 /** One statement for each issuer, and for each namespace of an EKS cluster. */
 export function mergedGrants(uses: readonly RoleUse[]): readonly GrantedStatement[] {
   const merged = new Map<string, GrantedStatement>()
-  for (const granted of uses.flatMap(grantsOf)) {
+  for (const granted of grantsOf(uses)) {
     const key = `${granted.sidPrefix} ${granted.scope}`
     const before = merged.get(key)
     const entries = before === undefined ? granted.entries : [...before.entries, ...granted.entries]
@@ -209,21 +211,29 @@ export function mergedGrants(uses: readonly RoleUse[]): readonly GrantedStatemen
   }))
 }
 
-function grantsOf({ by, cluster, subject }: RoleUse): readonly GrantedStatement[] {
+/** The uses by way and cluster, so that each of those is read once. */
+function grantsOf(uses: readonly RoleUse[]): readonly GrantedStatement[] {
+  const groups = new Map<string, [RoleUse, ...RoleUse[]]>()
+  for (const use of uses) {
+    const { by, cluster } = use
+    const key = `${cluster.arn} ${by.way} ${by.way === 'pod-identity' && by.isUntagged ? 'untagged' : ''}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [use])
+    else group.push(use)
+  }
+  return [...groups.values()].flatMap((group) => grantedTo(group))
+}
+
+function grantedTo(uses: readonly [RoleUse, ...RoleUse[]]): readonly GrantedStatement[] {
+  const [{ by, cluster }] = uses
   const { accountId, partition } = parseArn(cluster.arn)
-  const serviceAccounts = [subject]
+  const serviceAccounts = uses.map(({ subject }) => subject)
   if (by.way === 'irsa') {
     return grantedStatements({ ...by, partition, accountId, serviceAccounts })
   }
   if (by.way === 'fleet') {
     const clusters = [cluster.name]
-    return grantedStatements({
-      ...by,
-      partition,
-      accountId,
-      serviceAccounts,
-      clusters,
-    })
+    return grantedStatements({ ...by, partition, accountId, serviceAccounts, clusters })
   }
   if (by.isUntagged) return [untagged(accountId)]
   return grantedStatements({

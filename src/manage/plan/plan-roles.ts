@@ -4,6 +4,7 @@ import { messageOf } from '../../lib/errors.ts'
 import type { MadeRole } from '../desired/desired-state.ts'
 import type { PlanContext } from './context.ts'
 import { givenTrust } from './given-trust.ts'
+import { newTrust } from './own-trust.ts'
 import { roleNameOf } from './role-name.ts'
 import { isTooLong, planMadeRole } from './role-steps.ts'
 import { providerArnOf, type RoleUse } from './role-uses.ts'
@@ -44,7 +45,7 @@ export function planRoles(
     const quota = context.observed.trustQuota
     const shards = quota.isLive
       ? shardsOf({ ...group, conditions, quota: quota.value, findRole: context.findRole })
-      : [{ name: group.name, uses: group.uses }]
+      : [{ name: group.name, uses: group.uses, trust: newTrust(group.uses, conditions) }]
     for (const shard of shards) {
       names.add(shard.name.toLowerCase())
       const after = shard.uses.flatMap((use) => providerSteps(use, providers))

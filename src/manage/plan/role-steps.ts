@@ -5,7 +5,7 @@ import type { MadeRole } from '../desired/desired-state.ts'
 import { isSamePolicy } from './canonical-json.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanRole } from './observed-state.ts'
-import { newTrust, ownTrustAfter } from './own-trust.ts'
+import { ownTrustAfter } from './own-trust.ts'
 import { clusterOfTags, isAdopted, madeTags, roleTags } from './ownership.ts'
 import type { RoleUse } from './role-uses.ts'
 import { hasAny, tagChanges } from './tag-steps.ts'
@@ -16,6 +16,8 @@ export interface WantedRole {
   readonly role: MadeRole
   /** At least one. */
   readonly uses: readonly RoleUse[]
+  /** The trust policy that it has when it is new. */
+  readonly trust: string
   /** Steps that come before the role is made. */
   readonly after: readonly string[]
 }
@@ -41,10 +43,9 @@ export function planMadeRole(
 
 function planNewRole(context: PlanContext, wanted: WantedRole): readonly string[] | undefined {
   const { draft, roleArnOf } = context
-  const { after, name, role, uses } = wanted
+  const { after, name, role, trust: trustPolicy, uses } = wanted
   const [first] = uses
   if (first === undefined) return []
-  const trustPolicy = newTrust(uses, role.trustConditions)
   if (isTooLong(context, wanted, { before: '', after: trustPolicy })) return undefined
   remarkOnUntagged(context, wanted)
   const made = draft.step(
@@ -73,7 +74,12 @@ function planOldRole(
   const change = readTrust(context, wanted, () =>
     ownTrustAfter(
       found.trustPolicy,
-      { uses, conditions: role.trustConditions, madeFor: clusterOfTags(found.tags) },
+      {
+        uses,
+        conditions: role.trustConditions,
+        asNew: wanted.trust,
+        madeFor: clusterOfTags(found.tags),
+      },
       spoken,
     ),
   )

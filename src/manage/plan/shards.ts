@@ -9,6 +9,8 @@ import type { RoleUse } from './role-uses.ts'
 export interface Shard {
   readonly name: string
   readonly uses: readonly RoleUse[]
+  /** The trust policy that a new role would have. */
+  readonly trust: string
 }
 
 export interface ShardInput {
@@ -26,7 +28,8 @@ export interface ShardInput {
  */
 export function shardsOf(input: ShardInput): readonly Shard[] {
   const { conditions, name, quota, uses } = input
-  if (newTrust(uses, conditions).length <= quota) return [{ name, uses }]
+  const trust = newTrust(uses, conditions)
+  if (trust.length <= quota) return [{ name, uses, trust }]
   const shards: Filling[] = []
   const open = (): Filling => {
     const shard = {
@@ -55,7 +58,9 @@ export function shardsOf(input: ShardInput): readonly Shard[] {
       shards.at(-1)?.uses.push(use)
     }
   }
-  return shards.filter((shard) => shard.uses.length > 0)
+  return shards
+    .filter((shard) => shard.uses.length > 0)
+    .map((shard) => ({ ...shard, trust: newTrust(shard.uses, conditions) }))
 }
 
 interface Filling {

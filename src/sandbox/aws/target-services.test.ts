@@ -1,5 +1,10 @@
 /** Service Quotas, CloudTrail and EC2, asked by hand-signed requests. */
 import {
+  CreateClusterCommand,
+  DeleteClusterCommand,
+  waitUntilClusterActive,
+} from '@aws-sdk/client-eks'
+import {
   CreateOpenIDConnectProviderCommand,
   CreateRoleCommand,
   GetRoleCommand,
@@ -302,5 +307,49 @@ describe('EC2', () => {
     expect(forged.text).toContain('<Code>AuthFailure</Code>')
     const regions = await call({ Action: 'DescribeRegions', 'RegionName.1': REGION })
     expect(regions.text).toContain(`<regionEndpoint>ec2.${REGION}.amazonaws.com</regionEndpoint>`)
+  })
+
+  // Last: it moves the clock beyond what the keys of `nobody` are good for.
+  test("a deleted cluster's instances are terminated, and shown for an hour", async () => {
+    const { aws, clock } = fixture
+    const { eks } = fixture.clients(fixture.admin)
+    const create = async (): Promise<void> => {
+      const roleArn = `arn:aws:iam::${ACCOUNT}:role/nobody`
+      const resourcesVpcConfig = { subnetIds: ['subnet-1'] }
+      await eks.send(new CreateClusterCommand({ name: 'gone', roleArn, resourcesVpcConfig }))
+      await waitUntilClusterActive({ client: eks, maxWaitTime: 10, minDelay: 1 }, { name: 'gone' })
+    }
+    const node = { accountId: ACCOUNT, region: REGION, clusterName: 'gone', nodeName: 'node-1' }
+    const shown = async (): Promise<string[]> => {
+      const { text } = await call({
+        Action: 'DescribeInstances',
+        'Filter.1.Name': 'tag:eks:cluster-name',
+        'Filter.1.Value.1': 'gone',
+      })
+      const parts = text.split('<instanceId>').slice(1)
+      return parts.map((part) => {
+        const read = (name: string): string =>
+          new RegExp(`<${name}>([^<]*)<`).exec(part)?.[1] ?? '-'
+        return [part.slice(0, part.indexOf('<')), read('name'), read('privateIpAddress')].join(' ')
+      })
+    }
+    await create()
+    const first = aws.putInstance(node)
+    expect(aws.putInstance(node).instanceId).toBe(first.instanceId)
+    const running = [`${first.instanceId} running ${first.privateIpAddress}`]
+    expect(await shown()).toEqual(running)
+    aws.putInstance({ ...node, clusterName: 'going', tags: { 'eks:cluster-name': 'gone' } })
+    const other = (await shown()).filter((line) => !running.includes(line))
+    await eks.send(new DeleteClusterCommand({ name: 'gone' }))
+    const terminated = `${first.instanceId} terminated -`
+    expect((await shown()).toSorted()).toEqual([terminated, ...other].toSorted())
+    await create()
+    const second = aws.putInstance(node)
+    expect(second.instanceId).not.toBe(first.instanceId)
+    const now = `${second.instanceId} running ${second.privateIpAddress}`
+    clock.advance(3_599_000)
+    expect((await shown()).toSorted()).toEqual([terminated, now, ...other].toSorted())
+    clock.advance(1000)
+    expect((await shown()).toSorted()).toEqual([now, ...other].toSorted())
   })
 })

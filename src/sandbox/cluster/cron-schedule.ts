@@ -155,6 +155,16 @@ function nextOf(sets: readonly FieldSet[], afterMs: number, timeZone: string): n
   return undefined
 }
 
+/** A time as RFC 3339 in a zone, `2026-01-01T09:30:00+05:30`; one that is UTC's ends with `Z`. */
+export function formatInZone(ms: number, timeZone: string): string {
+  const minutes = Math.round(offsetsOf(timeZone)(ms) / 60_000)
+  const text = new Date(ms + minutes * 60_000).toISOString().slice(0, 19)
+  if (minutes === 0) return `${text}Z`
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60]
+  const two = (value: number): string => String(value).padStart(2, '0')
+  return `${text}${minutes < 0 ? '-' : '+'}${two(hours)}:${two(rest)}`
+}
+
 type Offset = (utcMs: number) => number
 
 /** The UTC time of a local one; undefined where the clocks leap over it. */

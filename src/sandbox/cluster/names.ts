@@ -107,6 +107,22 @@ export function validateAnnotations(
     : faults
 }
 
+const PATH = /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/
+const PATH_SAYS = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"
+
+/** Faults of a path that begins with a domain, as `acme.io/foo`, at a field. */
+export function validateDomainPath(text: string, field: string): Cause[] {
+  if (text === '') return [fieldFault.required(field)]
+  const slash = text.indexOf('/')
+  const [host, path] = [text.slice(0, slash), text.slice(slash + 1)]
+  if (slash < 1 || path === '') {
+    const says = 'must be a domain-prefixed path (such as "acme.io/foo")'
+    return [fieldFault.invalid(field, text, says)]
+  }
+  const faults = checkSubdomainName(host).map((fault) => fieldFault.invalid(field, host, fault))
+  return PATH.test(path) ? faults : [...faults, fieldFault.invalid(field, path, PATH_SAYS)]
+}
+
 /** An environment variable's name: since Kubernetes 1.34 any printable ASCII but `=`. */
 export function checkEnvName(name: string): string[] {
   return /^[\x20-\x3c\x3e-\x7e]+$/.test(name)

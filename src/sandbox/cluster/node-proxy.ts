@@ -17,7 +17,7 @@ const LOG_PARAMETERS = [
   'tailLines',
   'timestamps',
 ]
-const EXEC_PARAMETERS = ['command', 'stdin', 'stdout', 'stderr', 'tty']
+const STREAM_PARAMETERS = ['command', 'stdin', 'stdout', 'stderr', 'tty']
 
 interface PodRef {
   readonly namespace: string
@@ -64,14 +64,8 @@ export async function proxyExec(
   }
   if (query.getAll('command').length === 0) throw badRequest('you must specify at least 1 command')
   const path = ['exec', ref.namespace, ref.name, container]
-  const asked = passed(query, EXEC_PARAMETERS)
-  if (isUpgrade(request)) {
-    asked.set('framed', 'true')
-    const options = { hasStdin: query.get('stdin') === 'true', stopping: core.stopping }
-    return execSocket(request, options, (body, signal) =>
-      proxy(core, pod, { path, query: asked, init: { method: 'POST', body, signal } }),
-    )
-  }
+  const asked = passed(query, STREAM_PARAMETERS)
+  if (isUpgrade(request)) return proxySocket(core, pod, request, { path, query: asked })
   if (request.method === 'GET') throw badRequest('Upgrade request required')
   return proxy(core, pod, {
     path,
@@ -82,6 +76,39 @@ export async function proxyExec(
       signal: AbortSignal.any([request.signal, core.stopping]),
     },
   })
+}
+
+/**
+ * What a container writes from now on, and what a client writes to it, over a WebSocket.
+ * @throws ApiFault NotFound, BadRequest
+ */
+export async function proxyAttach(
+  core: ClusterCore,
+  ref: PodRef,
+  request: Request,
+  query: URLSearchParams,
+): Promise<Response> {
+  const pod = findObject(core, { type: PODS, ...ref })
+  const container = chooseContainer(pod, query.get('container') ?? '')
+  if (asPod(pod).spec.nodeName === undefined) {
+    throw badRequest(`pod ${ref.name} does not have a host assigned`)
+  }
+  if (!isUpgrade(request)) throw badRequest('Upgrade request required')
+  const path = ['attach', ref.namespace, ref.name, container]
+  return proxySocket(core, pod, request, { path, query: passed(query, STREAM_PARAMETERS) })
+}
+
+function proxySocket(
+  core: ClusterCore,
+  pod: ApiObject,
+  request: Request,
+  { path, query }: { readonly path: readonly string[]; readonly query: URLSearchParams },
+): Response {
+  query.set('framed', 'true')
+  const options = { hasStdin: query.get('stdin') === 'true', stopping: core.stopping }
+  return execSocket(request, options, (body, signal) =>
+    proxy(core, pod, { path, query, init: { method: 'POST', body, signal } }),
+  )
 }
 
 function chooseContainer(pod: ApiObject, wanted: string): string {

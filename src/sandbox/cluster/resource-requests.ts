@@ -16,7 +16,7 @@ import {
 } from './faults.ts'
 import { evictPod } from './evicting.ts'
 import { encodedResponse, negotiate, type Negotiated } from './negotiation.ts'
-import { proxyExec, proxyLog } from './node-proxy.ts'
+import { proxyAttach, proxyExec, proxyLog } from './node-proxy.ts'
 import type { ApiObject, JsonRecord } from './objects.ts'
 import { APPLY_PATCH, readPatch } from './patching.ts'
 import { listObject, listObjects, readVersion, type Scope } from './reading.ts'
@@ -92,7 +92,7 @@ export async function answerResource(
   const verb = verbOf(request.method, path, query)
   checkServed(type, path, verb)
   const operation = operationOf(request, verb, call)
-  const isStream = path.subresource === 'log' || path.subresource === 'exec'
+  const isStream = ['log', 'exec', 'attach'].includes(path.subresource ?? '')
   const negotiated: Negotiated = isStream
     ? { shape: 'object', isYaml: false, aggregated: false }
     : negotiate(request)
@@ -321,6 +321,7 @@ const SPECIAL: Readonly<Record<string, Special>> = {
   },
   log: (core, ref, { request, query }) => proxyLog(core, ref, request, query),
   exec: (core, ref, { request, query }) => proxyExec(core, ref, request, query),
+  attach: (core, ref, { request, query }) => proxyAttach(core, ref, request, query),
 }
 
 async function answerScale(

@@ -6,6 +6,7 @@ import { expandReferences, resolveEnvironment } from './environment.ts'
 import { type FoundImage, wordsOf } from './images.ts'
 import { isReachable } from './isolation.ts'
 import {
+  type ContainerInput,
   containerScript,
   type Invocation,
   type Isolation,
@@ -66,6 +67,7 @@ export async function prepareContainer(
   const launch: Launch = {
     words: isMapped ? words.map((word) => mapPath(word, binds)) : words,
     environment: mapped.environment,
+    input: inputOf(container),
     workingDir: isMapped
       ? mapPath(container.workingDir ?? '/', binds)
       : (container.workingDir ?? '/'),
@@ -207,9 +209,12 @@ function writeScript(
   const hidden = [services.folder]
   const lines = planRoot({ newRoot, binds: at.binds, folders, hidden })
   const file = join(at.folder, `${container.name}.sh`)
-  writeFileSync(file, containerScript(lines), { mode: 0o600 })
+  writeFileSync(file, containerScript(lines, inputOf(container)), { mode: 0o600 })
   return file
 }
+
+const inputOf = ({ stdin, tty }: Container): ContainerInput =>
+  tty === true ? 'terminal' : stdin === true ? 'pipe' : 'none'
 
 const securityOf = (holder: {
   securityContext?: Record<string, unknown> | undefined

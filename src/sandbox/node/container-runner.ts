@@ -7,7 +7,12 @@ import { type PreparedContainer, prepareContainer } from './container-launch.ts'
 import { ContainerLog, LineBuffer } from './container-log.ts'
 import { ContainerProbes } from './container-probes.ts'
 import type { Standing } from './exec.ts'
-import { type ContainerProcess, startContainerProcess } from './process.ts'
+import {
+  type ContainerProcess,
+  type OutputStream,
+  type ProcessInput,
+  startContainerProcess,
+} from './process.ts'
 import { type NodeServices, timeOf } from './services.ts'
 import type { ContainerState, ContainerView } from './status.ts'
 import type { PodVolumes } from './volumes.ts'
@@ -28,6 +33,17 @@ export interface RunnerOptions {
   readonly event: (type: 'Normal' | 'Warning', reason: string, message: string) => void
 }
 
+/** A client that sees what a container writes from now on, and may write to it. */
+export interface Attachment {
+  /** Where the container has an input. */
+  readonly input: ProcessInput | undefined
+  /** Aborted when the container ends. */
+  readonly ended: AbortSignal
+  detach(): void
+}
+
+type Spectator = (stream: OutputStream, chunk: Uint8Array) => void
+
 /** A container that ran this long starts its back-off afresh. */
 const HEALTHY_MS = 600_000
 
@@ -37,6 +53,7 @@ export class ContainerRunner {
   #state: ContainerState = { waiting: { reason: 'ContainerCreating' } }
   #lastState: ContainerState | undefined
   #restartCount = 0
+  readonly #spectators = new Set<Spectator>()
   #process: ContainerProcess | undefined
   #standing: Standing | undefined
   #probes: ContainerProbes | undefined
@@ -76,6 +93,22 @@ export class ContainerRunner {
       isStarted: isRunning && (this.#probes?.isStarted ?? true),
       ...(this.#id !== undefined && { id: this.#id }),
     }
+  }
+
+  /** Undefined while it does not run. */
+  attach(spectator: Spectator): Attachment | undefined {
+    if (this.#standing === undefined) return undefined
+    this.#spectators.add(spectator)
+    return {
+      input: this.#process?.input,
+      ended: this.#standing.ended,
+      detach: () => void this.#spectators.delete(spectator),
+    }
+  }
+
+  /** Whether its input ends with the first client that was attached to it. */
+  get readsOnce(): boolean {
+    return this.#options.container.stdinOnce === true
   }
 
   /** What it wrote, or what it wrote before its last restart. */
@@ -134,9 +167,10 @@ export class ContainerRunner {
       stderr: new LineBuffer((text) => log.write(text)),
     }
     const startedAt = timeOf(services.clock)
-    const child = startContainerProcess(prepared.invocation, (stream, chunk) =>
-      lines[stream].add(chunk),
-    )
+    const child = startContainerProcess(prepared.invocation, (stream, chunk) => {
+      lines[stream].add(chunk)
+      for (const show of this.#spectators) show(stream, chunk)
+    })
     this.#process = child
     const ended = new AbortController()
     try {
@@ -157,6 +191,7 @@ export class ContainerRunner {
     for (const buffer of Object.values(lines)) buffer.flush()
     log.close()
     ended.abort()
+    this.#spectators.clear()
     this.#probes?.stop()
     const wasMade = this.#standing !== undefined
     this.#probes = this.#process = this.#standing = undefined

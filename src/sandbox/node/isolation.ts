@@ -160,8 +160,9 @@ async function tryContainer(
   mkdirSync(newRoot, { recursive: true })
   try {
     const root = planRoot({ newRoot, binds: [], folders: [], hidden: [] })
-    writeFileSync(scriptFile, containerScript(root))
+    writeFileSync(scriptFile, containerScript(root, 'none'))
     const launch = {
+      input: 'none' as const,
       words: ['true'],
       environment: { PATH: TOOL_PATH },
       workingDir: '/',

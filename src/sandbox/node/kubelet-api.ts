@@ -1,5 +1,6 @@
 /** What the API server asks of a node: the logs of its containers, and commands in them. */
 import { timingSafeEqual } from 'node:crypto'
+import type { Status } from '../../kube/objects.ts'
 import { messageOf, PodroleError } from '../../lib/errors.ts'
 import { type Handler, textResponse } from '../../lib/handler.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -11,13 +12,15 @@ import {
   type ExecFrame,
   exitStatus,
   INPUT_CHANNELS,
+  RESIZE_CHANNEL,
   STDIN_CHANNEL,
   STATUS_CHANNEL,
   STDERR_CHANNEL,
   STDOUT_CHANNEL,
 } from './frames.ts'
+import type { ProcessInput } from './process.ts'
 import type { NodeServices } from './services.ts'
-import { terminalExec } from './terminal-exec.ts'
+import { readSize, terminalExec } from './terminal-exec.ts'
 
 export interface KubeletApiOptions {
   readonly services: NodeServices
@@ -34,6 +37,8 @@ const QUEUED_BYTES_MAX = 1 << 20
  * - `POST /exec/NAMESPACE/POD/CONTAINER?command=a&command=b`: the body is the standard input, the
  *   answer a stream of the frames of `frames.ts`; with `framed=true` the body is frames too, with
  *   `tty=true` beside it the command has a terminal
+ * - `POST /attach/NAMESPACE/POD/CONTAINER?stdin=true&stdout=true&stderr=true`: frames both ways; what
+ *   the container writes from now on, until it ends
  * - `GET /healthz`
  *
  * All but the last want `Authorization: Bearer` with the secret that the API server has.
@@ -46,13 +51,15 @@ export function createKubeletApi(options: KubeletApiOptions): Handler {
     const parts = url.pathname.split('/').slice(1).map(decodePart)
     const [verb, namespace = '', pod = '', container = '', ...rest] = parts
     if (rest.length > 0 || container === '') return textResponse('404 page not found\n', 404)
-    const wanted = { containerLogs: 'GET', exec: 'POST' }[verb ?? '']
+    const wanted = { containerLogs: 'GET', exec: 'POST', attach: 'POST' }[verb ?? '']
     if (wanted === undefined) return textResponse('404 page not found\n', 404)
     if (request.method !== wanted) return textResponse('method not allowed\n', 405)
     const runner = options.find(namespace, pod, container)
+    const query = url.searchParams
+    if (verb === 'containerLogs') return answerLog(runner, query)
     return verb === 'exec'
-      ? answerExec(options.services, runner, { request, query: url.searchParams })
-      : answerLog(runner, url.searchParams)
+      ? answerExec(options.services, runner, { request, query })
+      : answerAttach(runner, { request, query })
   }
 }
 
@@ -86,8 +93,25 @@ function answerExec(
   if (standing === undefined) {
     return textResponse(`container ${runner.name} is not running: ${waitOf(runner)}\n`, 400)
   }
+  return answerFrames(at.request, (send, signal) =>
+    runCommand(services, standing, { ...at, command, signal }, (stream, chunk) =>
+      send(CHANNELS[stream], chunk),
+    ).then(exitStatus),
+  )
+}
+
+const CHANNELS = { stdout: STDOUT_CHANNEL, stderr: STDERR_CHANNEL } as const
+
+/** Sends a frame; a promise asks to wait until the client has read. */
+type SendFrame = (channel: number, data: Uint8Array) => Promise<void> | undefined
+
+/** An answer of frames, as long as some work sends them; the `Status` that it comes to is the last. */
+function answerFrames(
+  request: Request,
+  work: (send: SendFrame, signal: AbortSignal) => Promise<Status>,
+): Response {
   const gone = new AbortController()
-  const signal = AbortSignal.any([gone.signal, at.request.signal])
+  const signal = AbortSignal.any([gone.signal, request.signal])
   const waiting = new Set<() => void>()
   const release = (): void => {
     for (const resolve of waiting) resolve()
@@ -96,16 +120,13 @@ function answerExec(
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => {
-        const send = (channel: number, data: Uint8Array): Promise<void> | undefined => {
+        const send: SendFrame = (channel, data) => {
           if (signal.aborted) return undefined
           controller.enqueue(encodeFrame(channel, data))
           if ((controller.desiredSize ?? 1) > 0) return undefined
           return new Promise((resolve) => waiting.add(resolve))
         }
-        const ran = runCommand(services, standing, { ...at, command, signal }, (stream, chunk) =>
-          send(stream === 'stdout' ? STDOUT_CHANNEL : STDERR_CHANNEL, chunk),
-        )
-        const told = ran.then(exitStatus, (error: unknown) => ({
+        const told = work(send, signal).catch((error: unknown) => ({
           metadata: {},
           status: 'Failure',
           reason: 'InternalError',
@@ -127,6 +148,57 @@ function answerExec(
     new ByteLengthQueuingStrategy({ highWaterMark: QUEUED_BYTES_MAX }),
   )
   return new Response(body, { headers: { 'content-type': 'application/octet-stream' } })
+}
+
+/** What waits for a client that does not read: more of it, and the client is cut off. */
+const UNREAD_BYTES_MAX = 16 << 20
+
+function answerAttach(
+  runner: ContainerRunner,
+  { request, query }: { readonly request: Request; readonly query: URLSearchParams },
+): Response {
+  if (runner.standing === undefined) {
+    return textResponse(`container ${runner.name} is not running: ${waitOf(runner)}\n`, 400)
+  }
+  return answerFrames(request, async (send, signal) => {
+    const over = Promise.withResolvers<void>()
+    let unread = 0
+    const attachment = runner.attach((stream, chunk) => {
+      if (query.get(stream) !== 'true') return
+      const waits = send(CHANNELS[stream], chunk)
+      if (waits === undefined) return
+      unread += chunk.length
+      if (unread > UNREAD_BYTES_MAX) {
+        attachment?.detach()
+        over.reject(new Error('the client does not read'))
+      }
+      void waits.then(() => (unread -= chunk.length))
+    })
+    if (attachment === undefined) throw new Error(`container ${runner.name} is not running`)
+    const { input, ended } = attachment
+    for (const end of [ended, signal]) end.addEventListener('abort', () => over.resolve())
+    const isRead = query.get('stdin') === 'true' && input !== undefined
+    if (isRead) void passInput(request, input).then(() => runner.readsOnce && input.end())
+    try {
+      await over.promise
+    } finally {
+      attachment.detach()
+    }
+    return exitStatus(0)
+  })
+}
+
+/** Until the client ends its input, or goes. */
+async function passInput(request: Request, input: ProcessInput): Promise<void> {
+  try {
+    for await (const { channel, data } of decodeFrames(request.body ?? noBytes(), INPUT_CHANNELS)) {
+      const size = channel === RESIZE_CHANNEL ? readSize(data) : undefined
+      if (size !== undefined) input.resize?.(size.columns, size.rows)
+      else if (channel === STDIN_CHANNEL) await input.write(data)
+    }
+  } catch {
+    // A client that went away: the end of its input too.
+  }
 }
 
 function runCommand(

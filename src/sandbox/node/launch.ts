@@ -18,7 +18,11 @@ export interface RunAs {
   readonly groups: readonly number[]
 }
 
+/** Where a container's standard input comes from: nowhere, a pipe, or a terminal of its own. */
+export type ContainerInput = 'none' | 'pipe' | 'terminal'
+
 export interface Launch {
+  readonly input: ContainerInput
   readonly words: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   readonly workingDir: string
@@ -31,6 +35,7 @@ export interface Launch {
 export interface Invocation {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  readonly input: ContainerInput
 }
 
 /** Where the tools that make a container are found; a pod's PATH is set behind them. */
@@ -42,33 +47,40 @@ const HELD_BACK =
 
 /**
  * PID 1 of a container: a shell that passes SIGTERM on and answers with the command's exit code,
- * since a program that knows nothing of being PID 1 would not be stopped by SIGTERM.
+ * since a program that knows nothing of being PID 1 would not be stopped by SIGTERM. The command's
+ * input is descriptor 5.
  */
-const INIT = [
-  'c= stop=',
-  `trap 'stop=1; [ -z "$c" ] || kill -TERM "$c" 2>/dev/null || :' TERM`,
-  `printf 'ready %s\\n' "$pid" >&3`,
-  'exec 3>&-',
-  'cd -- "$1" || exit 128',
-  'shift',
-  '"$@" </dev/null & c=$!',
-  // The shell's own remarks ("Terminated") do not belong in the container's log.
-  'exec 2>/dev/null',
-  '[ -z "$stop" ] || kill -TERM "$c"',
-  'while :; do code=0; wait "$c" || code=$?; kill -0 "$c" 2>/dev/null || break; done',
-  'exit "$code"',
-]
+function initOf(input: ContainerInput, closed = ''): string[] {
+  const from = input === 'none' ? '</dev/null' : '<&5 5<&-'
+  return [
+    'c= stop=',
+    `trap 'stop=1; [ -z "$c" ] || kill -TERM "$c" 2>/dev/null || :' TERM`,
+    // Ctrl-C is for the command, to which `env` gives it back.
+    ...(input === 'terminal' ? ['exec 5<&0', `trap '' INT QUIT`] : []),
+    `printf 'ready %s\\n' "$pid" >&3`,
+    'exec 3>&-',
+    'cd -- "$1" || exit 128',
+    'shift',
+    `"$@" ${from}${closed} & c=$!`,
+    ...(input === 'none' ? [] : ['exec 5<&-']),
+    // The shell's own remarks ("Terminated") do not belong in the container's log.
+    'exec 2>/dev/null',
+    '[ -z "$stop" ] || kill -TERM "$c"',
+    'while :; do code=0; wait "$c" || code=$?; kill -0 "$c" 2>/dev/null || break; done',
+    'exit "$code"',
+  ]
+}
 
 /**
- * The same without a PID namespace: its standard input is a pipe of the node, at whose end the
- * whole process group is killed.
+ * The same without a PID namespace: a pipe of the node, at whose end the whole process group is
+ * killed, is its standard input, or descriptor 4 where that is a terminal.
  */
-const GROUP_LEADER = [
+const groupLeaderOf = (input: ContainerInput): string[] => [
   'pid=$$',
-  'exec 4<&0 </dev/null',
+  ...(input === 'terminal' ? [] : ['exec 4<&0 </dev/null']),
   // Monitoring is off, so the background jobs stay in this shell's own process group.
-  '( trap "" TERM; exec 3>&-; read -r line <&4 || :; kill -KILL 0 ) &',
-  ...INIT.map((line) => line.replace('</dev/null &', '</dev/null 4<&- &')),
+  `( trap "" TERM${input === 'terminal' ? ' INT QUIT' : ''}; exec 3>&- 5<&-; read -r line <&4 || :; kill -KILL 0 ) &`,
+  ...initOf(input, ' 4<&-'),
 ]
 
 /** A container in namespaces of its own, below the node's network namespace. */
@@ -102,9 +114,9 @@ export function launchInNamespace(
 }
 
 /** The text of `scriptFile`: it makes the container's root, then is its PID 1. */
-export function containerScript(rootScript: readonly string[]): string {
+export function containerScript(rootScript: readonly string[], input: ContainerInput): string {
   // `/proc` is still the host's here: the number is the one that the host knows.
-  const lines = ['set -eu', 'read -r pid rest </proc/self/stat', ...rootScript, ...INIT]
+  const lines = ['set -eu', 'read -r pid rest </proc/self/stat', ...rootScript, ...initOf(input)]
   return `${lines.join('\n')}\n`
 }
 
@@ -114,7 +126,7 @@ export function launchMapped(
   launch: Launch,
   at: { readonly holder: number | undefined; readonly hasSetpriv: boolean },
 ): Invocation {
-  const script = ['set -eu', ...GROUP_LEADER]
+  const script = ['set -eu', ...groupLeaderOf(launch.input)]
   return invoke(launch, [
     ...enterNetwork(isolation, at.holder),
     'sh',
@@ -202,7 +214,14 @@ const groupsOf = (groups: readonly number[]): string[] =>
 function finalWords(launch: Launch): string[] {
   const held = Object.entries(launch.environment).filter(([name]) => isHeldBack(name))
   const unset = held.some(([name]) => name === 'OLDPWD') ? [] : ['-u', 'OLDPWD']
-  return ['env', ...unset, ...held.map(([name, value]) => `${name}=${value}`), ...launch.words]
+  const heard = launch.input === 'terminal' ? ['--default-signal=INT,QUIT'] : []
+  return [
+    'env',
+    ...heard,
+    ...unset,
+    ...held.map(([name, value]) => `${name}=${value}`),
+    ...launch.words,
+  ]
 }
 
 function invoke(launch: Launch, argv: readonly string[]): Invocation {
@@ -210,7 +229,7 @@ function invoke(launch: Launch, argv: readonly string[]): Invocation {
   for (const [name, value] of Object.entries(launch.environment)) {
     if (!isHeldBack(name)) env[name] = value
   }
-  return { argv, env }
+  return { argv, env, input: launch.input }
 }
 
 /** A shell drops a variable that it could not have named itself. */

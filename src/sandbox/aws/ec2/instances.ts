@@ -32,22 +32,38 @@ export interface InstanceSpec {
   readonly tags?: Tags
 }
 
-/** Puts an instance there; the same node has the same instance id. */
+/** How long EC2 still shows an instance that is terminated. */
+const SHOWN_MS = 3_600_000
+
+/**
+ * Puts an instance there. A node keeps its instance as long as that is not terminated, and gets one
+ * with another id then.
+ */
 export function putInstance(tables: Tables, spec: InstanceSpec, nowMs: number): InstanceRecord {
   const { accountId, region, nodeName, clusterName } = spec
-  const hash = createHash('sha256').update([accountId, region, clusterName, nodeName].join('/'))
-  const hex = hash.digest('hex')
+  forgetTerminated(tables, nowMs)
+  const before = [...tables.instances.values()].filter(
+    (record) =>
+      record.accountId === accountId &&
+      record.region === region &&
+      record.clusterName === clusterName &&
+      record.nodeName === nodeName,
+  )
+  const known = before.find(({ state }) => state !== 'terminated')
+  const life = before.length > 0 && known === undefined ? [String(nowMs)] : []
+  const words = [accountId, region, clusterName, nodeName, ...life]
+  const hex = createHash('sha256').update(words.join('/')).digest('hex')
   const octets = [
     10,
     0,
     Number.parseInt(hex.slice(20, 22), 16),
     Number.parseInt(hex.slice(22, 24), 16),
   ]
-  const privateIpAddress = spec.privateIpAddress ?? octets.join('.')
+  const privateIpAddress = spec.privateIpAddress ?? known?.privateIpAddress ?? octets.join('.')
   const record: InstanceRecord = {
     accountId,
     region,
-    instanceId: `i-${hex.slice(0, 17)}`,
+    instanceId: known?.instanceId ?? `i-${hex.slice(0, 17)}`,
     instanceType: 't3.medium',
     privateIpAddress,
     privateDnsName: `ip-${privateIpAddress.replaceAll('.', '-')}.${region}.compute.internal`,
@@ -60,10 +76,39 @@ export function putInstance(tables: Tables, spec: InstanceSpec, nowMs: number): 
       [`kubernetes.io/cluster/${clusterName}`]: 'owned',
       ...spec.tags,
     },
+    clusterName,
+    nodeName,
     launchedAtMs: nowMs,
   }
-  tables.instances.set(`${accountId}/${region}/${record.instanceId}`, record)
+  tables.instances.set(keyOf(record), record)
   return record
+}
+
+const keyOf = ({ accountId, region, instanceId }: InstanceRecord): string =>
+  `${accountId}/${region}/${instanceId}`
+
+/** Ends the instances of a cluster's nodes, as the auto scaling groups of its node groups would. */
+export function terminateInstances(
+  tables: Tables,
+  place: Pick<InstanceSpec, 'accountId' | 'region' | 'clusterName'>,
+  nowMs: number,
+): void {
+  for (const record of tables.instances.values()) {
+    const isOwn = (['accountId', 'region', 'clusterName'] as const).every(
+      (member) => record[member] === place[member],
+    )
+    if (!isOwn || record.state === 'terminated') continue
+    tables.instances.set(keyOf(record), { ...record, state: 'terminated', terminatedAtMs: nowMs })
+  }
+}
+
+const isForgotten = ({ terminatedAtMs }: InstanceRecord, nowMs: number): boolean =>
+  terminatedAtMs !== undefined && nowMs - terminatedAtMs >= SHOWN_MS
+
+function forgetTerminated(tables: Tables, nowMs: number): void {
+  for (const record of tables.instances.values()) {
+    if (isForgotten(record, nowMs)) tables.instances.delete(keyOf(record))
+  }
 }
 
 const STATE_CODES: Readonly<Record<InstanceRecord['state'], number>> = {
@@ -75,19 +120,31 @@ const STATE_CODES: Readonly<Record<InstanceRecord['state'], number>> = {
   stopped: 80,
 }
 
+/** Why an instance is terminated that a call ended. */
+const GONE = {
+  stateReason: {
+    code: 'Client.UserInitiatedShutdown',
+    message: 'Client.UserInitiatedShutdown: User initiated shutdown',
+  },
+}
+
+const momentOf = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
+
 function instanceNode(record: InstanceRecord): Node {
-  const { metadataOptions, instanceProfileArn } = record
+  const { metadataOptions, instanceProfileArn, terminatedAtMs } = record
+  const isGone = terminatedAtMs !== undefined
   return {
     instanceId: record.instanceId,
     imageId: 'ami-0123456789abcdef0',
     instanceState: { code: STATE_CODES[record.state], name: record.state },
-    privateDnsName: record.privateDnsName,
+    privateDnsName: isGone ? '' : record.privateDnsName,
+    ...(isGone && { reason: `User initiated (${momentOf(terminatedAtMs)} GMT)` }),
     amiLaunchIndex: 0,
     instanceType: record.instanceType,
     launchTime: new Date(record.launchedAtMs),
     placement: { availabilityZone: `${record.region}a`, groupName: '', tenancy: 'default' },
     monitoring: { state: 'disabled' },
-    privateIpAddress: record.privateIpAddress,
+    ...(isGone ? GONE : { privateIpAddress: record.privateIpAddress }),
     architecture: 'x86_64',
     hypervisor: 'xen',
     virtualizationType: 'hvm',
@@ -163,7 +220,10 @@ export function describeInstances(call: Call, parameters: QueryParameters): Node
     )
   }
   const own = [...call.world.tables.instances.values()].filter(
-    ({ accountId, region }) => accountId === accountOf(call) && region === call.region,
+    (record) =>
+      record.accountId === accountOf(call) &&
+      record.region === call.region &&
+      !isForgotten(record, call.nowMs),
   )
   for (const id of ids) {
     if (!/^i-[0-9a-f]{8,17}$/.test(id)) {

@@ -22,5 +22,9 @@ export interface InstanceRecord {
   readonly instanceProfileArn?: string
   readonly metadataOptions: MetadataOptions
   readonly tags: Tags
+  /** Whose node it is. */
+  readonly clusterName: string
+  readonly nodeName: string
   readonly launchedAtMs: number
+  readonly terminatedAtMs?: number
 }

@@ -4,6 +4,7 @@ import { CLUSTER_NAME_PATTERN } from '../../../associations/rules.ts'
 import { ensureServiceLinkedRole } from '../iam/service-linked-roles.ts'
 import { resourceTagKeys } from '../iam/tags.ts'
 import { quotaOf } from '../quotas/quotas.ts'
+import { terminateInstances } from '../ec2/instances.ts'
 import type { ClusterRecord } from '../records.ts'
 import { clusterKey } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
@@ -274,6 +275,9 @@ async function deleteCluster(call: Call, input: JsonInput): Promise<unknown> {
   } catch (error) {
     world.log.error('a cluster could not be stopped', faultFields(error))
   }
+  // Now, since a node that was just being made has its instance too.
+  const { accountId, region } = record
+  terminateInstances(world.tables, { accountId, region, clusterName: name }, call.nowMs)
   return { cluster: clusterNode({ ...record, status: 'DELETING' }, call) }
 }
 

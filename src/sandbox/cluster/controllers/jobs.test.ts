@@ -123,6 +123,52 @@ describe('jobs', () => {
     expect(namesOf(await bench.list(PODS_AT))).not.toContain(pod.metadata.name)
   })
 
+  test('a pod that is deleted is replaced later, though it is gone', async () => {
+    await make()
+    const [pod] = await bench.list(PODS_AT)
+    await bench.remove(`${PODS_AT}/${pod.metadata.name}`)
+    await bench.play(2)
+    await bench.advance(9000)
+    expect(await bench.list(PODS_AT)).toEqual([])
+    await bench.advance(1000)
+    expect(await running()).toHaveLength(1)
+  })
+
+  test('an end that was named and not counted before a stop counts once', async () => {
+    await make({ completions: 2, parallelism: 1, suspend: true })
+    const uncountedTerminatedPods = { succeeded: ['a'], failed: ['b'] }
+    await bench.patch(`${JOBS}/once/status`, { status: { uncountedTerminatedPods } })
+    await settle()
+    const { status } = await read()
+    expect(status).toMatchObject({ succeeded: 1, failed: 1, uncountedTerminatedPods: {} })
+  })
+
+  test('of a number the last failure counts, and each number waits for itself', async () => {
+    await make({
+      completionMode: 'Indexed',
+      completions: 2,
+      parallelism: 2,
+      backoffLimitPerIndex: 1,
+    })
+    const failuresOf = (pods: Json[]): string[] =>
+      pods.map(
+        ({ metadata: { annotations } }) =>
+          `${annotations['batch.kubernetes.io/job-completion-index']}: ${annotations['batch.kubernetes.io/job-index-failure-count']}`,
+      )
+    expect(failuresOf(await running())).toEqual(['0: 0', '1: 0'])
+    await end('Failed')
+    await bench.advance(5000)
+    await end('Failed')
+    await bench.advance(5000)
+    expect(failuresOf(await running())).toEqual(['0: 1'])
+    await bench.advance(5000)
+    expect(failuresOf(await running())).toEqual(['0: 1', '1: 1'])
+    await end('Failed')
+    expect((await read()).status).toMatchObject({ failed: 3, failedIndexes: '0', active: 1 })
+    await end('Succeeded')
+    expect(conditionsOf(await read())).toContain('Failed=True FailedIndexes')
+  })
+
   test('restarts count where the pod restarts itself', async () => {
     await make({ backoffLimit: 1 }, { restartPolicy: 'OnFailure' })
     const [pod] = await running()
@@ -174,7 +220,7 @@ describe('jobs', () => {
     await bench.play(2)
     expect(await running()).toHaveLength(0)
     expect(conditionsOf(await read())).toEqual(['Suspended=True JobSuspended'])
-    expect((await read()).status.startTime).toBeUndefined()
+    expect((await read()).status).not.toContainAnyKeys(['startTime', 'failed'])
     await bench.patch(`${JOBS}/once`, { spec: { suspend: false } })
     await bench.advance(60_000)
     expect(conditionsOf(await read())).toEqual(['Suspended=False JobResumed'])
@@ -207,7 +253,6 @@ describe('jobs are refused', () => {
     ],
     [{ completionMode: 'Indexed', parallelism: 1 }, {}, 'when completion mode is Indexed'],
     [{ completionMode: 'Each' }, {}, 'supported values: "NonIndexed", "Indexed"'],
-    [{ podFailurePolicy: { rules: [] } }, {}, 'this server does not evaluate it'],
   ])('%j %j', async (spec, podSpec, says) => {
     const answer = await make(spec, podSpec)
     expect(answer.code).toBe(422)

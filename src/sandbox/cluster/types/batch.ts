@@ -1,17 +1,26 @@
 import { parseSchedule } from '../cron-schedule.ts'
 import { fieldFault, type Cause } from '../faults.ts'
 import { checkSubdomainName } from '../names.ts'
-import { listAt, recordAt, sameJson, setDefault, stringAt, type ApiObject } from '../objects.ts'
+import {
+  isRecord,
+  listAt,
+  recordAt,
+  setDefault,
+  stringAt,
+  type ApiObject,
+  type JsonRecord,
+} from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
 import {
-  any,
   int,
   keptBool,
   keptInt,
+  keptList,
   keptStr,
   list,
   mergeList,
   obj,
+  type ListSchema,
   replacedSetOf,
   str,
   time,
@@ -20,12 +29,12 @@ import {
 import { ageSince, AGE_COLUMN, column, formatAge, NAME_COLUMN } from './columns.ts'
 import { workloadColumns } from './workload-columns.ts'
 import {
-  checkImmutable,
-  CONDITION,
-  LABEL_SELECTOR,
-  METADATA,
-  OBJECT_REFERENCE,
-} from './metadata.ts'
+  jobLabels,
+  validateJobIdentity,
+  validateJobSpec,
+  validateJobUpdate,
+} from './job-validation.ts'
+import { CONDITION, LABEL_SELECTOR, METADATA, OBJECT_REFERENCE } from './metadata.ts'
 import { POD_TEMPLATE } from './pod-schema.ts'
 import { validateTemplate } from './pods.ts'
 import {
@@ -47,12 +56,20 @@ const BATCH = {
   hasGeneration: true,
 } as const
 
+const EXIT_CODES: ListSchema = { kind: 'list', of: keptInt, isSet: true, keepsEmpty: true }
+const FAILURE_RULE = obj({
+  action: keptStr,
+  onExitCodes: obj({ containerName: keptStr, operator: keptStr, values: EXIT_CODES }),
+  onPodConditions: list(obj({ type: keptStr, status: keptStr })),
+})
+const SUCCESS_RULE = obj({ succeededIndexes: keptStr, succeededCount: keptInt })
+
 const JOB_SPEC = valueObj({
   parallelism: keptInt,
   completions: keptInt,
   activeDeadlineSeconds: keptInt,
-  podFailurePolicy: obj({ rules: list(any) }),
-  successPolicy: obj({ rules: list(any) }),
+  podFailurePolicy: obj({ rules: keptList(FAILURE_RULE) }),
+  successPolicy: obj({ rules: keptList(SUCCESS_RULE) }),
   backoffLimit: keptInt,
   backoffLimitPerIndex: keptInt,
   maxFailedIndexes: keptInt,
@@ -130,9 +147,10 @@ export const JOBS: ResourceType = {
     if (recordAt(object, 'spec')['manualSelector'] !== true) generateSelector(object)
   },
   validate: (object) => [
-    ...validateOwnSelector(object, 'job'),
-    ...validateTemplate(object),
+    ...validateJobIdentity(object),
     ...validateJobSpec(recordAt(object, 'spec'), 'spec'),
+    ...validateTemplate(object),
+    ...validateOwnSelector(object, 'job'),
   ],
   validateUpdate: validateJobUpdate,
   selectableFields: (object) => ({
@@ -153,108 +171,60 @@ export const JOBS: ResourceType = {
   ],
 }
 
+const INT_32_MAX = 2_147_483_647
+
 function fillJob(object: ApiObject): void {
   setDefault(object, 'spec', {})
   const spec = recordAt(object, 'spec')
   fillTemplate(spec)
+  fillFailureRules(spec)
   if (spec['completions'] === undefined && spec['parallelism'] === undefined) {
     spec['completions'] = 1
   }
   setDefault(spec, 'parallelism', 1)
-  setDefault(spec, 'backoffLimit', 6)
+  setDefault(spec, 'backoffLimit', spec['backoffLimitPerIndex'] === undefined ? 6 : INT_32_MAX)
   setDefault(spec, 'completionMode', 'NonIndexed')
   setDefault(spec, 'suspend', false)
   setDefault(spec, 'manualSelector', false)
-  setDefault(spec, 'podReplacementPolicy', 'TerminatingOrFailed')
-  const labels = recordAt(recordAt(recordAt(spec, 'template'), 'metadata'), 'labels')
-  if (Object.keys(object.metadata.labels ?? {}).length === 0 && Object.keys(labels).length > 0) {
-    object.metadata.labels = { ...labels } as Record<string, string>
+  const replacement = spec['podFailurePolicy'] === undefined ? 'TerminatingOrFailed' : 'Failed'
+  setDefault(spec, 'podReplacementPolicy', replacement)
+  fillLabels(object)
+}
+
+const templateLabelsOf = (job: ApiObject): JsonRecord =>
+  recordAt(recordAt(recordAt(recordAt(job, 'spec'), 'template'), 'metadata'), 'labels')
+
+/** A job without labels has those of its template: the very same, as `SetDefaults_Job` has it. */
+function fillLabels(job: ApiObject): void {
+  const labels = templateLabelsOf(job)
+  if (Object.keys(job.metadata.labels ?? {}).length > 0 || Object.keys(labels).length === 0) return
+  job.metadata.labels = labels as Record<string, string>
+}
+
+function fillFailureRules(spec: JsonRecord): void {
+  for (const rule of listAt(spec['podFailurePolicy'], 'rules')) {
+    for (const pattern of listAt(rule, 'onPodConditions')) {
+      if (isRecord(pattern) && stringAt(pattern, 'status') === '') pattern['status'] = 'True'
+    }
   }
 }
 
 /** The labels by which a job knows its pods (pkg/registry/batch/job `generateSelector`), in place. */
 function generateSelector(job: ApiObject): void {
-  const { name = '', uid = '' } = job.metadata
   const spec = recordAt(job, 'spec')
   const template = recordAt(spec, 'template')
   const metadata = recordAt(template, 'metadata')
-  template['metadata'] = {
-    ...metadata,
-    labels: {
-      ...recordAt(metadata, 'labels'),
-      'controller-uid': uid,
-      'job-name': name,
-      'batch.kubernetes.io/controller-uid': uid,
-      'batch.kubernetes.io/job-name': name,
-    },
-  }
+  const labels = { ...jobLabels(job), ...recordAt(metadata, 'labels') }
+  // What is added to labels that are the job's own too is added to both.
+  if (job.metadata.labels === templateLabelsOf(job)) delete job.metadata.labels
+  template['metadata'] = { ...metadata, labels }
   const selector = recordAt(spec, 'selector')
+  const uid = { 'batch.kubernetes.io/controller-uid': job.metadata.uid }
   spec['selector'] = {
     ...selector,
-    matchLabels: {
-      ...recordAt(selector, 'matchLabels'),
-      'batch.kubernetes.io/controller-uid': uid,
-    },
+    matchLabels: { ...uid, ...recordAt(selector, 'matchLabels') },
   }
-}
-
-const COUNTS = [
-  'parallelism',
-  'completions',
-  'activeDeadlineSeconds',
-  'backoffLimit',
-  'ttlSecondsAfterFinished',
-]
-const POLICIES: Readonly<Record<string, readonly string[]>> = {
-  completionMode: ['NonIndexed', 'Indexed'],
-  podReplacementPolicy: ['Failed', 'TerminatingOrFailed'],
-}
-/** What this cluster's job controller does not evaluate: refused, so that nobody relies on it. */
-const UNSERVED = [
-  'podFailurePolicy',
-  'successPolicy',
-  'backoffLimitPerIndex',
-  'maxFailedIndexes',
-  'managedBy',
-]
-
-function validateJobSpec(spec: Record<string, unknown>, at: string): Cause[] {
-  const faults = validateNotNegative(spec, COUNTS, at)
-  for (const [field, allowed] of Object.entries(POLICIES)) {
-    const value = spec[field]
-    if (value === undefined || allowed.includes(textOf(value))) continue
-    faults.push(fieldFault.notSupported(`${at}.${field}`, value, allowed))
-  }
-  if (spec['completionMode'] === 'Indexed' && spec['completions'] === undefined) {
-    faults.push(fieldFault.required(`${at}.completions`, 'when completion mode is Indexed'))
-  }
-  for (const field of UNSERVED) {
-    if (spec[field] === undefined) continue
-    faults.push(fieldFault.forbidden(`${at}.${field}`, 'this server does not evaluate it'))
-  }
-  const policy = stringAt(recordAt(recordAt(spec, 'template'), 'spec'), 'restartPolicy')
-  if (policy === 'Always') {
-    faults.push(
-      fieldFault.required(
-        `${at}.template.spec.restartPolicy`,
-        'valid values: "OnFailure", "Never"',
-      ),
-    )
-  }
-  return faults
-}
-
-function validateJobUpdate(object: ApiObject, old: ApiObject): Cause[] {
-  const [now, before] = [recordAt(object, 'spec'), recordAt(old, 'spec')]
-  const isElastic = now['completionMode'] === 'Indexed' && now['completions'] === now['parallelism']
-  const fields = ['selector', 'completionMode', ...(isElastic ? [] : ['completions'])]
-  const faults = fields.flatMap((field) =>
-    checkImmutable(now[field], before[field], `spec.${field}`),
-  )
-  if (!sameJson(now['template'], before['template'])) {
-    faults.push(fieldFault.invalid('spec.template', now['template'], 'field is immutable'))
-  }
-  return faults
+  fillLabels(job)
 }
 
 const CRON_NAME_MAX = 52
@@ -295,8 +265,10 @@ export const CRON_JOBS: ResourceType = {
     setDefault(spec, 'successfulJobsHistoryLimit', 3)
     setDefault(spec, 'failedJobsHistoryLimit', 1)
     setDefault(spec, 'jobTemplate', {})
-    setDefault(recordAt(spec, 'jobTemplate'), 'spec', {})
-    fillTemplate(recordAt(recordAt(spec, 'jobTemplate'), 'spec'))
+    const template = recordAt(spec, 'jobTemplate')
+    setDefault(template, 'spec', {})
+    fillTemplate(recordAt(template, 'spec'))
+    fillFailureRules(recordAt(template, 'spec'))
   },
   prepareCreate: (object) => {
     object['status'] = {}
@@ -352,7 +324,15 @@ function validateCronJob(object: ApiObject): Cause[] {
   }
   const template = recordAt(recordAt(spec, 'jobTemplate'), 'spec')
   const asJob = { metadata: {}, spec: template }
-  const inner = [...validateTemplate(asJob), ...validateJobSpec(template, 'spec')]
+  const inner = [...validateJobSpec(template, 'spec'), ...validateTemplate(asJob)]
+  const at = 'spec.jobTemplate.spec'
+  const { selector, manualSelector } = template
+  if (selector !== undefined) {
+    faults.push(fieldFault.invalid(`${at}.selector`, selector, '`selector` will be auto-generated'))
+  }
+  if (manualSelector === true) {
+    faults.push(fieldFault.notSupported(`${at}.manualSelector`, manualSelector, ['nil', 'false']))
+  }
   const under = (field: string): string => field.replace(/^spec/, 'spec.jobTemplate.spec')
   return [...faults, ...inner.map((cause) => ({ ...cause, field: under(cause.field) }))]
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { fieldFault, type Cause } from '../faults.ts'
-import { checkLabelName, checkSubdomainName, type NameRule } from '../names.ts'
+import { checkLabelName, checkSubdomainName, type NameRule, validateDomainPath } from '../names.ts'
 import { checkHostName, checkPortName, checkPortNumber, validateIp } from '../network-values.ts'
 import { isRecord, listAt, recordAt, setDefault, stringAt, type ApiObject } from '../objects.ts'
 import { OBJECT_VERBS, type ResourceType } from '../resource-types.ts'
@@ -286,20 +286,9 @@ export const INGRESS_CLASSES: ResourceType = {
   ],
 }
 
-const PATH = /^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/
-const PATH_SAYS = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')"
-
 function validateController(controller: string, at: string): Cause[] {
   const faults = controller.length > CONTROLLER_MAX ? [fieldFault.tooLong(at, CONTROLLER_MAX)] : []
-  if (controller === '') return [fieldFault.required(at)]
-  const slash = controller.indexOf('/')
-  const [host, path] = [controller.slice(0, slash), controller.slice(slash + 1)]
-  if (slash < 1 || path === '') {
-    const says = 'must be a domain-prefixed path (such as "acme.io/foo")'
-    return [...faults, fieldFault.invalid(at, controller, says)]
-  }
-  faults.push(...faultsOf(host, at, checkSubdomainName))
-  return PATH.test(path) ? faults : [...faults, fieldFault.invalid(at, path, PATH_SAYS)]
+  return [...faults, ...validateDomainPath(controller, at)]
 }
 
 function validateParameters(parameters: Record<string, unknown>, at: string): Cause[] {

@@ -28,6 +28,7 @@ export const PODS: ResourceType = {
     { name: 'eviction', kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
     { name: 'log', verbs: ['get'] },
     { name: 'exec', kind: 'PodExecOptions', verbs: ['create', 'get'] },
+    { name: 'attach', kind: 'PodAttachOptions', verbs: ['create', 'get'] },
   ],
   schema: obj({ spec: POD_SPEC, status: POD_STATUS }),
   nameRule: checkSubdomainName,
