@@ -29,6 +29,8 @@ interface Group {
   readonly uses: RoleUse[]
   /** Podrole named it for a service account, whose it is. */
   isNamedByUs: boolean
+  /** What is asked of it, once a second one asks. */
+  spec?: string
 }
 
 /** Plans the roles of all uses; `providers` are the steps that make OIDC providers, by ARN. */
@@ -105,7 +107,8 @@ function joins({ draft }: PlanContext, group: Group, use: RoleUse): boolean {
     })
     return false
   }
-  if (specOf(role) === specOf(group.role)) return true
+  group.spec ??= specOf(group.role)
+  if (role === group.role || specOf(role) === group.spec) return true
   draft.refuse({
     code: 'RoleDiffers',
     path,
