@@ -59,12 +59,18 @@ export function faultsOfIssues(
   root: unknown,
   known: (path: FaultPath) => readonly string[],
 ): readonly Omit<DesiredFault, 'source'>[] {
+  let guesses = 0
+  const guess = (key: string, names: readonly string[]): string => {
+    guesses += 1
+    // Comparing costs; nobody is shown so many.
+    return unknownField(key, guesses > MOST_SHOWN ? [] : names)
+  }
   return issues.flatMap((issue) => {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         path: formatPath([...path, key]),
-        message: unknownField(key, known(path)),
+        message: guess(key, known(path)),
       }))
     }
     const value = valueAt(root, path)
@@ -75,7 +81,7 @@ export function faultsOfIssues(
 }
 
 /** Says what a field may mean that nothing is known of. */
-export function unknownField(key: string, known: readonly string[]): string {
+function unknownField(key: string, known: readonly string[]): string {
   const near = nearestOf(key, known)
   const wanted = known.length === 0 ? '' : `: wanted ${listOf(known)}`
   return `there is no field ${quoteValue(key)}${near === undefined ? wanted : `; did you mean ${quoteValue(near)}?`}`

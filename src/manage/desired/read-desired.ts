@@ -4,7 +4,14 @@ import { messageOf } from '../../lib/errors.ts'
 import { checkAccess } from './checks/access.ts'
 import { checkAddons } from './checks/addons.ts'
 import { checkAssociations, checkUniqueAssociations } from './checks/associations.ts'
-import { type CheckContext, type Fields, fieldsOf, itemsOf, textOf } from './checks/check.ts'
+import {
+  type CheckContext,
+  type Fields,
+  fieldsOf,
+  itemsOf,
+  textOf,
+  textsByKey,
+} from './checks/check.ts'
 import { checkCluster } from './checks/cluster.ts'
 import { checkTags } from './checks/roles.ts'
 import { checkRoleNames } from './checks/role-names.ts'
@@ -107,10 +114,11 @@ function checksOf(
   const context: CheckContext = {
     partition: partitionOf(region, (message) => complain(regionPath(kind), message)),
     accountId: accountId !== undefined && /^\d{12}$/.test(accountId) ? accountId : undefined,
+    tags: textsByKey(metadata['tags']),
     complain,
   }
   checkCluster(kind, document, target, context)
-  checkTags(metadata['tags'], ['metadata', 'tags'], context)
+  checkTags(metadata['tags'], ['metadata', 'tags'], { ...context, tags: {} })
   checkBlocks(document, context)
   return faults
 }

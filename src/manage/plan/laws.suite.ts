@@ -285,6 +285,31 @@ export function othersState(): ObservedState {
   return { ...state, roles: [...state.roles, role], clusters }
 }
 
+/** The same, with nothing on it that says that podrole made it. */
+export function disowned(state: ObservedState): ObservedState {
+  const bare = (tags: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(tags).filter(([key]) => !key.startsWith('podrole.dev/')))
+  const strip = <T extends { readonly tags: Readonly<Record<string, string>> }>(one: T): T => ({
+    ...one,
+    tags: bare(one.tags),
+  })
+  return {
+    ...state,
+    roles: state.roles.map(strip),
+    providers: state.providers.map(strip),
+    clusters: state.clusters.map((one) => ({
+      ...one,
+      associations: one.associations.map(strip),
+      accessEntries: one.accessEntries.map(strip),
+      addons: one.addons.map(strip),
+      serviceAccounts: one.serviceAccounts.map((each) => ({
+        ...each,
+        annotations: bare(each.annotations),
+      })),
+    })),
+  }
+}
+
 /** A state in one spelling: lists that are sets are sorted, policies are compared by what they say. */
 export function canonicalState(state: ObservedState): string {
   return [

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import type { DesiredCluster } from '../desired/desired-state.ts'
 import { applyAction, applySteps } from './in-memory.suite.ts'
-import { canonicalState, desiredClusters, othersState, startState } from './laws.suite.ts'
+import { canonicalState, desiredClusters, disowned, othersState, startState } from './laws.suite.ts'
 import { makePlan } from './make-plan.ts'
 import { mutationsOf, subjectOf } from './mutations.suite.ts'
 import type { ObservedState } from './observed-state.ts'
@@ -95,6 +95,24 @@ describe('a plan', () => {
           expect(state.clusters[at]?.addons).toEqual(expect.arrayContaining([...cluster.addons]))
         }
         expect(state.roles).toEqual(expect.arrayContaining([...others.roles]))
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  test('adopts what others made, once', () => {
+    fc.assert(
+      fc.property(desiredClusters, desiredClusters, (first, second) => {
+        const theirs = disowned(applied(first, startState()))
+        const plan = makePlan(second, theirs, { adopt: true, force: true })
+        expect(plan.refusals).toEqual([])
+        expect(
+          plan.steps.filter(({ action }) => /^delete-(?:role|service)/.test(action.do)),
+        ).toEqual([])
+        const state = applySteps(theirs, plan.steps)
+        const again = makePlan(second, state, FORCE)
+        expect(again.refusals).toEqual([])
+        expect(again.steps.map(({ action }) => action)).toEqual([])
       }),
       { numRuns: RUNS },
     )

@@ -61,6 +61,17 @@ function pairOf(desired: DesiredCluster, observed: ObservedState): ClusterPair |
   const found = observed.clusters.find(
     (one) => one.name === name && (region === undefined || one.region === region),
   )
+  const isAssociated = (desired.associations ?? []).length > 0
+  if (found !== undefined && desired.kind === 'self-managed' && isAssociated) {
+    if (found.fleetIssuer === undefined) {
+      return {
+        code: 'NoIssuer',
+        path: `${source}: broker`,
+        text: `the broker of cluster ${name} tells no issuer that roles could trust`,
+        hint: 'Register the cluster with its broker first: podrole cluster register.',
+      }
+    }
+  }
   if (found !== undefined) return { desired, observed: found }
   return {
     code: 'NoCluster',

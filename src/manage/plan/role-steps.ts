@@ -78,7 +78,7 @@ function planOldRole(
         uses,
         conditions: role.trustConditions,
         asNew: wanted.trust,
-        madeFor: clusterOfTags(found.tags),
+        madeFor: ownerOf(uses, found)?.cluster.arn,
       },
       spoken,
     ),
@@ -197,10 +197,13 @@ function planBoundary(
   return [draft.step({ ...change, ...(before !== undefined && { before }) })]
 }
 
+/** A role that several have keeps the mark of the one that it was made for. */
+const ownerOf = (uses: readonly RoleUse[], { tags }: PlanRole): RoleUse | undefined =>
+  uses.find(({ cluster }) => cluster.arn === clusterOfTags(tags)) ?? uses[0]
+
 function planRoleTags({ draft }: PlanContext, wanted: WantedRole, found: PlanRole): void {
   const { name, role, uses } = wanted
-  // A role that several have keeps the mark of the one that it was made for.
-  const owner = uses.find(({ cluster }) => cluster.arn === clusterOfTags(found.tags)) ?? uses[0]
+  const owner = ownerOf(uses, found)
   if (owner === undefined) return
   const own = { block: owner.block, clusterArn: owner.cluster.arn, found: found.tags }
   const keepOthers = isOthers(found)

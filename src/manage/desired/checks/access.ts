@@ -77,11 +77,11 @@ function checkEntryType(entry: Fields, path: FaultPath, { complain }: CheckConte
 
 function checkNames(entry: Fields, path: FaultPath, { complain }: CheckContext): void {
   const groups = textsOf(entry['kubernetesGroups'])
+  const seen = new Set<string>()
   for (const [at, group] of groups) {
-    const isTwice = groups.some(([other, text]) => other < at && text === group)
-    const fault =
-      reservedFault(group) ?? (isTwice ? `${quoteValue(group)} is given twice` : undefined)
-    complain([...path, 'kubernetesGroups', at], fault)
+    const twice = seen.has(group) ? `${quoteValue(group)} is given twice` : undefined
+    seen.add(group)
+    complain([...path, 'kubernetesGroups', at], reservedFault(group) ?? twice)
   }
   if (groups.length > MAX_GROUPS) {
     complain(

@@ -7,6 +7,8 @@ export type Fields = Readonly<Record<string, unknown>>
 export interface CheckContext {
   readonly partition: string | undefined
   readonly accountId: string | undefined
+  /** `metadata.tags`: everything that is made has them too. */
+  readonly tags: Readonly<Record<string, string>>
   readonly complain: (path: FaultPath, message: string | undefined) => void
 }
 

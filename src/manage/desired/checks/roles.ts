@@ -96,9 +96,10 @@ function checkRoleName(value: unknown, path: FaultPath, { complain }: CheckConte
 
 function checkPolicyArns(value: unknown, path: FaultPath, context: CheckContext): void {
   const arns = textsOf(value).filter(([, arn]) => arn !== '')
+  const seen = new Set<string>()
   for (const [at, arn] of arns) {
-    const before = arns.find(([, other]) => other === arn)?.[0] ?? at
-    const twice = before < at ? `policy ${arn} is given twice` : undefined
+    const twice = seen.has(arn) ? `policy ${arn} is given twice` : undefined
+    seen.add(arn)
     context.complain([...path, at], policyArnFault(arn, context) ?? twice)
   }
   if (arns.length > MAX_POLICY_ARNS) {
@@ -154,8 +155,15 @@ export const booleansOf = (value: unknown): Readonly<Record<string, boolean>> =>
     Object.entries(fieldsOf(value)).map(([key, flag]) => [key, flag === true] as const),
   )
 
-export function checkTags(value: unknown, path: FaultPath, { complain }: CheckContext): void {
-  for (const { key, message } of tagFaults(textsByKey(value))) {
-    complain(key === undefined ? path : [...path, key], message)
+export function checkTags(value: unknown, path: FaultPath, context: CheckContext): void {
+  const tags = textsByKey(value)
+  const faults = tagFaults(tags)
+  for (const { key, message } of faults) {
+    context.complain(key === undefined ? path : [...path, key], message)
+  }
+  const together = tagFaults({ ...context.tags, ...tags }).find(({ key }) => key === undefined)
+  const isTold = faults.some(({ key }) => key === undefined)
+  if (together !== undefined && !isTold && Object.keys(tags).length > 0) {
+    context.complain(path, `with metadata.tags ${together.message}`)
   }
 }
