@@ -40,9 +40,20 @@ const withBoundary = fc
     boundaryArn === undefined ? role : { ...role, boundaryArn },
   )
 
+/** One that several service accounts share, of both clusters. */
+const shared: DesiredRole = {
+  kind: 'made',
+  name: 'shared',
+  policyArns: POLICIES.slice(0, 1),
+  inline: {},
+  tags: { team: 'all' },
+  trustConditions: {},
+}
+
 const role = fc.oneof(
   { weight: 4, arbitrary: withBoundary },
   { weight: 1, arbitrary: fc.constant<DesiredRole>({ kind: 'given', arn: GIVEN }) },
+  { weight: 2, arbitrary: fc.constant(shared) },
 )
 
 const name = fc.constantFrom('a', 'b', 'c', 'd')

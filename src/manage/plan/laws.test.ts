@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import type { DesiredCluster } from '../desired/desired-state.ts'
+import { ROLE_ANNOTATION } from '../roles/annotate.ts'
+import { givenTrust } from './given-trust.ts'
 import { applyAction, applySteps } from './in-memory.suite.ts'
 import { canonicalState, desiredClusters, disowned, othersState, startState } from './laws.suite.ts'
 import { makePlan } from './make-plan.ts'
 import { mutationsOf, subjectOf } from './mutations.suite.ts'
-import type { ObservedState } from './observed-state.ts'
+import type { ObservedCluster, ObservedState } from './observed-state.ts'
+import { type RoleUse, roleUsesOf } from './role-uses.ts'
 
 const RUNS = Math.ceil(100 * Number(process.env['PODROLE_TEST_SCALE'] ?? 1))
 const FORCE = { adopt: false, force: true }
@@ -16,6 +19,20 @@ function applied(clusters: readonly DesiredCluster[], state: ObservedState): Obs
   return applySteps(state, plan.steps)
 }
 
+/** Which role the use has come to, by its association or its annotation. */
+function roleArnFor(cluster: ObservedCluster, { block, serviceAccount }: RoleUse): string {
+  const { name, namespace } = serviceAccount
+  const isThis = (one: { serviceAccount: { name: string; namespace: string } }): boolean =>
+    one.serviceAccount.name === name && one.serviceAccount.namespace === namespace
+  return block === 'iam.podIdentityAssociations'
+    ? (cluster.associations.find(isThis)?.settings.roleArn ?? '')
+    : (cluster.serviceAccounts.find(isThis)?.annotations[ROLE_ANNOTATION] ?? '')
+}
+
+const isRoleOnly = (desired: DesiredCluster, { block, path }: RoleUse): boolean =>
+  block === 'iam.serviceAccounts' &&
+  desired.serviceAccounts?.find((one) => path.endsWith(one.path))?.roleOnly === true
+
 describe('a plan', () => {
   test('leaves nothing to plan, whatever was there before', () => {
     fc.assert(
@@ -24,6 +41,29 @@ describe('a plan', () => {
         const again = makePlan(second, state, FORCE)
         expect(again.steps.map(({ action }) => action)).toEqual([])
         expect(again.refusals).toEqual([])
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  test('gives every service account its role, and the role its permissions', () => {
+    fc.assert(
+      fc.property(desiredClusters, desiredClusters, (first, second) => {
+        const state = applied(second, applied(first, startState()))
+        for (const desired of second) {
+          const observed = state.clusters.find(({ name }) => name === desired.name)
+          if (observed === undefined) throw new Error('no cluster')
+          for (const use of roleUsesOf({ desired, observed })) {
+            if (isRoleOnly(desired, use)) continue
+            const role = state.roles.find(({ arn }) => arn === roleArnFor(observed, use))
+            if (role === undefined) throw new Error(`no role for ${use.path}`)
+            expect(givenTrust(role.trustPolicy, [use]).subjects).toEqual([])
+            if (use.role.kind === 'given') continue
+            expect(role.policyArns.toSorted()).toEqual(use.role.policyArns.toSorted())
+            expect(role.inline).toEqual(use.role.inline)
+            expect(role.boundaryArn).toBe(use.role.boundaryArn)
+          }
+        }
       }),
       { numRuns: RUNS },
     )

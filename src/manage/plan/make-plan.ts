@@ -1,6 +1,7 @@
 import { formatArn } from '../../iam/arn.ts'
 import { AGENT_ADDON } from '../desired/checks/addons.ts'
 import type { DesiredCluster } from '../desired/desired-state.ts'
+import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import type { PlanContext, PlanOptions } from './context.ts'
 import { type Links, newLinks } from './links.ts'
 import type { ObservedCluster, ObservedState } from './observed-state.ts'
@@ -124,7 +125,10 @@ function keepOthersLinks(
 ): void {
   const spoken = new Set<ObservedCluster>(pairs.map((pair) => pair.observed))
   for (const cluster of observed.clusters.filter((one) => !spoken.has(one))) {
-    for (const { settings } of cluster.associations) links.keep(settings.roleArn)
+    for (const { settings } of cluster.associations) links.keepElsewhere(settings.roleArn)
+    for (const { annotations } of cluster.serviceAccounts) {
+      links.keepElsewhere(annotations[ROLE_ANNOTATION] ?? '')
+    }
   }
 }
 

@@ -26,7 +26,7 @@ export function planOldRoles(context: PlanContext, input: OldRolesInput): void {
 
 function planOldRole(context: PlanContext, role: PlanRole, { links }: OldRolesInput): void {
   const others = othersIn(context, role)
-  const isUsed = links.isKept(role.arn)
+  const isUsed = links.isKept(role.arn) || links.isKeptElsewhere(role.arn)
   if (!isUsed && others.names?.length === 0) {
     planDelete(context, role, links.cutsOf(role.arn))
     return
@@ -34,10 +34,12 @@ function planOldRole(context: PlanContext, role: PlanRole, { links }: OldRolesIn
   const lets = others.names?.join(', ') ?? 'it cannot be read'
   const why = isUsed ? 'somebody has it still' : `its trust policy lets others in (${lets})`
   context.draft.remark({ code: 'role-kept', text: `role ${role.name} stays: ${why}` })
-  if (!isUsed) planTrim(context, role, { after: others.after, cuts: links.cutsOf(role.arn) })
+  const hasOthers = others.names !== undefined && others.names.length > 0
+  if (links.isKept(role.arn) || !hasOthers) return
+  planTrim(context, role, { after: others.after, cuts: links.cutsOf(role.arn) })
 }
 
-/** A role that somebody else made, and that nobody gets from a file any more. */
+/** A role that somebody else made, or that is another cluster's, and that nobody here has any more. */
 function planLeftRole(context: PlanContext, role: PlanRole, { links }: OldRolesInput): void {
   const { after, names } = othersIn(context, role)
   if (links.isKept(role.arn) || after === undefined || after === role.trustPolicy) return
@@ -45,7 +47,7 @@ function planLeftRole(context: PlanContext, role: PlanRole, { links }: OldRolesI
     planTrim(context, role, { after, cuts: links.cutsOf(role.arn) })
     return
   }
-  const text = `role ${role.name}, which podrole did not make, still lets in who had it: podrole role trust remove ${role.name} takes them out`
+  const text = `role ${role.name} still lets in who had it: podrole role trust remove ${role.name} takes them out`
   context.draft.remark({ code: 'still-trusted', text })
 }
 

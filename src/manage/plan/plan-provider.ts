@@ -1,8 +1,10 @@
 import { STS_AUDIENCE } from '../../iam/trust-document.ts'
 import { isOwned } from '../../iam/tags.ts'
 import type { PlanContext } from './context.ts'
+import type { PlanProvider } from './observed-state.ts'
 import { madeTags } from './ownership.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
+import type { Draft } from './steps.ts'
 
 /** The steps that make OIDC providers ready, by their ARNs. */
 export function planProviders(
@@ -12,6 +14,14 @@ export function planProviders(
   const steps = new Map<string, string>()
   const found = new Map(observed.providers.map((provider) => [provider.arn, provider]))
   for (const { desired, observed: cluster } of pairs) {
+    const { fleetIssuer } = cluster
+    if (fleetIssuer !== undefined && (desired.associations ?? []).length > 0) {
+      requireFleet(
+        draft,
+        { fleetIssuer, path: desired.source },
+        found.get(providerArnOf(cluster.arn, fleetIssuer)),
+      )
+    }
     if (desired.withOidc !== true) continue
     const path = `${desired.source}: iam.withOIDC`
     const issuer = desired.issuer ?? cluster.issuer
@@ -40,4 +50,23 @@ export function planProviders(
     }
   }
   return steps
+}
+
+/** The fleet's provider is one for all clusters: no file of one of them makes it. */
+function requireFleet(
+  draft: Draft,
+  { fleetIssuer, path }: { readonly fleetIssuer: string; readonly path: string },
+  provider: PlanProvider | undefined,
+): void {
+  if (provider?.clientIds.includes(STS_AUDIENCE) === true) return
+  const lack =
+    provider === undefined
+      ? 'no IAM OIDC provider'
+      : `no client id ${STS_AUDIENCE} at the IAM OIDC provider`
+  draft.refuse({
+    code: 'NoProvider',
+    path,
+    text: `the account has ${lack} for the fleet's issuer ${fleetIssuer}`,
+    hint: `Make it once for all clusters: podrole issuer provider create --issuer ${fleetIssuer}`,
+  })
 }

@@ -64,6 +64,7 @@ export type RefusalCode =
   | 'WrongAccount'
   | 'NoRole'
   | 'NoIssuer'
+  | 'NoProvider'
   | 'NoAddonOffer'
   | 'NotOwned'
   | 'OtherRole'
