@@ -48,6 +48,7 @@ interface TrustChange {
 const SID = /^Podrole(?:Irsa|Fleet|PodIdentity|PodIdentityUntagged)(?:[0-9a-f]{8})?$/
 const UNTAGGED = 'PodrolePodIdentityUntagged'
 const CLUSTER_ARN_KEY = 'aws:RequestTag/eks-cluster-arn'
+const NAMESPACE_KEY = 'aws:RequestTag/kubernetes-namespace'
 
 /** The text of the trust policy of a new role. */
 export function newTrust(uses: readonly RoleUse[], conditions: TrustConditions): string {
@@ -95,7 +96,7 @@ export function ownTrustAfter(
   const format = (statements: TrustText['statements']): string =>
     isSameList(statements, policy.statements) ? before : formatTrustText({ ...policy, statements })
   const foreign = final.flatMap((statement, at) =>
-    SID.test(sidOf(statement)) ? [] : [statementName(statement, at)],
+    isOurs(statement) ? [] : [statementName(statement, at)],
   )
   return {
     admitting: format(admitting),
@@ -103,6 +104,34 @@ export function ownTrustAfter(
     foreign,
     isEmpty: final.length === 0,
   }
+}
+
+/**
+ * Whether podrole wrote the statement, for whatever cluster: its Sid is the one of what it says. A
+ * Sid alone could be anybody's.
+ */
+function isOurs(statement: JsonNode): boolean {
+  const sid = sidOf(statement)
+  const scope = SID.test(sid) ? scopeOf(statement, sid) : undefined
+  const [sidPrefix = ''] = /^[A-Za-z]+?(?=[0-9a-f]{8}$|$)/.exec(sid) ?? []
+  return scope !== undefined && (sid === sidPrefix || sid === newSid([], { sidPrefix, scope }))
+}
+
+/** What a statement of podrole's form is about: issuer, cluster and namespace, or account. */
+function scopeOf(statement: JsonNode, sid: string): string | undefined {
+  const principal = memberOf(statement, 'Principal')
+  const condition = memberOf(statement, 'Condition')
+  const equals = memberOf(condition, 'StringEquals')
+  if (sid.startsWith('PodroleIrsa') || sid.startsWith('PodroleFleet')) {
+    const issuer = issuerHostPathOf(textOf(memberOf(principal, 'Federated')) ?? '')
+    return issuer === undefined ? undefined : `https://${issuer}`
+  }
+  if (textOf(memberOf(principal, 'Service')) !== POD_IDENTITY_SERVICE) return undefined
+  if (sid.startsWith(UNTAGGED)) return textOf(memberOf(equals, 'aws:SourceAccount'))
+  const namespace =
+    memberOf(equals, NAMESPACE_KEY) ?? memberOf(memberOf(condition, 'StringLike'), NAMESPACE_KEY)
+  const parts = [textOf(memberOf(equals, CLUSTER_ARN_KEY)), textOf(namespace)]
+  return parts.includes(undefined) ? undefined : parts.join(' ')
 }
 
 const sidOf = (statement: JsonNode): string => textOf(memberOf(statement, 'Sid')) ?? ''

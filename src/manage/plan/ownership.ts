@@ -44,6 +44,9 @@ export const isDeclaredBy = (tags: Tags, block: Block): boolean =>
 
 export const isAdopted = (tags: Tags): boolean => tags[ADOPTED_KEY] !== undefined
 
+/** The list that it was made for. */
+export const blockOfTags = (tags: Tags): string | undefined => tags[BLOCK_KEY]
+
 /** The cluster that a role was made for. */
 export const clusterOfTags = (tags: Tags): string | undefined => tags[CLUSTER_KEY]
 

@@ -4,7 +4,11 @@ import { messageOf } from '../../lib/errors.ts'
 import type { MadeRole } from '../desired/desired-state.ts'
 import type { PlanContext } from './context.ts'
 import { givenTrust } from './given-trust.ts'
-import { newTrust } from './own-trust.ts'
+import { EMPTY_TRUST } from '../../iam/trust-edit.ts'
+import type { ObservedCluster, PlanRole } from './observed-state.ts'
+import { ROLE_ANNOTATION } from '../roles/annotate.ts'
+import { newTrust, ownTrustAfter } from './own-trust.ts'
+import { clusterOfTags } from './ownership.ts'
 import { roleNameOf } from './role-name.ts'
 import { isTooLong, planMadeRole } from './role-steps.ts'
 import { providerArnOf, type RoleUse } from './role-uses.ts'
@@ -41,12 +45,20 @@ export function planRoles(
 ): RolesPlan {
   const planned = new Map<RoleUse, UsedRole>()
   const names = new Set<string>()
+  const current = currentRoles()
   for (const group of groupsOf(context, uses)) {
     const { role } = group
     const conditions = role.trustConditions
     const quota = context.observed.trustQuota
     const shards = quota.isLive
-      ? shardsOf({ ...group, conditions, quota: quota.value, findRole: context.findRole })
+      ? shardsOf({
+          ...group,
+          conditions,
+          quota: quota.value,
+          findRole: context.findRole,
+          othersIn: (found) => othersIn(context, found),
+          currentRole: current,
+        })
       : [{ name: group.name, uses: group.uses, trust: newTrust(group.uses, conditions) }]
     for (const shard of shards) {
       names.add(shard.name.toLowerCase())
@@ -60,6 +72,38 @@ export function planRoles(
   }
   planGivenRoles(context, uses, { planned, names })
   return { of: (use) => planned.get(use), names }
+}
+
+/** Looks up the role that a use has by its association or annotation; a cluster is read once. */
+function currentRoles(): (use: RoleUse) => string | undefined {
+  const known = new Map<ObservedCluster, ReadonlyMap<string, string>>()
+  const read = (cluster: ObservedCluster): ReadonlyMap<string, string> =>
+    new Map([
+      ...cluster.associations.map(
+        ({ serviceAccount: { name, namespace }, settings }) =>
+          [`association ${namespace}/${name}`, settings.roleArn] as const,
+      ),
+      ...cluster.serviceAccounts.map(
+        ({ annotations, serviceAccount: { name, namespace } }) =>
+          [`annotation ${namespace}/${name}`, annotations[ROLE_ANNOTATION] ?? ''] as const,
+      ),
+    ])
+  return ({ block, cluster, serviceAccount: { name, namespace } }) => {
+    const roles = known.get(cluster) ?? read(cluster)
+    known.set(cluster, roles)
+    const way = block === 'iam.serviceAccounts' ? 'annotation' : 'association'
+    return roles.get(`${way} ${namespace}/${name}`)
+  }
+}
+
+/** What stays in a trust policy when everything goes that files speak of. */
+function othersIn({ spoken }: PlanContext, { tags, trustPolicy }: PlanRole): number {
+  const nobody = { uses: [], conditions: {}, madeFor: clusterOfTags(tags) }
+  try {
+    return ownTrustAfter(trustPolicy, nobody, spoken).after.length - EMPTY_TRUST.length
+  } catch {
+    return 0
+  }
 }
 
 const providerSteps = (

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { DesiredCluster } from '../desired/desired-state.ts'
 import { readDesired } from '../desired/read-desired.ts'
-import { ACCOUNT, emptyState } from './in-memory.suite.ts'
+import { newSid } from '../../iam/trust-statements.ts'
+import { ACCOUNT, applySteps, emptyState } from './in-memory.suite.ts'
 import { makePlan } from './make-plan.ts'
 import type { ObservedCluster, ObservedState } from './observed-state.ts'
 
@@ -131,5 +132,55 @@ describe('what a step needs', () => {
       `iam:PassRole ${role}`,
       `iam:GetRole ${role}`,
     ])
+  })
+})
+
+describe('a statement on a role that podrole made', () => {
+  const made = applySteps(
+    emptyState('shop'),
+    makePlan(read(ONE_ASSOCIATION), emptyState('shop')).steps,
+  )
+  const withStatement = (statement: object): ReturnType<typeof makePlan> => {
+    const roles = made.roles.map((role) => {
+      const policy = JSON.parse(role.trustPolicy) as { Statement: object[] }
+      const trustPolicy = JSON.stringify({ ...policy, Statement: [...policy.Statement, statement] })
+      return { ...role, trustPolicy }
+    })
+    return makePlan(read(ONE_ASSOCIATION), { ...made, roles })
+  }
+  const anybody = { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }
+  const pods = { Service: 'pods.eks.amazonaws.com' }
+  const other = 'arn:aws:eks:eu-central-1:111122223333:cluster/other'
+
+  test.each([
+    ['without a Sid', anybody, '#2'],
+    [
+      'with a Sid like its own',
+      { Sid: 'PodrolePodIdentity0123abcd', ...anybody },
+      'PodrolePodIdentity0123abcd',
+    ],
+    ['with a Sid like one of its issuers', { Sid: 'PodroleIrsa', ...anybody }, 'PodroleIrsa'],
+  ])('%s is told of and stays', (_, statement, name) => {
+    const { remarks, steps } = withStatement(statement)
+    expect(steps).toEqual([])
+    expect(remarks.find(({ code }) => code === 'foreign-statement')?.text).toContain(name)
+  })
+
+  test("that it wrote for another cluster stays, and is nobody else's", () => {
+    const [sid] = [newSid([], { sidPrefix: 'PodrolePodIdentity', scope: `${other} apps` })]
+    const equals = {
+      'aws:RequestTag/eks-cluster-arn': other,
+      'aws:RequestTag/kubernetes-namespace': 'apps',
+      'aws:RequestTag/kubernetes-service-account': 'a',
+    }
+    const { remarks, steps } = withStatement({
+      Sid: sid,
+      Effect: 'Allow',
+      Principal: pods,
+      Action: ['sts:AssumeRole', 'sts:TagSession'],
+      Condition: { StringEquals: equals },
+    })
+    expect(steps).toEqual([])
+    expect(remarks.map(({ code }) => code)).toEqual(['no-agent'])
   })
 })

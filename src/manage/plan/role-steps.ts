@@ -6,7 +6,7 @@ import { isSamePolicy } from './canonical-json.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanRole } from './observed-state.ts'
 import { ownTrustAfter } from './own-trust.ts'
-import { clusterOfTags, isAdopted, madeTags, roleTags } from './ownership.ts'
+import { blockOfTags, clusterOfTags, isAdopted, madeTags, roleTags } from './ownership.ts'
 import type { RoleUse } from './role-uses.ts'
 import { hasAny, tagChanges } from './tag-steps.ts'
 
@@ -198,8 +198,10 @@ function planBoundary(
 }
 
 /** A role that several have keeps the mark of the one that it was made for. */
-const ownerOf = (uses: readonly RoleUse[], { tags }: PlanRole): RoleUse | undefined =>
-  uses.find(({ cluster }) => cluster.arn === clusterOfTags(tags)) ?? uses[0]
+function ownerOf(uses: readonly RoleUse[], { tags }: PlanRole): RoleUse | undefined {
+  const here = uses.filter(({ cluster }) => cluster.arn === clusterOfTags(tags))
+  return here.find(({ block }) => block === blockOfTags(tags)) ?? here[0] ?? uses[0]
+}
 
 function planRoleTags({ draft }: PlanContext, wanted: WantedRole, found: PlanRole): void {
   const { name, role, uses } = wanted

@@ -1,5 +1,6 @@
 /** One role for more service accounts than its trust policy has room for becomes several roles. */
 import { newSid, readTrustText, findOwnStatements } from '../../iam/trust-statements.ts'
+import { EMPTY_TRUST } from '../../iam/trust-edit.ts'
 import { statementOf } from '../../iam/trust-grant.ts'
 import type { TrustConditions } from '../desired/desired-state.ts'
 import type { PlanRole } from './observed-state.ts'
@@ -20,6 +21,10 @@ export interface ShardInput {
   /** Characters that a trust policy may have. */
   readonly quota: number
   readonly findRole: (name: string) => PlanRole | undefined
+  /** The ARN of the role that it has by its association or annotation. */
+  readonly currentRole: (use: RoleUse) => string | undefined
+  /** Characters of what stays in a role's trust policy: statements of others. */
+  readonly othersIn: (role: PlanRole) => number
 }
 
 /**
@@ -27,40 +32,67 @@ export interface ShardInput {
  * service account stays with the role that lets it in already, the others fill up from the first.
  */
 export function shardsOf(input: ShardInput): readonly Shard[] {
-  const { conditions, name, quota, uses } = input
+  const { conditions, findRole, name, quota, uses } = input
   const trust = newTrust(uses, conditions)
-  if (trust.length <= quota) return [{ name, uses, trust }]
+  const taken = (shard: string): number => {
+    const role = findRole(shard)
+    return role === undefined || role.trustPolicy === trust ? 0 : input.othersIn(role)
+  }
+  const isRoomy = trust.length + taken(name) <= quota
+  if (isRoomy && findRole(shardName(name, 1)) === undefined) return [{ name, uses, trust }]
+  const known = knownShards(input)
+  // Who has another role already keeps it, also where one has room for all by now.
+  const isShared = uses.some((use) => (known.get(keyOf(use)) ?? 0) > 0)
+  if (isRoomy && !isShared) return [{ name, uses, trust }]
   const shards: Filling[] = []
   const open = (): Filling => {
-    const shard = {
-      name: shardName(name, shards.length),
-      uses: [],
-      scopes: new Set<string>(),
-      characters: EMPTY,
-    }
+    const of = shardName(name, shards.length)
+    const shard = { name: of, uses: [], scopes: new Set<string>(), characters: EMPTY + taken(of) }
     shards.push(shard)
     return shard
   }
-  const left: RoleUse[] = []
-  const known = knownShards(input)
-  for (const use of uses) {
-    const at = known.get(keyOf(use))
-    if (at === undefined) left.push(use)
-    else {
-      while (shards.length <= at) open()
-      const shard = shards[at]
-      if (shard === undefined || !fits(shard, use, input)) left.push(use)
-    }
+  const left = uses.filter((use) => !known.has(keyOf(use)))
+  for (let at = 0; at <= Math.max(-1, ...known.values()); at += 1) {
+    left.push(
+      ...keepIn(
+        open(),
+        uses.filter((use) => known.get(keyOf(use)) === at),
+        input,
+      ),
+    )
   }
+  // Two that ask for the same subject, by a pattern, are let in by the same value.
+  const placed = new Map(shards.flatMap((shard) => shard.uses.map((use) => [keyOf(use), shard])))
   for (const use of left) {
-    // Where not even an empty one has room, the size of that one is refused.
-    if (!shards.some((shard) => fits(shard, use, input)) && !fits(open(), use, input)) {
-      shards.at(-1)?.uses.push(use)
+    const same = placed.get(keyOf(use))
+    if (same !== undefined) {
+      same.uses.push(use)
+      continue
     }
+    let shard = shards.find((one) => fits(one, use, input))
+    while (shard === undefined) {
+      const next = open()
+      const isBare = next.characters === EMPTY
+      // Where not even an empty one has room, the size of that one is refused.
+      if (!fits(next, use, input) && isBare) next.uses.push(use)
+      if (next.uses.length > 0) shard = next
+    }
+    placed.set(keyOf(use), shard)
   }
   return shards
     .filter((shard) => shard.uses.length > 0)
     .map((shard) => ({ ...shard, trust: newTrust(shard.uses, conditions) }))
+}
+
+/** Puts them in at once, by the true length; those that do not fit are given back. */
+function keepIn(shard: Filling, uses: readonly RoleUse[], input: ShardInput): readonly RoleUse[] {
+  const { conditions, quota } = input
+  const characters = shard.characters - EMPTY + newTrust(uses, conditions).length
+  if (characters > quota) return uses.filter((use) => !fits(shard, use, input))
+  shard.uses.push(...uses)
+  for (const { scope, sidPrefix } of mergedGrants(uses)) shard.scopes.add(`${sidPrefix} ${scope}`)
+  shard.characters = characters
+  return []
 }
 
 interface Filling {
@@ -70,7 +102,7 @@ interface Filling {
   characters: number
 }
 
-const EMPTY = '{"Version":"2012-10-17","Statement":[]}'.length
+const EMPTY = EMPTY_TRUST.length
 
 export const shardName = (name: string, at: number): string =>
   at === 0 ? name : `${name}-${at + 1}`
@@ -99,15 +131,19 @@ const keyOf = (use: RoleUse): string => {
   return `${granted?.scope ?? ''} ${granted?.entries[0]?.value ?? ''}`
 }
 
-/** Which role lets whom in already. */
-function knownShards({ findRole, name, uses }: ShardInput): ReadonlyMap<string, number> {
+/** Which role lets whom in already, else which role who has: a role may have lost its policy. */
+function knownShards(input: ShardInput): ReadonlyMap<string, number> {
+  const { currentRole, findRole, name, uses } = input
   const known = new Map<string, number>()
   const granted = mergedGrants(uses)
   for (let at = 0; ; at += 1) {
     const role = findRole(shardName(name, at))
-    if (role === undefined) return known
-    for (const one of granted) {
-      for (const { values } of findOwnStatements(statementsOf(role), one)) {
+    if (role === undefined && findRole(shardName(name, at + 1)) === undefined) break
+    for (const one of role === undefined ? [] : granted) {
+      for (const { values } of findOwnStatements(
+        role === undefined ? [] : statementsOf(role),
+        one,
+      )) {
         for (const value of values) {
           const key = `${one.scope} ${value}`
           if (!known.has(key)) known.set(key, at)
@@ -115,6 +151,22 @@ function knownShards({ findRole, name, uses }: ShardInput): ReadonlyMap<string, 
       }
     }
   }
+  for (const use of uses) {
+    const at = shardAt(name, currentRole(use))
+    if (at !== undefined && !known.has(keyOf(use))) known.set(keyOf(use), at)
+  }
+  return known
+}
+
+/** Which one of a name's shards a role is. */
+function shardAt(name: string, arn: string | undefined): number | undefined {
+  const own = arn?.split('/').at(-1) ?? ''
+  if (own === name) return 0
+  const [, number] = own.startsWith(`${name}-`)
+    ? (/^(\d{1,4})$/.exec(own.slice(name.length + 1)) ?? [])
+    : []
+  const at = Number(number) - 1
+  return at >= 1 ? at : undefined
 }
 
 function statementsOf({ trustPolicy }: PlanRole): ReturnType<typeof readTrustText>['statements'] {
