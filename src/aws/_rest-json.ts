@@ -30,7 +30,7 @@ export interface RestJsonService {
 }
 
 export interface RestJsonCall {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   /** With its query, percent-encoded; starts with a slash. */
   readonly path: string
   readonly body?: unknown

@@ -32,7 +32,8 @@ const PAGE_SIZE = 100
 const MAX_PAGES = 1000
 const MAX_ANSWER_BYTES = 1_000_000
 
-export function createAssociationsClient(options: {
+/** Where EKS's wire is spoken, and with whose key. */
+export interface AssociationsEndpoint {
   /** Base URL; see `serviceEndpoint`. */
   readonly endpoint: string
   readonly region: string
@@ -41,20 +42,10 @@ export function createAssociationsClient(options: {
   /** PEM of the authorities to trust in place of the public ones. */
   readonly ca?: string
   readonly userAgent?: string
-}): AssociationsClient {
-  const service: RestJsonService = {
-    name: SERVICE_NAME,
-    endpoint: options.endpoint,
-    region: options.region,
-    signingName: 'eks',
-    authorization: { kind: 'sigv4', credentials: options.credentials },
-    clock: options.clock,
-    attemptTimeoutMs: 10_000,
-    attempts: 3,
-    maxAnswerBytes: MAX_ANSWER_BYTES,
-    ca: options.ca,
-    userAgent: options.userAgent,
-  }
+}
+
+export function createAssociationsClient(options: AssociationsEndpoint): AssociationsClient {
+  const service = serviceOf(options)
   return {
     exists: async (clusterName, { namespace, name }) => {
       const filter = { namespace, serviceAccount: name }
@@ -70,12 +61,43 @@ export function createAssociationsClient(options: {
   }
 }
 
+export function serviceOf(options: AssociationsEndpoint): RestJsonService {
+  return {
+    name: SERVICE_NAME,
+    endpoint: options.endpoint,
+    region: options.region,
+    signingName: 'eks',
+    authorization: { kind: 'sigv4', credentials: options.credentials },
+    clock: options.clock,
+    attemptTimeoutMs: 10_000,
+    attempts: 3,
+    maxAnswerBytes: MAX_ANSWER_BYTES,
+    ca: options.ca,
+    userAgent: options.userAgent,
+  }
+}
+
+/** @throws ServiceFault; PodroleError for what is no cluster's name */
+export const associationsPath = (clusterName: string): string =>
+  `/clusters/${checkedClusterName(clusterName)}/pod-identity-associations`
+
 async function* pages(
   service: RestJsonService,
   clusterName: string,
   filter: Readonly<Record<string, string>>,
 ): AsyncGenerator<readonly AssociatedServiceAccount[]> {
-  const base = `/clusters/${checkedClusterName(clusterName)}/pod-identity-associations`
+  for await (const rows of rowPages(service, clusterName, filter)) {
+    yield rows.map(readServiceAccount)
+  }
+}
+
+/** The rows of all pages as they are on the wire. @throws ServiceFault */
+export async function* rowPages(
+  service: RestJsonService,
+  clusterName: string,
+  filter: Readonly<Record<string, string>>,
+): AsyncGenerator<readonly unknown[]> {
+  const base = associationsPath(clusterName)
   let nextToken: string | undefined
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const query = Object.entries({
@@ -87,7 +109,7 @@ async function* pages(
       method: 'GET',
       path: `${base}?${query.join('&')}`,
     })
-    yield readPage(answer)
+    yield readRows(answer)
     const following = member(answer, 'nextToken')
     if (!following) return
     if (following === nextToken) throw invalidAnswer(SERVICE_NAME, 'repeats its nextToken')
@@ -96,15 +118,17 @@ async function* pages(
   throw invalidAnswer(SERVICE_NAME, `goes on after ${MAX_PAGES} pages`)
 }
 
-function readPage(answer: unknown): readonly AssociatedServiceAccount[] {
+function readRows(answer: unknown): readonly unknown[] {
   const rows: unknown = objectMember(answer, 'associations')
   if (!Array.isArray(rows)) throw invalidAnswer(SERVICE_NAME, 'lacks the list associations')
-  return rows.map((row: unknown) => {
-    const namespace = member(row, 'namespace')
-    const serviceAccount = member(row, 'serviceAccount')
-    if (namespace === undefined || serviceAccount === undefined) {
-      throw invalidAnswer(SERVICE_NAME, 'has an association without namespace or serviceAccount')
-    }
-    return { namespace, serviceAccount }
-  })
+  return rows
+}
+
+function readServiceAccount(row: unknown): AssociatedServiceAccount {
+  const namespace = member(row, 'namespace')
+  const serviceAccount = member(row, 'serviceAccount')
+  if (namespace === undefined || serviceAccount === undefined) {
+    throw invalidAnswer(SERVICE_NAME, 'has an association without namespace or serviceAccount')
+  }
+  return { namespace, serviceAccount }
 }

@@ -1,6 +1,6 @@
 import { makeKey, writeKeyFiles } from '../issuer/key-files.ts'
 import { mergeKeys, publishedJwks } from '../issuer/key-lists.ts'
-import type { PublicSigningKey } from '../issuer/keys.ts'
+import { type PublicSigningKey, publicKeysPem } from '../issuer/keys.ts'
 import { PodroleError } from '../lib/errors.ts'
 import type { KeysFlags } from './commands/issuer.ts'
 import { printData, printNote } from './output.ts'
@@ -37,6 +37,10 @@ function checkGenerate({ generate, privateKeyFile, publicKeyFile }: KeysFlags): 
 }
 
 function printKeyList(keys: readonly PublicSigningKey[], { output }: KeysFlags): void {
+  if (output === 'pem') {
+    process.stdout.write(publicKeysPem(keys))
+    return
+  }
   printData(output, publishedJwks(keys), {
     columns: ['kid', 'type', 'algorithm'],
     rows: keys.map(({ kid, publicJwk: { kty, crv, n, alg } }) => [

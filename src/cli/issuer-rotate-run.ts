@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import {
   type Census,
   type Facts,
+  FOLLOW_SECONDS,
   isoOf,
   preparedKeyOf,
   settledAtMs,
@@ -27,6 +28,7 @@ import type {
 import { printData, printNote } from './output.ts'
 import { type CensusFlags, takeCensus } from './parts/census.ts'
 import { waitMsOf } from './parts/publishing.ts'
+import { commandTable, keyTable } from './rotation-tables.ts'
 import {
   folderPorts,
   isInKms,
@@ -47,14 +49,7 @@ export async function showStatus(flags: RotateCensusFlags): Promise<void> {
 export async function showPlan(flags: RotateCensusFlags): Promise<void> {
   const { state } = await readIssuerFolder(resolve(flags.dir))
   const outlooks = commandOutlooks(state, factsNow(await takeCensus(flags, state)))
-  printData(flags.output, outlooks, {
-    columns: ['command', 'when', 'what'],
-    rows: outlooks.map(({ command, when, until = when, why, does }) => [
-      command,
-      until,
-      why ?? does.join('; '),
-    ]),
-  })
+  printData(flags.output, outlooks, commandTable(outlooks))
 }
 
 export async function runPrepare(flags: RotatePrepareFlags): Promise<void> {
@@ -109,15 +104,21 @@ export async function runStep(
   const signing = activeKeyOf(state)
   if (resumed) printNote(`ended what was begun before: ${kids.join(', ')}; nothing else was done`)
   else if (signing !== undefined && kids.includes(signing.kid)) {
-    printNote(`key ${signing.kid} signs from now on; ${whereOf(signing, flags)}`)
+    printNote(`key ${signing.kid} signs from now on; ${whereOf(signing, state, flags)}`)
   } else printNote(`unpublished and deleted: ${kids.join(', ')}`)
   printKeyOutlooks(flags, state, seen)
 }
 
-function whereOf({ source }: RotationKey, { dir }: RotateFlags): string {
+function whereOf(
+  { source }: RotationKey,
+  { followSeconds = FOLLOW_SECONDS }: IssuerState,
+  { dir }: RotateFlags,
+): string {
   if ('kms' in source) return `it is ${source.kms}, which podrole issuer signer asks`
   const file = 'file' in source ? source.file : ''
-  return `an API server that has its key in a file needs ${resolve(dir, file)} and a restart`
+  // So long may a signer be behind, and retirement counts on it.
+  const minutes = Math.floor(followSeconds / 60)
+  return `an API server that has its key in a file needs ${resolve(dir, file)} and a restart within ${minutes} minutes: podrole issuer apiserver-flags --dir ${dir}`
 }
 
 async function rotate(
@@ -151,21 +152,5 @@ export function printKeyOutlooks(
 ): void {
   const keys = keyOutlooks(state, factsNow(census))
   const { issuer, settleSeconds, maxTokenSeconds } = state
-  printData(
-    output,
-    { issuer, settleSeconds, maxTokenSeconds, keys },
-    {
-      columns: ['kid', 'algorithm', 'state', 'since', 'waits for', 'until'],
-      rows: keys.map(
-        ({ kid, algorithm, state: stage, since, waitsFor = '', until = '', seenBy }) => [
-          kid,
-          algorithm,
-          stage,
-          since,
-          seenBy === undefined ? waitsFor : `${waitsFor} (seen by ${seenBy})`,
-          until,
-        ],
-      ),
-    },
-  )
+  printData(output, { issuer, settleSeconds, maxTokenSeconds, keys }, keyTable(keys))
 }

@@ -1,6 +1,9 @@
 /** The command line: argv, environment, exit codes and wiring, and nowhere else. */
 import { Command, CommanderError } from 'commander'
+import { addAccessEntryCommand } from './commands/access-entry.ts'
+import { addAddonCommand } from './commands/addon.ts'
 import { addAgentCommand } from './commands/agent.ts'
+import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
@@ -27,6 +30,9 @@ export function buildProgram(): Command {
   addAgentCommand(program)
   addBrokerCommand(program)
   addClusterCommand(program)
+  addAssociationCommand(program)
+  addAccessEntryCommand(program)
+  addAddonCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program

@@ -4,7 +4,7 @@ import { createKubeClient } from '../kube/transport.ts'
 import { toYaml } from '../kube/yaml.ts'
 import { createCertificateAuthority } from '../lib/certificates.ts'
 import { systemClock } from '../lib/clock.ts'
-import { PodroleError } from '../lib/errors.ts'
+import { messageOf, PodroleError } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { followCertificateFiles, readCertificateFiles } from '../lib/certificate-files.ts'
 import { parseWebhookConfig, type WebhookConfig } from '../webhook/config.ts'
@@ -12,7 +12,11 @@ import { type ContainerCredentialsIdentities, noIdentities } from '../webhook/id
 import { identitiesFile } from '../webhook/identities-file.ts'
 import { webhookManifests, webhookServiceNames } from '../webhook/manifests.ts'
 import { startWebhook } from '../webhook/webhook-app.ts'
-import type { WebhookFlags, WebhookManifestFlags } from './commands/webhook.ts'
+import {
+  readMutationFlags,
+  type WebhookFlags,
+  type WebhookManifestFlags,
+} from './commands/webhook.ts'
 import { stopSignal } from './stop-signal.ts'
 import { VERSION } from './version.ts'
 
@@ -60,8 +64,12 @@ export async function runWebhook(flags: WebhookFlags): Promise<number> {
  * Prints the objects. Inside a cluster they need a certificate whose authority the API server is
  * told of: where none is given, both are made here and the key goes into the Secret.
  */
-export async function printWebhookManifests(flags: WebhookManifestFlags): Promise<void> {
+export async function printWebhookManifests(
+  words: readonly string[],
+  flags: WebhookManifestFlags,
+): Promise<void> {
   const { image, namespace, url, caFile, failurePolicy } = flags
+  checkWebhookWords(words, url)
   if (failurePolicy !== 'Ignore' && failurePolicy !== 'Fail') {
     throw new PodroleError(
       'InvalidFailurePolicy',
@@ -78,12 +86,34 @@ export async function printWebhookManifests(flags: WebhookManifestFlags): Promis
         image,
         namespace,
         failurePolicy,
+        args: words,
         ...(url !== undefined && { url }),
         ...(own.caBundle !== undefined && { caBundle: own.caBundle }),
         ...('certificate' in own && { certificate: own.certificate }),
       }),
     ),
   )
+}
+
+/** A pod that does not start for a flag is found later than a command that does not print. */
+function checkWebhookWords(words: readonly string[], url: string | undefined): void {
+  if (words.length > 0 && url !== undefined) {
+    throw new PodroleError(
+      'WebhookOutside',
+      'flags of podrole webhook are named, and --url says that it runs elsewhere',
+      { hint: 'give them to that one' },
+    )
+  }
+  let given: Record<string, unknown>
+  try {
+    given = readMutationFlags(words)
+  } catch (error) {
+    throw new PodroleError('InvalidWebhookFlag', messageOf(error).replace(/^error: /, ''), {
+      hint: 'podrole webhook --help has the flags; where it listens is decided by the manifests',
+    })
+  }
+  const { logLevel: _, ...config } = given
+  parseWebhookConfig(config)
 }
 
 async function makeCertificate(

@@ -49,6 +49,8 @@ export interface PodIdentityGrant {
   readonly accountId: string
   /** At least one; a name may hold `*`. */
   readonly serviceAccounts: readonly ServiceAccountName[]
+  /** As in the association: no tag reaches the role then, and the account alone is left. */
+  readonly disableSessionTags?: boolean
 }
 
 /** Who is to be trusted, and by which way. */
@@ -235,8 +237,9 @@ const serviceAccountTags = ({ namespace, name }: ServiceAccountName): ContextKey
  * https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
  */
 function podIdentityStatements(grant: PodIdentityGrant): GrantedStatements {
-  const { accountId, clusterArn, serviceAccounts } = grant
+  const { accountId, clusterArn, disableSessionTags = false, serviceAccounts } = grant
   const clusterName = checkClusterArn(clusterArn, accountId)
+  if (disableSessionTags) return [untaggedStatement(grant)]
   const [first = '', ...others] = new Set(serviceAccounts.map(({ namespace }) => namespace))
   const statementFor = (namespace: string): GrantedStatement => ({
     sidPrefix: 'PodrolePodIdentity',
@@ -262,6 +265,25 @@ function podIdentityStatements(grant: PodIdentityGrant): GrantedStatements {
     accountId,
   })
   return [statementFor(first), ...others.map(statementFor)]
+}
+
+/** All that is left to ask for where the association disables session tags. */
+function untaggedStatement({ accountId, serviceAccounts }: PodIdentityGrant): GrantedStatement {
+  return {
+    sidPrefix: 'PodrolePodIdentityUntagged',
+    scope: accountId,
+    principal: { Service: POD_IDENTITY_SERVICE },
+    actions: ['sts:AssumeRole', 'sts:TagSession'],
+    fixed: {},
+    listKey: 'aws:SourceAccount',
+    entries: serviceAccounts.map((serviceAccount) => ({
+      value: accountId,
+      label: formatServiceAccountName(serviceAccount),
+      context: { 'aws:SourceAccount': accountId },
+    })),
+    caller: { kind: 'service', service: POD_IDENTITY_SERVICE },
+    accountId,
+  }
 }
 
 function clusterAndNamespace(clusterArn: string, namespace: string): TrustConditions {

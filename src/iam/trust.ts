@@ -2,13 +2,7 @@ import type { ServiceAccountName } from './service-account-name.ts'
 import { checkServiceAccountName } from './service-account-name.ts'
 import { trustDocument } from './trust-document.ts'
 import type { TrustPolicyDocument } from './trust-document.ts'
-import {
-  checkClusterArn,
-  checkClusterName,
-  grantedStatements,
-  POD_IDENTITY_SERVICE,
-  statementOf,
-} from './trust-grant.ts'
+import { checkClusterName, grantedStatements, statementOf } from './trust-grant.ts'
 import type { TrustGrant } from './trust-grant.ts'
 
 export type { TrustPolicyDocument } from './trust-document.ts'
@@ -83,18 +77,9 @@ export interface PodIdentityTrustInput {
  * @throws PodroleError `InvalidTrust`, `InvalidArn`, `InvalidServiceAccountName`.
  */
 export function podIdentityTrust(input: PodIdentityTrustInput): TrustPolicyDocument {
-  const { accountId, clusterArn, serviceAccount } = input
-  checkServiceAccountName(serviceAccount)
-  if (input.disableSessionTags !== true) {
-    return onlyStatement({ way: 'pod-identity', ...input, serviceAccounts: [serviceAccount] })
-  }
-  checkClusterArn(clusterArn, accountId)
-  return trustDocument({
-    Sid: 'PodrolePodIdentity',
-    Principal: { Service: POD_IDENTITY_SERVICE },
-    Action: ['sts:AssumeRole', 'sts:TagSession'],
-    Condition: { StringEquals: { 'aws:SourceAccount': accountId } },
-  })
+  checkServiceAccountName(input.serviceAccount)
+  const serviceAccounts = [input.serviceAccount]
+  return onlyStatement({ way: 'pod-identity', ...input, serviceAccounts })
 }
 
 /** A new document with the one statement of a grant. */

@@ -70,6 +70,20 @@ export function exportSigningKey(key: SigningKey): Secret {
 }
 
 /**
+ * Public keys as PEM (`PUBLIC KEY`), one after another, as kube-apiserver reads a file of
+ * `--service-account-key-file`; it takes no EC key in PKCS#8 there.
+ */
+export const publicKeysPem = (keys: readonly PublicSigningKey[]): string => {
+  const pems = keys.map(({ publicJwk }) =>
+    createPublicKey({ key: { ...publicJwk }, format: 'jwk' }).export({
+      format: 'pem',
+      type: 'spki',
+    }),
+  )
+  return [...new Set(pems)].join('')
+}
+
+/**
  * The id that kube-apiserver gives a key: base64url without padding of SHA-256 over its DER
  * SubjectPublicKeyInfo (kubernetes/kubernetes pkg/serviceaccount/jwt.go, keyIDFromPublicKey).
  */

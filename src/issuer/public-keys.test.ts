@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { messageOf, PodroleError } from '../lib/errors.ts'
 import { mergeKeys, publishedJwks, withLegacyEmptyKid } from './key-lists.ts'
-import { kidOf, kidOfJwk, type PublicSigningKey } from './keys.ts'
+import { kidOf, kidOfJwk, publicKeysPem, type PublicSigningKey } from './keys.ts'
 import { readPublicKeys } from './public-keys.ts'
 import { readJwksKeys } from './jwks-keys.ts'
 import badKeys from './testdata/bad-keys.json'
@@ -148,6 +148,12 @@ describe('keys that are refused', () => {
 })
 
 describe('lists of keys', () => {
+  test('as PEM they read back the same, each once; a copy with an empty kid is no further key', () => {
+    const keys = read([ec, rsa, other].map(({ publicKey }) => spki(publicKey)).join(''))
+    expect(publicKeysPem(keys)).toBe([ec, rsa, other].map((key) => spki(key.publicKey)).join(''))
+    expect(publicKeysPem(withLegacyEmptyKid(keys))).toBe(publicKeysPem(keys))
+  })
+
   const keys = read(spki(ec.publicKey) + spki(rsa.publicKey) + spki(other.publicKey))
   const [first, second, third] = keys
 

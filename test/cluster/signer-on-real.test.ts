@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { readApiServerKeys } from '../../src/issuer/cluster-keys.ts'
 import { publishedJwks } from '../../src/issuer/key-lists.ts'
 import { generateSigningKey, type SigningKey } from '../../src/issuer/keys.ts'
-import { openIssuerFolder } from '../../src/issuer/rotation/issuer-folder.ts'
-import type { KeyState, RotationKey } from '../../src/issuer/rotation/state.ts'
+import type { KeyState } from '../../src/issuer/rotation/state.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { createKubeClient } from '../../src/kube/transport.ts'
 import { createKeySet } from '../../src/token/jwks.ts'
 import { type DecodedToken, decodeToken, verifyToken } from '../../src/token/verify.ts'
 import { type ChildProgram, startProgram } from '../support/child-program.ts'
+import { writeIssuerFolder } from '../support/issuer-folder.ts'
 import { PODROLE } from '../support/issuer-journey.ts'
 import { findKubernetes } from '../support/kubernetes-binaries.ts'
 import { type RealCluster, startRealCluster } from '../support/real-cluster.ts'
@@ -36,28 +36,12 @@ let signer: ChildProgram
 let cluster: RealCluster
 let client: KubeClient
 
-async function writeKeys(...keys: readonly (readonly [SigningKey, KeyState])[]): Promise<void> {
-  const own = await openIssuerFolder(folder)
-  try {
-    const files = new Set((await own.read())?.keys.map(({ kid }) => kid))
-    for (const [key] of keys) if (!files.has(key.kid)) await own.addKey(key)
-    await own.write({
-      version: 1,
-      issuer: ISSUER,
-      settleSeconds: SETTLE_SECONDS,
-      maxTokenSeconds: MAX_TOKEN_SECONDS,
-      keys: keys.map(([{ kid, publicJwk }, state]) => ({
-        kid,
-        publicJwk: publicJwk as RotationKey['publicJwk'],
-        state,
-        source: { file: `${kid}.pem` },
-        preparedAt: new Date().toISOString(),
-      })),
-    })
-  } finally {
-    own.close()
-  }
-}
+const writeKeys = (...keys: readonly (readonly [SigningKey, KeyState])[]): Promise<void> =>
+  writeIssuerFolder(
+    folder,
+    { issuer: ISSUER, settleSeconds: SETTLE_SECONDS, maxTokenSeconds: MAX_TOKEN_SECONDS },
+    ...keys,
+  )
 
 const startSigner = (): ChildProgram =>
   startProgram(

@@ -9,6 +9,7 @@ const read = (...path: readonly string[]): string => readFileSync(join(ROOT, ...
 test.each([
   ['ts', 'js/settings.ts'],
   ['go', 'go/settings.go'],
+  ['hcl', 'terraform/provider.tf'],
 ])('the %s block', (language, file) => {
   const [, section = ''] = read('docs', 'sandbox.md').split('\n## Settings of clients\n')
   const blocks = [...section.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]

@@ -58,7 +58,7 @@ function judge(exchange: Exchange): void {
     const key = `${service}:${operation.name}`
     const code = exchange.error || codeOf(exchange.response)
     refusals.set(key, (refusals.get(key) ?? new Set()).add(code))
-  } else if (service !== 's3') {
+  } else {
     for (const fault of exchangeFaults(model, operation, exchange))
       faults.add(`${service}: ${fault}`)
   }
@@ -116,6 +116,7 @@ describe.skipIf(isSkipped)("the sandbox's AWS", () => {
       target: '/clusters/blue',
       service: 'eks',
       operation: '',
+      isCopy: false,
       request: '',
       status: 200,
       error: '',
@@ -127,6 +128,29 @@ describe.skipIf(isSkipped)("the sandbox's AWS", () => {
       'DescribeCluster.cluster.roleARN: not in the model',
       'DescribeCluster.cluster.createdAt: string in place of timestamp',
     ])
+  })
+
+  test("a misspelt element of S3's is found, in the operation that its query names", () => {
+    const model = models.get('s3')
+    const exchange = {
+      method: 'GET',
+      target: '/bucket/?encryption&x-id=1',
+      service: 's3',
+      operation: '',
+      isCopy: false,
+      request: '',
+      status: 200,
+      error: '',
+      response: '<Configuration><Rule><Bucketkey>true</Bucketkey></Rule></Configuration>',
+    }
+    const operation = model && operationOf(model, exchange)
+    if (model === undefined || operation === undefined) throw new Error('no GetBucketEncryption')
+    expect(exchangeFaults(model, operation, exchange)).toEqual([
+      'GetBucketEncryption.Rule[].Bucketkey: not in the model',
+    ])
+    const part = { ...exchange, method: 'PUT', target: '/bucket/a?partNumber=1&uploadId=2' }
+    expect(operationOf(model, part)?.name).toBe('UploadPart')
+    expect(operationOf(model, { ...part, isCopy: true })?.name).toBe('UploadPartCopy')
   })
 
   test('is told by docs/reference/sandbox-operations.md', () => {

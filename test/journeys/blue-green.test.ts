@@ -6,9 +6,16 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { DEMO_IMAGE, type PodOutcome, runPod } from '../../src/cli/demo/pods.ts'
-import { createAssociation, deleteAssociation } from '../../src/cli/parts/associations.ts'
+import { callEks, createAssociation, deleteAssociation } from '../../src/cli/parts/associations.ts'
 import type { BrokerPart } from '../../src/cli/parts/broker-part.ts'
 import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
+import { generateSigningKey } from '../../src/issuer/keys.ts'
+import {
+  ChangingSource,
+  keySet,
+  type SignerFixture,
+  startSignerFixture,
+} from '../../src/issuer/signer/signer.suite.ts'
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -21,18 +28,24 @@ const [BUCKET, KEY] = ['shop-orders', 'today.txt']
 const ROOT = join(import.meta.dir, '..', '..')
 const ROLE_ARN = `arn:aws:iam::${ACCOUNT}:role/orders`
 const STEP_MS = 120_000
+const [FIRST_KEY, SECOND_KEY] = [await generateSigningKey(), await generateSigningKey()]
+const SETTLE = { settleSeconds: 2 }
+const signedBy = new ChangingSource({ ...keySet(FIRST_KEY), ...SETTLE })
 
 let wired: WiredSandbox
 let broker: BrokerPart
 let desk: Desk
+let signer: SignerFixture
 const iamWrites: string[] = []
 
 beforeAll(async () => {
+  signer = await startSignerFixture(signedBy, { clock: systemClock })
   wired = await startWiredSandbox({
     port: 0,
     accountIds: [ACCOUNT],
     region: REGION,
     clusters: [],
+    signingEndpoints: new Map([['prod-signed', signer.socket]]),
     resolve: [],
     trustCas: [],
     network: 'auto',
@@ -61,6 +74,7 @@ beforeAll(async () => {
 afterAll(async () => {
   desk.remove()
   await wired.stop()
+  await signer.stop()
 }, STEP_MS)
 
 /** A cluster comes up with its namespace, its service account and its association. */
@@ -136,6 +150,26 @@ step('one is deleted and made again, with other keys and another issuer', async 
   expect(green.cluster.jwks()).not.toEqual(before)
   expect(await readAs(green)).toMatchObject({ ok: true, content: 'tea' })
   expect(await readAs(blue)).toMatchObject({ ok: true, content: 'tea' })
+})
+
+step('one’s keys are rotated by its signer: the broker follows, and pods go on', async () => {
+  const signed = await bringUp('prod-signed', 'https://signed.issuer.sandbox/a')
+  const kidsAtBroker = async (): Promise<readonly string[]> => {
+    const path = '/podrole/v1/clusters/prod-signed'
+    const { jwks } = await callEks(broker.endpoint, 'GET', path)
+    return (jwks as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
+  }
+  expect(await readAs(signed)).toMatchObject({ ok: true, content: 'tea' })
+  signedBy.keys = { ...keySet(FIRST_KEY, SECOND_KEY), ...SETTLE }
+  const settledAtMs = Date.now() + 1000 * SETTLE.settleSeconds
+  while (!(await kidsAtBroker()).includes(SECOND_KEY.kid)) await Bun.sleep(50)
+  await Bun.sleep(Math.max(0, settledAtMs - Date.now()))
+  signedBy.keys = { ...keySet(SECOND_KEY, FIRST_KEY), ...SETTLE }
+  await Bun.sleep(100)
+  expect(await readAs(signed)).toMatchObject({ ok: true, content: 'tea' })
+  signedBy.keys = { ...keySet(SECOND_KEY), ...SETTLE }
+  while ((await kidsAtBroker()).includes(FIRST_KEY.kid)) await Bun.sleep(50)
+  expect(await kidsAtBroker()).toEqual([SECOND_KEY.kid])
 })
 
 step('and nothing was written in IAM since', async () => {

@@ -4,8 +4,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportSigningKey, generateSigningKey } from '../../src/issuer/keys.ts'
-import { openIssuerFolder } from '../../src/issuer/rotation/issuer-folder.ts'
-import type { RotationKey } from '../../src/issuer/rotation/state.ts'
 import { createSignerClient, type SignerClient } from '../../src/issuer/signer/signer-client.ts'
 import { segmentOf, tokenClaims } from '../../src/issuer/signer/signer.suite.ts'
 import { SECRETS } from '../../src/kube/client.ts'
@@ -16,6 +14,7 @@ import { silentLog } from '../../src/lib/log.ts'
 import { startCluster } from '../../src/sandbox/cluster/cluster.ts'
 import { State } from '../../src/sandbox/state.ts'
 import { type ChildProgram, startProgram } from '../support/child-program.ts'
+import { writeIssuerFolder } from '../support/issuer-folder.ts'
 import { PODROLE } from '../support/issuer-journey.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'podrole-signer-'))
@@ -26,18 +25,9 @@ const key = await generateSigningKey()
 const started: ChildProgram[] = []
 
 beforeAll(async () => {
-  const own = await openIssuerFolder(at('issuer'))
-  await own.addKey(key)
-  const entry: RotationKey = {
-    kid: key.kid,
-    publicJwk: key.publicJwk as RotationKey['publicJwk'],
-    state: 'active',
-    source: { file: `${key.kid}.pem` },
-    preparedAt: '2026-01-01T00:00:00.000Z',
-  }
   const issuer = 'https://idp.example.com/c1'
-  await own.write({ version: 1, issuer, settleSeconds: 60, maxTokenSeconds: 7200, keys: [entry] })
-  own.close()
+  const times = { settleSeconds: 60, maxTokenSeconds: 7200 }
+  await writeIssuerFolder(at('issuer'), { issuer, ...times }, [key, 'active'])
 })
 afterAll(async () => {
   for (const program of started) await program.stop()

@@ -262,6 +262,28 @@ describe('a fleet', () => {
       '+             "cluster:shop-edge:system:serviceaccount:shop:other"',
     )
   })
+
+  step("the broker's signing keys: what each waits for, and steps that are too early", async () => {
+    const rotate = (command: string) => desk.run(`broker rotate ${command} --ca-file ca.pem`)
+    expect((await rotate('status')).out).toMatch(/^KID .*\n\S{43} +ES256 +active/)
+    const plan = JSON.parse((await rotate('plan -o json')).out) as Record<string, string>[]
+    expect(plan.map(({ command, when }) => [command, when])).toEqual([
+      ['prepare', 'now'],
+      ['activate', 'no'],
+      ['retire', 'no'],
+      ['abort', 'no'],
+    ])
+    const prepared = await rotate('prepare -o json')
+    expect(prepared.err).toContain('is published and was seen from outside')
+    const { keys } = JSON.parse(prepared.out) as { keys: Record<string, string>[] }
+    expect(keys).toMatchObject([
+      { state: 'active' },
+      { state: 'prepared', waitsFor: 'the settle time', until: expect.any(String) },
+    ])
+    const early = await rotate('activate')
+    expect([early.code, early.err]).toEqual([1, expect.stringContaining('KeyNotSettled')])
+    expect((await rotate('abort')).err).toContain('unpublished and deleted: ')
+  })
 })
 
 describe('issuer provider in several accounts', () => {

@@ -9,6 +9,8 @@ interface Member {
   readonly shape: string
   readonly location?: string
   readonly locationName?: string
+  /** No element: the parser leaves attributes out. */
+  readonly xmlAttribute?: boolean
 }
 
 interface Shape {
@@ -18,10 +20,15 @@ interface Shape {
   readonly value?: Member
   readonly required?: readonly string[]
   readonly enum?: readonly string[]
+  /** Of a list: its items stand by themselves. */
+  readonly flattened?: boolean
+  /** Of an output: the member that is the whole body. */
+  readonly payload?: string
 }
 
 interface Operation {
   readonly name: string
+  readonly deprecated?: boolean
   readonly http: { readonly method: string; readonly requestUri: string }
   readonly input?: { readonly shape: string }
   readonly output?: { readonly shape: string; readonly resultWrapper?: string }
@@ -60,10 +67,21 @@ export function operationOf(model: Model, exchange: Exchange): Operation | undef
   }
   const [path = '', query = ''] = exchange.target.split('?')
   const asked = new URLSearchParams(query)
-  // S3 tells operations of one path apart by names in the query.
-  const namesOf = ({ http }: Operation): string[] =>
-    (http.requestUri.split('?')[1] ?? '').split('&').filter((name) => name !== '')
+  // S3 tells operations of one path apart by names in the query: the path's own and the members
+  // that must be there.
+  const namesOf = ({ http, input }: Operation): string[] => {
+    const own = (http.requestUri.split('?')[1] ?? '').split('&').filter((name) => name !== '')
+    const { required = [], members = {} } = model.shapes[input?.shape ?? ''] ?? {}
+    const needed = required.flatMap((name) => {
+      const { location, locationName = name } = members[name] ?? {}
+      return location === 'querystring' ? [locationName] : []
+    })
+    return [...own, ...needed]
+  }
+  const isCopy = ({ input }: Operation): boolean =>
+    model.shapes[input?.shape ?? '']?.required?.includes('CopySource') === true
   return Object.values(model.operations)
+    .filter((one) => one.deprecated !== true && isCopy(one) === exchange.isCopy)
     .filter(({ http }) => http.method === exchange.method && isPath(http.requestUri, path))
     .filter((operation) =>
       namesOf(operation).every((name) => asked.has(name.split('=')[0] ?? name)),
@@ -73,7 +91,8 @@ export function operationOf(model: Model, exchange: Exchange): Operation | undef
 
 function isPath(requestUri: string, path: string): boolean {
   const parts = (requestUri.split('?')[0] ?? '').split('/')
-  const segments = path.split('/')
+  // An SDK may write a bucket's path with a slash at its end.
+  const segments = path.replace(/(?<=.)\/$/, '').split('/')
   // A label with `+` takes the rest of the path, slashes and all.
   const isOpen = parts.at(-1)?.endsWith('+}') === true
   if (isOpen ? segments.length < parts.length : segments.length !== parts.length) return false
@@ -102,6 +121,10 @@ export function exchangeFaults(
     return faults
   }
   if (!exchange.response.startsWith('<')) return faults
+  if (protocol === 'rest-xml') {
+    checkRestXml({ model, faults, isXml: true, items: 'member' }, operation, exchange.response)
+    return faults
+  }
   const root = parseXml(exchange.response)?.[`${operation.name}Response`]
   if (!isRecord(root)) return [`${operation.name}: no ${operation.name}Response`]
   const wire = { model, faults, isXml: true, items: protocol === 'ec2' ? 'item' : 'member' }
@@ -110,6 +133,20 @@ export function exchangeFaults(
   const result = wrapper === undefined ? rest : root[wrapper]
   if (output !== undefined) checkShape(wire, output.shape, result ?? {}, operation.name)
   return faults
+}
+
+/** A body of S3's: the content of its one element is the output, or the member that it stands for. */
+function checkRestXml(wire: Wire, operation: Operation, response: string): void {
+  const { model, faults } = wire
+  const name = operation.output?.shape ?? ''
+  const output = model.shapes[name]
+  const payload = output?.members?.[output.payload ?? '']
+  const shape = payload?.shape ?? name
+  const roots = Object.values(parseXml(response) ?? {})
+  // An object's own bytes may look like XML, and GetBucketLocation's one text is its whole answer.
+  if (model.shapes[shape]?.type !== 'structure' || typeof roots[0] === 'string') return
+  if (roots.length === 1) checkShape(wire, shape, roots[0], operation.name)
+  else faults.push(`${operation.name}: no XML of one element`)
 }
 
 interface Wire {
@@ -160,20 +197,28 @@ function checkStructure(wire: Wire, shape: Shape, value: unknown, at: string): v
     return
   }
   const inBody = Object.entries(shape.members ?? {}).filter(
-    ([, { location }]) => location === undefined,
+    ([, { location, xmlAttribute }]) => location === undefined && xmlAttribute !== true,
   )
-  const known = new Map(inBody.map(([name, member]) => [member.locationName ?? name, member.shape]))
+  const known = new Map(
+    inBody.map(([name, member]) => [elementOf(wire, name, member), member.shape]),
+  )
   for (const [key, one] of Object.entries(value)) {
     const member = known.get(key)
     if (member === undefined) wire.faults.push(`${at}.${key}: not in the model`)
     else checkShape(wire, member, one, `${at}.${key}`)
   }
-  for (const name of shape.required ?? []) {
-    const member = shape.members?.[name]
-    if (member === undefined || member.location !== undefined) continue
-    if (!Object.hasOwn(value, member.locationName ?? name))
+  for (const [name, member] of inBody) {
+    if (shape.required?.includes(name) !== true) continue
+    if (!Object.hasOwn(value, elementOf(wire, name, member)))
       wire.faults.push(`${at}.${name}: missing`)
   }
+}
+
+/** How a member is called on the wire; a flattened list may name its items instead of itself. */
+function elementOf(wire: Wire, name: string, member: Member): string {
+  const list = wire.model.shapes[member.shape]
+  const items = list?.flattened === true ? list.member?.locationName : undefined
+  return member.locationName ?? items ?? name
 }
 
 function checkList(wire: Wire, shape: Shape, value: unknown, at: string): void {
@@ -184,6 +229,12 @@ function checkList(wire: Wire, shape: Shape, value: unknown, at: string): void {
     return
   }
   if (value === '') return
+  if (shape.flattened === true) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      checkShape(wire, member, one, `${at}[]`)
+    }
+    return
+  }
   const items = isRecord(value) ? value[shape.member?.locationName ?? wire.items] : undefined
   if (items === undefined) {
     wire.faults.push(`${at}: no list of ${wire.items}`)

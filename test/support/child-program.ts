@@ -20,13 +20,18 @@ const KILL_AFTER_MS = 5000
 export function startProgram(
   command: string,
   args: readonly string[],
-  at: { readonly logFile: string; readonly cwd: string },
+  at: {
+    readonly logFile: string
+    readonly cwd: string
+    /** Beside PATH and HOME. */
+    readonly environment?: Readonly<Record<string, string>>
+  },
 ): ChildProgram {
   const output = openSync(at.logFile, 'a', 0o600)
   const child = spawn(command, [...args], {
     cwd: at.cwd,
     stdio: ['ignore', output, output],
-    env: { PATH: process.env['PATH'] ?? '', HOME: at.cwd },
+    env: { PATH: process.env['PATH'] ?? '', HOME: at.cwd, ...at.environment },
   })
   closeSync(output)
   const end = (): boolean => child.kill('SIGKILL')

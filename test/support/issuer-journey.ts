@@ -13,8 +13,9 @@ import { signRequest } from '../../src/aws/sign.ts'
 import { irsaTrust } from '../../src/iam/trust.ts'
 import type { SigningKey } from '../../src/issuer/keys.ts'
 import { signToken } from '../../src/issuer/sign.ts'
-import { systemClock } from '../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import type { MovedClock } from './moved-clock.ts'
 
 export const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
 
@@ -58,17 +59,15 @@ export interface IssuerJourney {
 /**
  * Starts the sandbox, with `words` more on its command line, and makes `one.key` (RSA), `two.key`
  * (EC), `three.key` (RSA), each with its `.pub`.
+ * @param clock of the sandbox and of every command; the machine's if left out
  */
-export async function startIssuerJourney(words: readonly string[] = []): Promise<IssuerJourney> {
+export async function startIssuerJourney(
+  words: readonly string[] = [],
+  clock?: MovedClock,
+): Promise<IssuerJourney> {
   const folder = mkdtempSync(join(tmpdir(), 'podrole-issuer-'))
   const at = (name: string): string => join(folder, name)
-  const readyFile = at('ready.json')
-  const sandbox = Bun.spawn(
-    [PODROLE, 'sandbox', '--port', '0', '--ready-file', readyFile, ...words],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  )
-  while (!existsSync(readyFile)) await Bun.sleep(30)
-  const environment = JSON.parse(readFileSync(readyFile, 'utf8')) as Record<string, string>
+  const { sandbox, environment } = await startSandbox(at('ready.json'), words, clock)
   const run: IssuerJourney['run'] = async (command, more = {}) => {
     const child = Bun.spawn([...command], {
       cwd: folder,
@@ -116,7 +115,7 @@ export async function startIssuerJourney(words: readonly string[] = []): Promise
       }
     },
     exchange: (url, key) => exchange(awsConfig(), url, key),
-    orderFaults: (faults) => orderFaults(awsConfig(), faults),
+    orderFaults: (faults) => orderFaults(awsConfig(), faults, clock),
     stop: async () => {
       sandbox.kill('SIGTERM')
       await sandbox.exited
@@ -125,16 +124,31 @@ export async function startIssuerJourney(words: readonly string[] = []): Promise
   }
 }
 
+async function startSandbox(
+  readyFile: string,
+  words: readonly string[],
+  clock: MovedClock | undefined,
+): Promise<{ sandbox: Bun.Subprocess; environment: Readonly<Record<string, string>> }> {
+  const sandbox = Bun.spawn(
+    [PODROLE, 'sandbox', '--port', '0', '--ready-file', readyFile, ...words],
+    { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...clock?.environment } },
+  )
+  while (!existsSync(readyFile)) await Bun.sleep(30)
+  const access = JSON.parse(readFileSync(readyFile, 'utf8')) as Record<string, string>
+  return { sandbox, environment: { ...access, ...clock?.environment } }
+}
+
 async function orderFaults(
   { endpoint, credentials: { accessKeyId, secretAccessKey } }: AwsConfig,
   faults: readonly string[],
+  clock: Clock = systemClock,
 ): Promise<void> {
   const url = `${endpoint}/_podrole/faults`
   const body = JSON.stringify({ faults })
   const headers = await signRequest(
     { method: 'PUT', url, headers: { 'content-type': 'application/json' }, body },
     { accessKeyId, secretAccessKey: new Secret(secretAccessKey) },
-    { service: 'podrole', region: 'us-east-1', clock: systemClock },
+    { service: 'podrole', region: 'us-east-1', clock },
   )
   const signal = AbortSignal.timeout(10_000)
   const { status } = await fetch(url, { method: 'PUT', headers, body, proxy: false, signal })

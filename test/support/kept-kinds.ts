@@ -6,11 +6,16 @@ import {
   ListPodIdentityAssociationsCommand,
 } from '@aws-sdk/client-eks'
 import {
+  CreateOpenIDConnectProviderCommand,
   CreateRoleCommand,
+  DeleteOpenIDConnectProviderCommand,
   DeleteRoleCommand,
+  GetOpenIDConnectProviderCommand,
   type IAMClient,
+  ListOpenIDConnectProvidersCommand,
   ListRolesCommand,
   ListRoleTagsCommand,
+  TagOpenIDConnectProviderCommand,
   TagRoleCommand,
 } from '@aws-sdk/client-iam'
 import {
@@ -84,6 +89,10 @@ const associationIds = async ({
   return found
 }
 
+const PROVIDER_HOST = '.issuer.example'
+const providerArn = (name: string): string =>
+  `arn:aws:iam::111122223333:oidc-provider/${name}${PROVIDER_HOST}`
+
 export const KINDS: Readonly<Record<string, Kind>> = {
   role: {
     put: async ({ iam }, name, value, before) => {
@@ -106,6 +115,38 @@ export const KINDS: Readonly<Record<string, Kind>> = {
       const values = names.map(async (name): Promise<[string, string]> => {
         const { Tags } = await iam.send(new ListRoleTagsCommand({ RoleName: name }))
         return [name, Tags?.[0]?.Value ?? '']
+      })
+      return new Map(await Promise.all(values))
+    },
+  },
+  provider: {
+    put: async ({ iam }, name, value, before) => {
+      const Tags = [{ Key: 'value', Value: value }]
+      const OpenIDConnectProviderArn = providerArn(name)
+      if (before !== null) {
+        await iam.send(new TagOpenIDConnectProviderCommand({ OpenIDConnectProviderArn, Tags }))
+        return
+      }
+      const Url = `https://${name}${PROVIDER_HOST}`
+      const ClientIDList = ['sts.amazonaws.com']
+      await iam.send(new CreateOpenIDConnectProviderCommand({ Url, ClientIDList, Tags }))
+    },
+    remove: async ({ iam }, name) => {
+      const OpenIDConnectProviderArn = providerArn(name)
+      await iam.send(new DeleteOpenIDConnectProviderCommand({ OpenIDConnectProviderArn }))
+    },
+    all: async ({ iam }) => {
+      const { OpenIDConnectProviderList = [] } = await iam.send(
+        new ListOpenIDConnectProvidersCommand({}),
+      )
+      const arns = OpenIDConnectProviderList.map(({ Arn = '' }) => Arn).filter((arn) =>
+        arn.endsWith(PROVIDER_HOST),
+      )
+      const values = arns.map(async (OpenIDConnectProviderArn): Promise<[string, string]> => {
+        const { Url = '', Tags } = await iam.send(
+          new GetOpenIDConnectProviderCommand({ OpenIDConnectProviderArn }),
+        )
+        return [Url.slice(0, -PROVIDER_HOST.length), Tags?.[0]?.Value ?? '']
       })
       return new Map(await Promise.all(values))
     },

@@ -9,10 +9,14 @@ const EVERY_MS = 50
 export function startPodBinder(client: KubeClient): () => Promise<void> {
   const stopping = new AbortController()
   const run = async (): Promise<void> => {
+    let last = ''
     while (!stopping.signal.aborted) {
-      await bindAll(client).catch((error: unknown) => {
-        if (!stopping.signal.aborted) process.stderr.write(`pod binder: ${String(error)}\n`)
-      })
+      const complaint = await bindAll(client).then(() => '', String)
+      // An API server that is started anew is away for seconds: once is enough.
+      if (complaint !== '' && complaint !== last && !stopping.signal.aborted) {
+        process.stderr.write(`pod binder: ${complaint}\n`)
+      }
+      last = complaint
       await Bun.sleep(EVERY_MS)
     }
   }

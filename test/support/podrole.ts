@@ -1,7 +1,7 @@
 /** podrole as typed, beside a sandbox that runs in this process. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 
@@ -19,6 +19,8 @@ export interface Desk {
   readonly environment: Readonly<Record<string, string>>
   /** Runs `podrole` with the words of a line, which are parted by spaces. */
   run(line: string): Promise<Ran>
+  /** Runs a script in `sh -eu`, with `podrole` among its programs. */
+  shell(script: string): Promise<Ran>
   /** Writes a file there; its path. */
   write(name: string, text: string): string
   remove(): void
@@ -52,7 +54,7 @@ export function openDesk(
     return place === undefined ? [] : [`${hostname}=${place.address}:${place.port}`]
   })
   const environment = {
-    PATH: process.env['PATH'] ?? '',
+    PATH: [dirname(PODROLE), process.env['PATH'] ?? ''].join(delimiter),
     HOME: folder,
     XDG_STATE_HOME: join(folder, 'state'),
     AWS_ENDPOINT_URL: sandbox.endpoint,
@@ -70,19 +72,21 @@ export function openDesk(
       PODROLE_BROKER_KEY_FILE: join(sandbox.stateFolder, 'broker', 'admin-key.json'),
     }),
   }
+  const spawn = async (command: readonly string[]): Promise<Ran> => {
+    const child = Bun.spawn([...command], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environment,
+    })
+    const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
+    return { code: await child.exited, out, err }
+  }
   return {
     folder,
     environment,
     write,
-    run: async (line) => {
-      const child = Bun.spawn([PODROLE, ...line.split(' ')], {
-        cwd: folder,
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: environment,
-      })
-      const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
-      return { code: await child.exited, out, err }
-    },
+    run: (line) => spawn([PODROLE, ...line.split(' ')]),
+    shell: (script) => spawn(['sh', '-eu', '-c', script]),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }

@@ -26,6 +26,11 @@ export interface RealClusterOptions {
   readonly authority?: CertificateAuthority
   /** The Unix socket of an ExternalJWTSigner, which then has the keys in place of the cluster. */
   readonly signingEndpoint?: string
+  /**
+   * kube-apiserver's flags of service account tokens (keys, issuers, audiences, lives), in place of
+   * all that these options and the cluster's own key make of them.
+   */
+  readonly tokenFlags?: readonly string[]
   /** Further flags of kube-apiserver. */
   readonly serverFlags?: readonly string[]
 }
@@ -38,8 +43,9 @@ export interface RealCluster extends ServedCluster {
   /**
    * Compacts etcd at its present revision and starts kube-apiserver anew, at the same port: what
    * its watch cache held of the time before outlives a compaction, and no start.
+   * @param tokenFlags in place of those that it had
    */
-  restart(): Promise<void>
+  restart(tokenFlags?: readonly string[]): Promise<void>
 }
 
 /**
@@ -92,8 +98,11 @@ async function startOnce(
   const server = `https://127.0.0.1:${port}`
   const ca = files.authority.cert
   const etcd = start('etcd', etcdFlags(folder, etcdPort, peerPort))
-  const startApi = (): ChildProgram =>
-    start('kube-apiserver', serverFlags(options, files, { etcdPort, port }))
+  let tokenFlags = tokenFlagsOf(options, files)
+  const startApi = (): ChildProgram => {
+    const flags = [...serverFlags(files, { etcdPort, port }), ...tokenFlags]
+    return start('kube-apiserver', [...flags, ...(options.serverFlags ?? [])])
+  }
   let api = startApi()
   const ask = (path: string): Promise<Response> =>
     fetch(server + path, {
@@ -115,7 +124,8 @@ async function startOnce(
     'kube-controller-manager',
     async () => (await ask(account)).ok,
   )
-  const restart = async (): Promise<void> => {
+  const restart = async (flags = tokenFlags): Promise<void> => {
+    tokenFlags = flags
     await api.stop()
     await compactEtcd(etcdPort)
     api = startApi()
@@ -254,44 +264,49 @@ const etcdFlags = (folder: string, port: number, peerPort: number): string[] => 
   '--unsafe-no-fsync',
 ]
 
-function serverFlags(
-  options: RealClusterOptions,
+function tokenFlagsOf(
+  { tokenFlags, apiAudiences, signingEndpoint, issuer }: RealClusterOptions,
   { folder }: Files,
-  ports: { readonly etcdPort: number; readonly port: number },
-): string[] {
-  const audiences = options.apiAudiences ?? ['https://kubernetes.default.svc']
+): readonly string[] {
+  if (tokenFlags !== undefined) return tokenFlags
+  const audiences = apiAudiences ?? ['https://kubernetes.default.svc']
   return [
-    `--etcd-servers=http://127.0.0.1:${ports.etcdPort}`,
-    '--bind-address=127.0.0.1',
-    `--secure-port=${ports.port}`,
-    `--cert-dir=${join(folder, 'certs')}`,
-    `--tls-cert-file=${join(folder, 'tls.crt')}`,
-    `--tls-private-key-file=${join(folder, 'tls.key')}`,
-    `--client-ca-file=${join(folder, 'ca.crt')}`,
-    ...(options.signingEndpoint === undefined
+    ...(signingEndpoint === undefined
       ? [
           `--service-account-key-file=${join(folder, 'sa.pub')}`,
           `--service-account-signing-key-file=${join(folder, 'sa.key')}`,
         ]
-      : [`--service-account-signing-endpoint=${options.signingEndpoint}`]),
-    `--service-account-issuer=${options.issuer}`,
+      : [`--service-account-signing-endpoint=${signingEndpoint}`]),
+    `--service-account-issuer=${issuer}`,
     `--api-audiences=${audiences.join(',')}`,
-    `--token-auth-file=${join(folder, 'tokens.csv')}`,
-    `--authentication-token-webhook-config-file=${join(folder, 'token-reviews')}`,
-    '--authentication-token-webhook-version=v1',
-    '--authorization-mode=Node,RBAC',
-    '--enable-admission-plugins=NodeRestriction',
-    '--service-cluster-ip-range=10.96.0.0/16',
     // Expiry as asked for: the compatibility extension serves nobody here.
     '--service-account-extend-token-expiration=false',
-    `--kubelet-certificate-authority=${join(folder, 'kubelets.crt')}`,
-    `--kubelet-client-certificate=${join(folder, 'kubelet-client.crt')}`,
-    `--kubelet-client-key=${join(folder, 'kubelet-client.key')}`,
-    // Names of nodes are none that a resolver knows.
-    '--kubelet-preferred-address-types=InternalIP',
-    ...(options.serverFlags ?? []),
   ]
 }
+
+const serverFlags = (
+  { folder }: Files,
+  ports: { readonly etcdPort: number; readonly port: number },
+): string[] => [
+  `--etcd-servers=http://127.0.0.1:${ports.etcdPort}`,
+  '--bind-address=127.0.0.1',
+  `--secure-port=${ports.port}`,
+  `--cert-dir=${join(folder, 'certs')}`,
+  `--tls-cert-file=${join(folder, 'tls.crt')}`,
+  `--tls-private-key-file=${join(folder, 'tls.key')}`,
+  `--client-ca-file=${join(folder, 'ca.crt')}`,
+  `--token-auth-file=${join(folder, 'tokens.csv')}`,
+  `--authentication-token-webhook-config-file=${join(folder, 'token-reviews')}`,
+  '--authentication-token-webhook-version=v1',
+  '--authorization-mode=Node,RBAC',
+  '--enable-admission-plugins=NodeRestriction',
+  '--service-cluster-ip-range=10.96.0.0/16',
+  `--kubelet-certificate-authority=${join(folder, 'kubelets.crt')}`,
+  `--kubelet-client-certificate=${join(folder, 'kubelet-client.crt')}`,
+  `--kubelet-client-key=${join(folder, 'kubelet-client.key')}`,
+  // Names of nodes are none that a resolver knows.
+  '--kubelet-preferred-address-types=InternalIP',
+]
 
 const managerFlags = (folder: string): string[] => [
   `--kubeconfig=${join(folder, 'kubeconfig')}`,

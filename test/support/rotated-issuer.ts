@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadSigningKey, type SigningKey } from '../../src/issuer/keys.ts'
 import type { IssuerState, RotationKey } from '../../src/issuer/rotation/state.ts'
+import { passTime } from './issuer-folder.ts'
 import type { IssuerJourney, Ran } from './issuer-journey.ts'
 
 export interface RotatedIssuer {
@@ -57,19 +58,7 @@ export function rotatedIssuer(name: string, run: IssuerJourney): RotatedIssuer {
         '24h',
         ...words,
       ),
-    pass: (ms: number): void => {
-      const earlier = (key: RotationKey): RotationKey =>
-        Object.fromEntries(
-          Object.entries(key).map(([member, value]) => [
-            member,
-            member.endsWith('At')
-              ? new Date(Date.parse(value as string) - ms).toISOString()
-              : value,
-          ]),
-        ) as RotationKey
-      const state = read()
-      write({ ...state, keys: state.keys.map(earlier) })
-    },
+    pass: (ms: number): void => passTime(folder, ms),
     kid: (state: RotationKey['state']): string =>
       read().keys.find((key) => key.state === state && key.removedAt === undefined)?.kid ?? '',
     pems: (): string[] =>

@@ -70,4 +70,44 @@ export function addBrokerCommand(program: Command): void {
       const { revokeKey } = await import('../broker-client.ts')
       await revokeKey(id, flags)
     })
+  addRotateCommand(broker)
+}
+
+const STEPS = {
+  prepare: 'make the next key, publish it and see it from outside; it does not sign yet',
+  activate: 'have the prepared key sign, once it was seen from outside and has settled',
+  retire: 'unpublish and delete the keys that no live token can name',
+  abort: 'take the last step back: a prepared key goes, or the key from before signs again',
+} as const
+
+function addRotateCommand(broker: Command): void {
+  const rotate = broker
+    .command('rotate')
+    .description("replace the fleet issuer's signing keys without a refused token")
+  withBrokerAccess(rotate.command('status'))
+    .description('show the signing keys, what each waits for and until when')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExample:\n  podrole broker rotate status')
+    .action(async (flags: BrokerAccessFlags) => {
+      const { showBrokerKeys } = await import('../broker-rotate.ts')
+      await showBrokerKeys(flags)
+    })
+  withBrokerAccess(rotate.command('plan'))
+    .description('show what each command would do now, and what it waits for')
+    .addOption(outputOption())
+    .addHelpText('after', '\nExample:\n  podrole broker rotate plan')
+    .action(async (flags: BrokerAccessFlags) => {
+      const { showBrokerPlan } = await import('../broker-rotate.ts')
+      await showBrokerPlan(flags)
+    })
+  for (const step of ['prepare', 'activate', 'retire', 'abort'] as const) {
+    withBrokerAccess(rotate.command(step))
+      .description(STEPS[step])
+      .addOption(outputOption())
+      .addHelpText('after', `\nExample:\n  podrole broker rotate ${step}`)
+      .action(async (flags: BrokerAccessFlags) => {
+        const { runBrokerStep } = await import('../broker-rotate.ts')
+        await runBrokerStep(step, flags)
+      })
+  }
 }

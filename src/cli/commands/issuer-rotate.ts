@@ -103,7 +103,7 @@ Example:
   retire: `
 Examples:
   podrole issuer rotate retire --dir issuer
-  podrole issuer rotate retire --dir issuer --metrics http://10.0.3.7:2705/metrics
+  podrole issuer rotate retire --dir issuer --metrics http://10.0.3.7:9402/metrics
   podrole issuer rotate retire --dir issuer --audit-log audit-1.log --audit-log audit.log
 
 A key goes when no token of it can be in use: by time, and by all that --metrics, --metrics-file and

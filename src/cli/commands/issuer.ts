@@ -12,6 +12,7 @@ import {
   readPort,
 } from '../options.ts'
 import { addIssuerProviderCommand } from './issuer-provider.ts'
+import { addApiServerFlagsCommand } from './issuer-apiserver-flags.ts'
 import { addIssuerSignerCommand } from './issuer-signer.ts'
 import { addIssuerRotateCommand } from './issuer-rotate.ts'
 
@@ -28,7 +29,7 @@ export interface KeysFlags extends KeySourceFlags {
   readonly generate?: KeyKind
   readonly privateKeyFile?: string
   readonly publicKeyFile?: string
-  readonly output: OutputFormat
+  readonly output: OutputFormat | 'pem'
 }
 
 export interface DocumentFlags extends KeySourceFlags {
@@ -106,6 +107,7 @@ const KEYS_EXAMPLES = `
 Examples:
   podrole issuer keys sa.pub > keys.json
   podrole issuer keys --secret eksa-system/my-cluster-sa
+  podrole issuer keys /var/lib/podrole/issuer -o pem > sa.pub
   podrole issuer keys --generate p-256 --private-key-file sa.key --public-key-file sa.pub`
 
 export function addIssuerCommand(program: Command): void {
@@ -116,7 +118,11 @@ export function addIssuerCommand(program: Command): void {
     .option('--private-key-file <file>', 'of --generate; never overwritten')
     .option('--public-key-file <file>', 'of --generate, as PEM; never overwritten')
     .addOption(legacyOption())
-    .addOption(documentOption())
+    .addOption(
+      new Option('-o, --output <format>', 'how they are printed; pem is what an API server reads')
+        .choices([...OUTPUT_FORMATS, 'pem'])
+        .default('json'),
+    )
     .addHelpText('after', KEYS_EXAMPLES)
     .action(async (files: string[], flags: KeysFlags) => {
       const { printKeys } = await import('../issuer-keys.ts')
@@ -127,6 +133,7 @@ export function addIssuerCommand(program: Command): void {
   addCheckCommand(issuer)
   addServeCommand(issuer)
   addIssuerSignerCommand(issuer)
+  addApiServerFlagsCommand(issuer)
   addIssuerRotateCommand(issuer)
   addIssuerProviderCommand(issuer)
 }

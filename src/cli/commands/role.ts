@@ -82,6 +82,11 @@ function withTrust(command: Command): Command {
         'pod-identity',
       ]),
     )
+    .option(
+      '--disable-session-tags',
+      'with pod-identity: as in the association; the account is all that is asked for then',
+      false,
+    )
     .option('--fleet', "by a broker's fleet issuer", false)
     .option(
       '--clusters <pattern>',

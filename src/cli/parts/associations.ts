@@ -11,6 +11,8 @@ export interface EksEndpoint {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: Secret }
   /** PEM text of the CA, where it is not a public one. */
   readonly ca?: string
+  /** How long an answer may take, in milliseconds; 15 s if not given. */
+  readonly timeoutMs?: number
 }
 
 export interface AssociationSubject {
@@ -69,7 +71,7 @@ export async function callEks(
     headers,
     proxy: false,
     redirect: 'error',
-    signal: AbortSignal.timeout(15_000),
+    signal: AbortSignal.timeout(endpoint.timeoutMs ?? 15_000),
     ...(text !== undefined && { body: text }),
     ...(endpoint.ca !== undefined && { tls: { ca: endpoint.ca } }),
   })

@@ -5,7 +5,8 @@ import { readAdminKeyFile } from '../../broker/start-broker.ts'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
 import type { LogLevel } from '../../lib/log.ts'
 import { Secret } from '../../lib/secret.ts'
-import type { RunningCluster, Sandbox } from '../../sandbox/sandbox.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import type { Jwks } from '../../token/jwks.ts'
 import { callEks, type EksEndpoint } from './associations.ts'
 
 export interface BrokerPart {
@@ -16,8 +17,12 @@ export interface BrokerPart {
   readonly issuer: string
   /** All that the process was given and keeps: its environment and its files, database included. */
   possessions(): string
-  /** Makes a cluster known by its issuer and keys. */
-  register(cluster: RunningCluster): Promise<void>
+  /** Makes a cluster known by its issuer and keys, in place of those that it had. */
+  register(cluster: {
+    readonly name: string
+    readonly issuer: string
+    readonly jwks: Jwks
+  }): Promise<void>
   /** A broker key for one cluster: its agents' EKS Auth call, or its webhook's list. */
   clusterKey(kind: 'agent' | 'webhook', clusterName: string): Promise<EksEndpoint['credentials']>
   stop(): Promise<void>
@@ -47,14 +52,15 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
   await endOrphan(pidFile, folder)
   rmSync(ready, { force: true })
   const adminKeyFile = join(folder, 'admin-key.json')
+  const ownPort = await sandbox.keepPort(`broker${suffix}`)
   await writeSettings(around, {
     folder,
     adminKeyFile,
     issuerHost,
-    port: await sandbox.keepPort(`broker${suffix}`),
+    port: ownPort,
     metricsPort: await sandbox.keepPort(`broker-metrics${suffix}`),
   })
-  const environment = { PATH: process.env['PATH'] ?? '', HOME: folder }
+  const environment = environmentOf(around, { folder, issuerHost, port: ownPort })
   const child = Bun.spawn(
     [
       // A sandbox that is killed takes its broker with it, where the machine can do that.
@@ -81,11 +87,8 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
     port,
     issuer: `https://${issuerHost}`,
     possessions: () => possessionsOf(child.pid, folder),
-    register: async ({ name, cluster }) => {
-      await callEks(endpoint, 'PUT', `/podrole/v1/clusters/${encodeURIComponent(name)}`, {
-        issuer: cluster.issuer,
-        jwks: cluster.jwks(),
-      })
+    register: async ({ name, ...keys }) => {
+      await callEks(endpoint, 'PUT', `/podrole/v1/clusters/${encodeURIComponent(name)}`, keys)
     },
     clusterKey: async (kind, clusterName) => {
       const scope = { kind, clusterName }
@@ -100,6 +103,23 @@ export async function startBrokerPart(around: BrokerSurroundings): Promise<Broke
       await child.exited
       rmSync(pidFile, { force: true })
     },
+  }
+}
+
+/** Without an AWS key. */
+function environmentOf(
+  { sandbox }: BrokerSurroundings,
+  own: { readonly folder: string; readonly issuerHost: string; readonly port: number },
+): Readonly<Record<string, string>> {
+  const caFile = join(own.folder, 'ca.pem')
+  writeFileSync(caFile, sandbox.authority.cert)
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: own.folder,
+    // To see its own documents from outside, as STS does.
+    AWS_ENDPOINT_URL: sandbox.endpoint,
+    PODROLE_RESOLVE: `${own.issuerHost}=127.0.0.1:${own.port}`,
+    PODROLE_CA_FILE: caFile,
   }
 }
 

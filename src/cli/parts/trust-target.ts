@@ -32,12 +32,15 @@ async function clusterTarget(
   request: Extract<TargetRequest, { kind: 'cluster' }>,
   account: AwsAccount,
 ): Promise<TrustTarget> {
+  const { disableSessionTags = false } = request
   // So that trust in a cluster can be taken back when the cluster is gone.
   if (request.method === 'pod-identity' && request.name.startsWith('arn:')) {
-    return { way: 'pod-identity', clusterArn: request.name }
+    return { way: 'pod-identity', clusterArn: request.name, disableSessionTags }
   }
   const { arn, issuer } = await describeEksCluster(account, request.name)
-  if (request.method === 'pod-identity') return { way: 'pod-identity', clusterArn: arn }
+  if (request.method === 'pod-identity') {
+    return { way: 'pod-identity', clusterArn: arn, disableSessionTags }
+  }
   if (issuer !== undefined) return { way: 'irsa', issuer }
   throw new PodroleError('NoClusterIssuer', `cluster ${request.name} has no issuer yet`, {
     hint: 'It has one as soon as it is ACTIVE.',

@@ -18,6 +18,7 @@ import {
 import { type AgentPart, prepareAgents } from './agent-part.ts'
 import type { BrokerPart } from './broker-part.ts'
 import { Brokers } from './brokers.ts'
+import { registerFollowing } from './followed-keys.ts'
 import { ensureObject } from './objects.ts'
 import { startWebhookPart, type WebhookPart } from './webhook-part.ts'
 
@@ -96,8 +97,14 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
   const attach = async (cluster: RunningCluster, sandbox: Sandbox): Promise<Attachment> => {
     await ensureObject(cluster.client, NAMESPACES, { metadata: { name: NAMESPACE } })
     const off = cluster.kind === 'eks' ? undefined : await brokers.of(sandbox, cluster.accountId)
-    if (off !== undefined) await off.register(cluster)
-    const started = await startParts({ cluster, sandbox, broker: off }, options)
+    const log = options.log.with({ cluster: cluster.name })
+    const following = off === undefined ? undefined : await registerFollowing(off, cluster, log)
+    const started = await startParts({ cluster, sandbox, broker: off }, options).catch(
+      async (error: unknown): Promise<never> => {
+        await following?.stop()
+        throw error
+      },
+    )
     parts.add(cluster.name, started)
     return {
       restored: async () => {
@@ -106,6 +113,7 @@ export async function startWiredSandbox(options: WiredSandboxOptions): Promise<W
       },
       stop: async () => {
         parts.delete(cluster.name)
+        await following?.stop()
         await started.webhook.stop()
         await started.agents.stop()
       },

@@ -64,7 +64,7 @@ export interface Refusal {
 /** STS takes a token until five minutes after its `exp` (IAM User Guide, OIDC providers). */
 const STS_GRACE_MS = 5 * 60_000
 /** Who signs reads the state again within this time, slow machines counted. */
-const FOLLOW_SECONDS = 60
+export const FOLLOW_SECONDS = 60
 /** How far the clocks of API servers and of the rotation may be apart. */
 const CLOCKS_MS = 5 * 60_000
 /** Keys that are gone and still listed. */

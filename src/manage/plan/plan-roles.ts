@@ -9,7 +9,7 @@ import type { ObservedCluster, PlanRole } from './observed-state.ts'
 import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import { newTrust, ownTrustAfter } from './own-trust.ts'
 import { clusterOfTags } from './ownership.ts'
-import { roleNameOf } from './role-name.ts'
+import { roleNameFor } from '../role-name.ts'
 import { isTooLong, planMadeRole } from './role-steps.ts'
 import { providerArnOf, type RoleUse } from './role-uses.ts'
 import { shardsOf } from './shards.ts'
@@ -120,7 +120,7 @@ function groupsOf(context: PlanContext, uses: readonly RoleUse[]): Iterable<Grou
   for (const use of uses) {
     const { cluster, role, serviceAccount } = use
     if (role.kind !== 'made') continue
-    const name = role.name ?? roleNameOf(cluster, serviceAccount)
+    const name = role.name ?? roleNameFor({ clusterArn: cluster.arn, ...serviceAccount })
     const group = groups.get(name.toLowerCase())
     if (group === undefined) {
       const isNamedByUs = role.name === undefined

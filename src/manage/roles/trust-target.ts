@@ -13,6 +13,8 @@ export interface TargetWishes {
   readonly issuer?: string
   readonly cluster?: string
   readonly method?: 'irsa' | 'pod-identity'
+  /** As in the association: no tag reaches the role then. */
+  readonly disableSessionTags?: boolean
   readonly fleet: boolean
   readonly clusters: readonly string[]
   readonly broker?: string
@@ -21,7 +23,12 @@ export interface TargetWishes {
 /** The same, read; what AWS or a broker knows is not asked yet. */
 export type TargetRequest =
   | { readonly kind: 'issuer'; readonly issuer: string }
-  | { readonly kind: 'cluster'; readonly name: string; readonly method: 'irsa' | 'pod-identity' }
+  | {
+      readonly kind: 'cluster'
+      readonly name: string
+      readonly method: 'irsa' | 'pod-identity'
+      readonly disableSessionTags?: boolean
+    }
   | {
       readonly kind: 'fleet'
       /** Undefined where the broker has to tell it. */
@@ -34,7 +41,11 @@ export type TargetRequest =
 export type TrustTarget =
   | { readonly way: 'irsa'; readonly issuer: string }
   | { readonly way: 'fleet'; readonly issuer: string; readonly clusters: readonly string[] }
-  | { readonly way: 'pod-identity'; readonly clusterArn: string }
+  | {
+      readonly way: 'pod-identity'
+      readonly clusterArn: string
+      readonly disableSessionTags?: boolean
+    }
 
 /**
  * Reads which way is asked for; one and only one.
@@ -46,6 +57,10 @@ export function readTarget(wishes: TargetWishes): TargetRequest {
   clusters.forEach(checkClusterPattern)
   if (method !== undefined && cluster === undefined) {
     throw wrongTarget('--method goes with --cluster alone')
+  }
+  const disableSessionTags = wishes.disableSessionTags === true
+  if (disableSessionTags && (cluster === undefined || method === 'irsa')) {
+    throw wrongTarget('--disable-session-tags goes with --cluster and pod-identity alone')
   }
   if (clusters.length > 0 && !fleet) throw wrongTarget('--clusters goes with --fleet alone')
   if (cluster !== undefined && (issuer !== undefined || fleet)) {
@@ -62,8 +77,14 @@ export function readTarget(wishes: TargetWishes): TargetRequest {
     }
     return { kind: 'fleet', clusters, ...(issuer !== undefined && { issuer }) }
   }
-  if (cluster !== undefined)
-    return { kind: 'cluster', name: cluster, method: method ?? 'pod-identity' }
+  if (cluster !== undefined) {
+    return {
+      kind: 'cluster',
+      name: cluster,
+      method: method ?? 'pod-identity',
+      ...(disableSessionTags && { disableSessionTags }),
+    }
+  }
   if (issuer !== undefined) return { kind: 'issuer', issuer }
   throw wrongTarget('neither --issuer, --cluster nor --fleet is given')
 }

@@ -188,7 +188,8 @@ export async function startAwsFixture(): Promise<AwsFixture> {
   }
 }
 
-function runtimeOf(issuer: string, key: SigningKey): Parameters<Aws['addCluster']>[1] {
+/** An EKS cluster that runs, whose tokens that key signs. */
+export function runtimeOf(issuer: string, key: SigningKey): Parameters<Aws['addCluster']>[1] {
   const jwks = (): ReturnType<typeof jwksOf> => jwksOf([key])
   return {
     issuer,

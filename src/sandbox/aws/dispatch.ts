@@ -93,7 +93,14 @@ interface Routed extends Pick<
   readonly service: Service
 }
 
+/** Dated by the sandbox's clock, by which an SDK whose clock is another corrects its signatures. */
 async function answer(world: World, routed: Routed): Promise<Response> {
+  const response = await answerUndated(world, routed)
+  response.headers.set('date', new Date(world.clock.now()).toUTCString())
+  return response
+}
+
+async function answerUndated(world: World, routed: Routed): Promise<Response> {
   const { service, ...told } = routed
   const body = await readBody(told.request, LIMITS[service])
   if (body === undefined) return textResponse('Request Entity Too Large\n', 413)

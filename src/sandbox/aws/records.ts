@@ -231,12 +231,29 @@ export interface BucketRecord {
   readonly publicAccessBlock?: PublicAccessBlock
   /** `BucketOwnerEnforced` where it is not there; null where it was taken away. */
   readonly objectOwnership?: ObjectOwnership | null
+  readonly tags?: Tags
+  /** Where it is not there, nobody ever asked for versions. */
+  readonly versioning?: 'Enabled' | 'Suspended'
   readonly createdAtMs: number
 }
 
-export interface ObjectRecord {
+/** What tells the versions of one key apart. */
+interface VersionPlace {
   readonly bucket: string
   readonly key: string
+  /** The version that S3 calls `null` has none. */
+  readonly versionId?: string
+  /** Counts up with each version of the key; 0 where it is not there. */
+  readonly number?: number
+  readonly modifiedAtMs: number
+}
+
+/** Stands for an object that was deleted while its bucket kept versions. */
+export interface DeleteMarkerRecord extends VersionPlace {
+  readonly isDeleteMarker: true
+}
+
+export interface ObjectRecord extends VersionPlace {
   /** Base64. */
   readonly body: string
   readonly size: number
@@ -246,7 +263,7 @@ export interface ObjectRecord {
   readonly headers: Readonly<Record<string, string>>
   /** Its ACL is the canned one `public-read`; the owner's alone where it is not there. */
   readonly acl?: 'public-read'
-  readonly modifiedAtMs: number
+  readonly tags?: Tags
 }
 
 /** An upload in parts that is not complete. */
@@ -256,6 +273,7 @@ export interface UploadRecord {
   readonly key: string
   /** As an object's. */
   readonly headers: Readonly<Record<string, string>>
+  readonly tags?: Tags
   readonly createdAtMs: number
 }
 
@@ -284,7 +302,10 @@ export interface Tables {
   readonly clusters: Table<ClusterRecord>
   readonly associations: Table<AssociationRecord>
   readonly buckets: Table<BucketRecord>
+  /** What each key gives. */
   readonly objects: Table<ObjectRecord>
+  /** Versions that no key gives without its id: older ones, and delete markers. */
+  readonly versions: Table<ObjectRecord | DeleteMarkerRecord>
   readonly uploads: Table<UploadRecord>
   readonly parts: Table<PartRecord>
   readonly accessEntries: Table<Eks.AccessEntryRecord>
@@ -314,6 +335,7 @@ export function openTables(state: State): Tables {
     associations: state.table('eks.associations'),
     buckets: state.table('s3.buckets'),
     objects: state.table('s3.objects'),
+    versions: state.table('s3.versions'),
     uploads: state.table('s3.uploads'),
     parts: state.table('s3.parts'),
     accessEntries: state.table('eks.access-entries'),

@@ -1,5 +1,6 @@
-/** Every operation of EKS and of the JSON 1.1 services refuses who may not, and whom nobody knows. */
+/** Every operation of EKS, S3 and the JSON 1.1 services refuses who may not, and whom nobody knows. */
 import { CreateRoleCommand, PutRolePolicyCommand } from '@aws-sdk/client-iam'
+import { CreateBucketCommand } from '@aws-sdk/client-s3'
 import { AssumeRoleCommand } from '@aws-sdk/client-sts'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import {
@@ -8,21 +9,27 @@ import {
   type AwsFixture,
   CLUSTER,
   type Keys,
+  REGION,
   startAwsFixture,
   trustOf,
 } from './aws-fixture.suite.ts'
 import { EKS_ROUTES } from './eks/eks.ts'
+import { S3_ROUTES } from './s3/s3.ts'
 import { TARGET_SERVICES } from './target-service.ts'
+
+const Bucket = 'closed-bucket'
 
 let fixture: AwsFixture
 let stranger: Keys
 beforeAll(async () => {
   fixture = await startAwsFixture()
-  const { iam, sts } = fixture.clients(fixture.admin)
+  const { iam, s3, sts } = fixture.clients(fixture.admin)
   const RoleName = 'stranger'
   const AssumeRolePolicyDocument = trustOf({ AWS: ACCOUNT }, 'sts:AssumeRole')
   await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
-  const put = { RoleName, PolicyName: 'own', PolicyDocument: allowOf('s3:ListBucket') }
+  const CreateBucketConfiguration = { LocationConstraint: REGION } as const
+  await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration }))
+  const put = { RoleName, PolicyName: 'own', PolicyDocument: allowOf('ssm:GetParameter') }
   await iam.send(new PutRolePolicyCommand(put))
   const RoleArn = `arn:aws:iam::${ACCOUNT}:role/${RoleName}`
   const ask = { RoleArn, RoleSessionName: 'stranger' }
@@ -50,6 +57,12 @@ function pathOf(pattern: string): string {
   return pattern.replaceAll('*', () => labels[index++] ?? 'x')
 }
 
+/** What must be in the query. */
+const QUERIES: Readonly<Record<string, string>> = {
+  UntagResource: '?tagKeys=a',
+  DescribeAddonConfiguration: '?addonName=vpc-cni&addonVersion=v1.20.4-eksbuild.1',
+}
+
 const GOOD_BODY = JSON.stringify({
   name: 'made',
   roleArn: `arn:aws:iam::${ACCOUNT}:role/stranger`,
@@ -60,14 +73,14 @@ const GOOD_BODY = JSON.stringify({
 
 test.each(EKS_ROUTES.map((route) => [route.operation, route] as const))(
   'EKS %s',
-  async (_name, { method, path }) => {
+  async (name, { method, path }) => {
     const ask = async (keys: Keys): Promise<{ status: number; error: string | null }> => {
       const body = method === 'POST' ? { body: GOOD_BODY } : {}
       const response = await fixture.call({
         keys,
         service: 'eks',
         method,
-        path: pathOf(path),
+        path: pathOf(path) + (QUERIES[name] ?? ''),
         ...body,
       })
       await response.arrayBuffer()
@@ -93,8 +106,9 @@ const INPUTS: Readonly<Record<string, object>> = {
     SigningAlgorithm: 'ECDSA_SHA_256',
     AliasName: 'alias/x',
     Policy: '{}',
-    Description: 'x',
-    TagKeys: ['x'],
+    Tags: [{ TagKey: 'a', TagValue: 'b' }],
+    TagKeys: ['a'],
+    Description: 'a',
   },
   servicequotas: {
     ServiceCode: 'eks',
@@ -123,4 +137,44 @@ test.each(
   expect(await ask(stranger)).toBe('AccessDeniedException')
   const forged = { ...fixture.admin, secretAccessKey: 'x'.repeat(40) }
   expect(await ask(forged)).toBe('InvalidSignatureException')
+})
+
+/** `LEVEL METHOD NAME…` as a request; a name is a query parameter or the header of a copy. */
+function s3Request(route: string): {
+  method: string
+  path: string
+  headers: Record<string, string>
+} {
+  const [level = '', method = '', ...names] = route.split(' ')
+  const path = { service: '/', bucket: `/${Bucket}`, object: `/${Bucket}/some/key` }[level] ?? '/'
+  const isCopy = names.includes('x-amz-copy-source')
+  const query = names.filter((name) => name !== 'x-amz-copy-source').map((name) => `${name}=1`)
+  return {
+    method,
+    path: query.length === 0 ? path : `${path}?${query.join('&')}`,
+    headers: isCopy ? { 'x-amz-copy-source': `/${Bucket}/other` } : {},
+  }
+}
+
+const S3_BODIES: Readonly<Record<string, string>> = {
+  'bucket PUT': `<CreateBucketConfiguration><LocationConstraint>${REGION}</LocationConstraint></CreateBucketConfiguration>`,
+  'object PUT tagging': '<Tagging><TagSet/></Tagging>',
+  'object PUT tagging versionId': '<Tagging><TagSet/></Tagging>',
+  'bucket POST delete': '<Delete><Object><Key>some/key</Key></Object></Delete>',
+}
+
+test.each(S3_ROUTES)('S3 %s', async (route) => {
+  const ask = async (keys: Keys): Promise<string> => {
+    const body = S3_BODIES[route]
+    const made = { keys, service: 's3', ...s3Request(route) }
+    const response = await fixture.call(body === undefined ? made : { ...made, body })
+    const text = await response.text()
+    return `${response.status} ${/<Code>(\w+)</.exec(text)?.[1] ?? ''}`
+  }
+  const head = route.includes(' HEAD')
+  // DeleteObjects answers for each key.
+  const refused = route === 'bucket POST delete' ? '200 AccessDenied' : '403 AccessDenied'
+  expect(await ask(stranger)).toBe(head ? '403 ' : refused)
+  const forged = { ...fixture.admin, secretAccessKey: 'x'.repeat(40) }
+  expect(await ask(forged)).toBe(head ? '403 ' : '403 SignatureDoesNotMatch')
 })

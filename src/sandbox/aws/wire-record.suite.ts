@@ -13,6 +13,8 @@ export interface Exchange {
   readonly service: string
   /** `X-Amz-Target`; empty without. */
   readonly operation: string
+  /** With `X-Amz-Copy-Source`, which makes a write of S3 another operation. */
+  readonly isCopy: boolean
   readonly request: string
   readonly status: number
   /** `X-Amzn-ErrorType`; empty without. */
@@ -35,6 +37,7 @@ export function recordWire(handler: Handler): Handler {
       target: url.pathname + url.search,
       service: scope?.[1] ?? '',
       operation: request.headers.get('x-amz-target') ?? '',
+      isCopy: request.headers.has('x-amz-copy-source'),
       request: scope?.[1] === 's3' ? '' : await copy.text(),
       status: response.status,
       error: response.headers.get('x-amzn-errortype') ?? '',

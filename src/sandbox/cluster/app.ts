@@ -63,7 +63,8 @@ async function answer(
   const user = impersonated(core, request, await authenticate(core, request, client))
   const attributes = attributesOf(request, url, { user, path })
   authorize(core, attributes)
-  // A WebSocket is opened with GET, but to run a command or to type is no reading (Kubernetes 1.35, KEP-4006).
+  // A WebSocket is opened with GET, but to run a command or to type is no reading (Kubernetes
+  // 1.35, KEP-4006).
   const isStream = ['exec', 'attach'].includes(path?.subresource ?? '')
   if (isStream && isUpgrade(request)) authorize(core, { ...attributes, verb: 'create' })
   return path === undefined

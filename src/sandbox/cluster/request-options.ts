@@ -3,6 +3,7 @@ import type { Operation } from './core.ts'
 import type { FieldValidation } from './decoding.ts'
 import { type Cause, fieldFault, invalid } from './faults.ts'
 import { mediaTypeOf } from './bodies.ts'
+import type { JsonRecord } from './objects.ts'
 import { APPLY_PATCH } from './patching.ts'
 import type { UserInfo } from './users.ts'
 
@@ -54,20 +55,23 @@ export function operationOf(
     user,
     dryRun: dryRun.length > 0,
     fieldValidation: fieldValidation as FieldValidation,
-    options: {
-      ...(dryRun.length > 0 && { dryRun }),
-      ...Object.fromEntries(
-        ['fieldManager', 'fieldValidation'].flatMap((name) => {
-          const value = query.get(name) ?? ''
-          return value === '' ? [] : [[name, value]]
-        }),
-      ),
-    },
+    options: optionsOf(query, dryRun),
     fieldManager: fieldManager || managerOfAgent(request.headers.get('user-agent') ?? ''),
     warn: (text) => {
       if (warnings.size < WARNINGS_MAX) warnings.add(text)
     },
   }
+}
+
+/** The options that the request names, as admission is told them. */
+function optionsOf(query: URLSearchParams, dryRun: readonly string[]): JsonRecord {
+  const options: JsonRecord = {}
+  if (dryRun.length > 0) options['dryRun'] = dryRun
+  for (const name of ['fieldManager', 'fieldValidation']) {
+    const value = query.get(name) ?? ''
+    if (value !== '') options[name] = value
+  }
+  return options
 }
 
 /** Whether an application takes the fields that others own: whatever is not `false` or `0`. */

@@ -100,7 +100,7 @@ export class ContainerRunner {
     if (this.#standing === undefined) return undefined
     this.#spectators.add(spectator)
     return {
-      input: this.#process?.input,
+      input: this.#options.container.stdin === true ? this.#process?.input : undefined,
       ended: this.#standing.ended,
       detach: () => void this.#spectators.delete(spectator),
     }

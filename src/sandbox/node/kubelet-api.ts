@@ -176,7 +176,9 @@ function answerAttach(
     })
     if (attachment === undefined) throw new Error(`container ${runner.name} is not running`)
     const { input, ended } = attachment
-    for (const end of [ended, signal]) end.addEventListener('abort', () => over.resolve())
+    const whole = AbortSignal.any([ended, signal])
+    whole.addEventListener('abort', () => over.resolve())
+    if (whole.aborted) over.resolve()
     const isRead = query.get('stdin') === 'true' && input !== undefined
     if (isRead) void passInput(request, input).then(() => runner.readsOnce && input.end())
     try {

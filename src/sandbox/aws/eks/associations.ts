@@ -3,14 +3,14 @@ import { EksFault } from '../../../broker/eks-wire.ts'
 import { compileText, matchesPattern } from '../../../iam/pattern.ts'
 import { documentOf } from '../identity/policies.ts'
 import { authorize } from '../identity/authorization.ts'
-import { requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
+import { type requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
 import { quotaValue } from '../quotas/quotas.ts'
 import { clusterKey, type Tables } from '../records.ts'
 import { findRole } from '../sts/parameters.ts'
 import { type JsonInput, type JsonRoute, readJsonObject } from '../wire/json.ts'
-import { isRecord } from '../wire/xml.ts'
 import { accountOf, type Call } from '../world.ts'
 import { associationStore } from './store.ts'
+import { readTags, tagContext as tagKeysOf } from './tags.ts'
 import { asEksFault, associationArn, clusterArnOf } from './wire.ts'
 
 /** The service that a role must trust to be of use in an association. */
@@ -53,9 +53,7 @@ async function runAssociation(call: Call, input: JsonInput): Promise<Response> {
 
 function tagContext(call: Call, input: JsonInput): ReturnType<typeof requestTagKeys> {
   if (call.operation !== 'CreatePodIdentityAssociation') return {}
-  const { tags } = readJsonObject(input.body)
-  if (!isRecord(tags)) return {}
-  return requestTagKeys(Object.entries(tags).map(([Key, value]) => ({ Key, Value: String(value) })))
+  return tagKeysOf(readTags(call, readJsonObject(input.body)['tags']))
 }
 
 function countAssociations(

@@ -13,6 +13,7 @@ import {
   type JsonObject,
   objectMember,
 } from './body.ts'
+import { mergeLogging } from './cluster-members.ts'
 import { admitCreator, checkModeChange, readMode } from './cluster-access.ts'
 import { checkNetworkQuotas } from './network-quotas.ts'
 import { type NewUpdate, repeatedUpdate, startUpdate, updateNode } from './updates.ts'
@@ -56,7 +57,16 @@ const CHANGES: Readonly<Record<string, ReadChange>> = {
       record: { ...cluster, deletionProtection },
     }
   },
-  logging: kept('logging', 'LoggingUpdate', 'ClusterLogging'),
+  logging: (cluster, body) => {
+    const value = objectMember(body, 'logging') ?? {}
+    const before = objectMember(cluster.members ?? {}, 'logging') ?? {}
+    const members = { ...cluster.members, logging: mergeLogging(before, value) }
+    return {
+      type: 'LoggingUpdate',
+      params: { ClusterLogging: JSON.stringify(value) },
+      record: { ...cluster, members },
+    }
+  },
   upgradePolicy: kept('upgradePolicy', 'UpgradePolicyUpdate', 'UpgradePolicy'),
   zonalShiftConfig: kept('zonalShiftConfig', 'ZonalShiftConfigUpdate', 'ZonalShiftConfig'),
   resourcesVpcConfig: (cluster, body) => {

@@ -28,6 +28,7 @@ import {
   pageOfList,
 } from './body.ts'
 import { admitCreator, creatorArnOf, readAccessConfig } from './cluster-access.ts'
+import { membersNode, readKeptMembers } from './cluster-members.ts'
 import { checkNetworkQuotas } from './network-quotas.ts'
 import { liveRecords } from './lifecycle.ts'
 import { readTags, tagContext } from './tags.ts'
@@ -57,7 +58,6 @@ export function clusterNode(record: ClusterRecord, call: Call): Readonly<Record<
     version: record.kubernetesVersion,
     endpoint: record.endpoint,
     roleArn: record.roleArn,
-    kubernetesNetworkConfig: { serviceIpv4Cidr: '10.100.0.0/16', ipFamily: 'ipv4' },
     ...(record.issuer !== undefined && { identity: { oidc: { issuer: record.issuer } } }),
     status: updating ? 'UPDATING' : record.status,
     ...(certificateAuthority !== undefined && {
@@ -68,16 +68,7 @@ export function clusterNode(record: ClusterRecord, call: Call): Readonly<Record<
       authenticationMode: authenticationModeOf(record),
       bootstrapClusterCreatorAdminPermissions: record.bootstrapCreatorAdmin ?? true,
     },
-    upgradePolicy: { supportType: 'EXTENDED' },
-    ...members,
-    resourcesVpcConfig: {
-      subnetIds: [],
-      securityGroupIds: [],
-      endpointPublicAccess: true,
-      endpointPrivateAccess: false,
-      publicAccessCidrs: ['0.0.0.0/0'],
-      ...(isRecord(members['resourcesVpcConfig']) && members['resourcesVpcConfig']),
-    },
+    ...membersNode(members),
     deletionProtection: record.deletionProtection ?? false,
   }
 }
@@ -93,6 +84,7 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
   if (!/^\d\.\d{1,2}$/.test(kubernetesVersion)) throw invalid('unsupported Kubernetes version')
   const { resourcesVpcConfig } = body
   if (!isRecord(resourcesVpcConfig)) throw invalid('resourcesVpcConfig is required')
+  const members = { resourcesVpcConfig, ...readKeptMembers(body) }
   const access = readAccessConfig(body)
   const deletionProtection = booleanMember(body, 'deletionProtection')
   const arn = clusterArnOf(call, name)
@@ -141,7 +133,7 @@ async function createCluster(call: Call, input: JsonInput): Promise<unknown> {
     ...access,
     ...(creatorArn !== undefined && { creatorArn }),
     ...(deletionProtection !== undefined && { deletionProtection }),
-    members: { resourcesVpcConfig },
+    members,
   }
   startLaunch(call.world, record)
   ensureServiceLinkedRole(call.world, record.accountId, 'eks.amazonaws.com')

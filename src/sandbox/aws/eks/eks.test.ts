@@ -143,14 +143,30 @@ describe('clusters', () => {
       name: 'made',
       roleArn: arnOf('cluster'),
       resourcesVpcConfig: {},
+      logging: { clusterLogging: [{ types: ['audit' as const], enabled: true }] },
+      kubernetesNetworkConfig: { serviceIpv4Cidr: '172.20.0.0/16' },
+      upgradePolicy: { supportType: 'STANDARD' as const },
+      zonalShiftConfig: { enabled: true },
       tags: { a: 'b' },
     }
+    const logging = { clusterLogging: [{ types: ['kubelet' as 'api'], enabled: true }] }
+    const wrong = refusalOf(eks.send(new CreateClusterCommand({ ...ask, logging })))
+    expect((await wrong).code).toBe('InvalidParameterException')
     const made = await eks.send(new CreateClusterCommand(ask))
     expect(made.cluster).toMatchObject({ name: 'made', status: 'CREATING' })
     const resourceArn = made.cluster?.arn ?? ''
     expect((await eks.send(new DescribeClusterCommand({ name: 'made' }))).cluster?.status).toBe(
       'ACTIVE',
     )
+    expect(made.cluster?.logging?.clusterLogging).toEqual([
+      { types: ['audit'], enabled: true },
+      { types: ['api', 'authenticator', 'controllerManager', 'scheduler'], enabled: false },
+    ])
+    expect(made.cluster).toMatchObject({
+      kubernetesNetworkConfig: { serviceIpv4Cidr: '172.20.0.0/16', ipFamily: 'ipv4' },
+      upgradePolicy: { supportType: 'STANDARD' },
+      zonalShiftConfig: { enabled: true },
+    })
     expect(await refusalOf(eks.send(new CreateClusterCommand(ask)))).toMatchObject({
       code: 'ResourceInUseException',
       status: 409,

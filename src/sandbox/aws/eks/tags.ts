@@ -1,5 +1,5 @@
 import { authorize } from '../identity/authorization.ts'
-import { requestTagKeys, resourceTagKeys } from '../iam/tags.ts'
+import { requestTagKeys, resourceTagKeys, TAG_PATTERN } from '../iam/tags.ts'
 import { quotaOf } from '../quotas/quotas.ts'
 import type { Tags } from '../records.ts'
 import type { Table } from '../../state.ts'
@@ -9,26 +9,40 @@ import { isRecord } from '../wire/xml.ts'
 import { accountOf, type Call } from '../world.ts'
 import { invalidParameter } from './body.ts'
 
-/** Tags of a request's body. @throws AwsFault `InvalidParameterException` */
-export function readTags(call: Call, value: unknown): Tags {
+/** Tags of a request's body. @throws AwsFault `InvalidParameterException`, or what `fault` makes */
+export function readTags(
+  call: Call,
+  value: unknown,
+  fault: (message: string) => AwsFault = invalidParameter,
+): Tags {
   if (value === undefined || value === null) return {}
-  if (!isRecord(value)) throw invalidParameter('tags is not a map of strings')
+  if (!isRecord(value)) throw fault('tags is not a map of strings')
   const tags: Record<string, string> = {}
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string' || text.length > 256 || key.length < 1 || key.length > 128) {
-      throw invalidParameter(`tag ${JSON.stringify(key.slice(0, 128))} is not valid`)
+    if (typeof text !== 'string' || !isTag(key, text)) {
+      throw fault(`tag ${JSON.stringify(key.slice(0, 128))} is not valid`)
     }
     if (/^aws:/i.test(key)) {
-      throw invalidParameter('Tag keys that start with aws: are reserved for AWS use.')
+      throw fault('Tag keys that start with aws: are reserved for AWS use.')
     }
     tags[key] = text
   }
   const most = quotaOf(call, 'tagsPerResource')
   if (Object.keys(tags).length > most) {
-    throw invalidParameter(`A resource has at most ${most} tags`)
+    throw fault(`A resource has at most ${most} tags`)
   }
   return tags
 }
+
+const TAG_TEXT = new RegExp(`^${TAG_PATTERN}$`, 'u')
+
+/** Source: Amazon EKS API Reference, TagResource: lengths and characters. */
+const isTag = (key: string, value: string): boolean =>
+  key.length >= 1 &&
+  key.length <= 128 &&
+  value.length <= 256 &&
+  TAG_TEXT.test(key) &&
+  TAG_TEXT.test(value)
 
 /** The condition keys of tags that a request brings. */
 export const tagContext = (tags: Tags): ReturnType<typeof requestTagKeys> =>
@@ -91,13 +105,16 @@ function knownTags(call: Call, arn: string): Tags {
   }
 }
 
+/** The tag operations know this code alone for what is wrong with a call. */
+const badRequest = (message: string): AwsFault => new AwsFault('BadRequestException', message)
+
 async function tagResource(call: Call, input: JsonInput): Promise<unknown> {
   const [arn = ''] = input.labels
-  const added = readTags(call, readJsonObject(input.body)['tags'])
+  const added = readTags(call, readJsonObject(input.body)['tags'], badRequest)
   const context = { ...resourceTagKeys(knownTags(call, arn)), ...tagContext(added) }
   authorize(call, { action: 'eks:TagResource', resource: arn, context })
   const tagged = readTagged(call, arn)
-  tagged.save(readTags(call, { ...tagged.tags, ...added }))
+  tagged.save(readTags(call, { ...tagged.tags, ...added }, badRequest))
   return {}
 }
 

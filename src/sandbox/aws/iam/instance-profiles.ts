@@ -103,7 +103,7 @@ function createProfile(call: Call, parameters: QueryParameters): ResultMembers {
     path,
     profileId: newUniqueId('AIPA'),
     arn,
-    tags: mergeTags(call, {}, tags),
+    tags: mergeTags(call, {}, tags, 'exact'),
     createdAtMs: call.nowMs,
   }
   saveProfile(call, profile)
@@ -208,6 +208,7 @@ export const INSTANCE_PROFILE_OPERATIONS: QueryOperations = {
   RemoveRoleFromInstanceProfile: removeRole,
   ...taggingOperations({
     word: 'InstanceProfile',
+    tagCase: 'exact',
     readName: readProfileName,
     require: requireProfile,
     save: saveProfile,

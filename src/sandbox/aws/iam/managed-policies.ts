@@ -138,7 +138,7 @@ function createPolicy(call: Call, parameters: QueryParameters): ResultMembers {
     versions: [{ versionId: 'v1', document, createdAtMs: call.nowMs }],
     defaultVersionId: 'v1',
     nextVersion: 2,
-    tags: mergeTags(call, {}, tags),
+    tags: mergeTags(call, {}, tags, 'exact'),
     createdAtMs: call.nowMs,
     updatedAtMs: call.nowMs,
   }
@@ -354,6 +354,7 @@ export const POLICY_OPERATIONS: QueryOperations = {
   SetDefaultPolicyVersion: setDefaultPolicyVersion,
   ...taggingOperations({
     word: 'Policy',
+    tagCase: 'exact',
     readName: readArn,
     require: (call, arn, context) =>
       call.operation === 'ListPolicyTags'

@@ -6,14 +6,8 @@ import { Constraints } from '../wire/constraints.ts'
 import type { QueryParameters } from '../wire/query.ts'
 import { accountOf, type Call } from '../world.ts'
 import { alreadyExists, invalidInput, limitExceeded, noSuchEntity } from './faults.ts'
-import {
-  mergeTags,
-  readTags,
-  requestTagKeys,
-  resourceTagKeys,
-  tagNodes,
-  withoutTags,
-} from './tags.ts'
+import { taggingOperations } from './tagging.ts'
+import { mergeTags, readTags, requestTagKeys, resourceTagKeys, tagNodes } from './tags.ts'
 
 const URL_SHAPE = { required: true, min: 1, max: 255 }
 const CLIENT_ID = { required: true, min: 1, max: 255 }
@@ -33,10 +27,18 @@ export function readProviderUrl(url: string): string {
   return name + path
 }
 
+function readThumbprints(parameters: QueryParameters, constraints: Constraints): readonly string[] {
+  const thumbprints = parameters.list('ThumbprintList').map((one) => one.toLowerCase())
+  thumbprints.forEach((one, index) => {
+    constraints.text(`thumbprintList.${index + 1}.member`, one, THUMBPRINT)
+  })
+  return thumbprints
+}
+
 function checkThumbprints(call: Call, thumbprints: readonly string[]): void {
   const most = quotaOf(call, 'thumbprintsPerProvider')
   if (thumbprints.length > most) {
-    throw limitExceeded(`Thumbprint list must contain fewer than ${most} entries.`)
+    throw invalidInput(`Thumbprint list must contain fewer than ${most} entries.`)
   }
   if (thumbprints.some((thumbprint) => !/^[0-9a-fA-F]{40}$/.test(thumbprint))) {
     throw invalidInput('Invalid thumbprint provided')
@@ -57,10 +59,7 @@ function createProvider(call: Call, parameters: QueryParameters): ResultMembers 
   clientIds.forEach((id, index) => {
     constraints.text(`clientIDList.${index + 1}.member`, id, CLIENT_ID)
   })
-  const thumbprints = parameters.list('ThumbprintList').map((one) => one.toLowerCase())
-  thumbprints.forEach((one, index) => {
-    constraints.text(`thumbprintList.${index + 1}.member`, one, THUMBPRINT)
-  })
+  const thumbprints = readThumbprints(parameters, constraints)
   const tags = readTags(call, parameters, constraints)
   constraints.check()
   const url = readProviderUrl(given)
@@ -84,12 +83,12 @@ function createProvider(call: Call, parameters: QueryParameters): ResultMembers 
     url,
     clientIds,
     thumbprints,
-    tags: mergeTags(call, {}, tags),
+    tags: mergeTags(call, {}, tags, 'exact'),
     createdAtMs: call.nowMs,
   })
   return {
     OpenIDConnectProviderArn: arn,
-    ...(tags.length > 0 && { Tags: tagNodes(mergeTags(call, {}, tags)) }),
+    ...(tags.length > 0 && { Tags: tagNodes(mergeTags(call, {}, tags, 'exact')) }),
   }
 }
 
@@ -104,13 +103,9 @@ function providersOf(call: Call): readonly ProviderRecord[] {
 /** The provider that the ARN names, which the caller may do the operation on, or none. */
 function findProvider(
   call: Call,
-  parameters: QueryParameters,
+  arn: string,
   context: Readonly<Record<string, string | readonly string[]>> = {},
-): { arn: string; provider: ProviderRecord | undefined } {
-  const constraints = new Constraints()
-  const given = parameters.get('OpenIDConnectProviderArn')
-  const arn = constraints.text('openIDConnectProviderArn', given, ARN) ?? ''
-  constraints.check()
+): ProviderRecord | undefined {
   if (!/^arn:[a-z0-9-]+:iam::\d{12}:oidc-provider\/.+$/.test(arn)) {
     throw invalidInput(`Invalid ARN: ${arn}`)
   }
@@ -121,17 +116,30 @@ function findProvider(
     resource: arn,
     context: { ...resourceTagKeys(mine?.tags ?? {}), ...context },
   })
-  return { arn, provider: mine }
+  return mine
 }
 
 function requireProvider(
   call: Call,
-  parameters: QueryParameters,
+  arn: string,
   context: Readonly<Record<string, string | readonly string[]>> = {},
 ): ProviderRecord {
-  const { arn, provider } = findProvider(call, parameters, context)
+  const provider = findProvider(call, arn, context)
   if (provider !== undefined) return provider
   throw noSuchEntity(`OpenIDConnect Provider not found for arn ${arn}`)
+}
+
+function readArn(parameters: QueryParameters, constraints: Constraints): string {
+  const given = parameters.get('OpenIDConnectProviderArn')
+  return constraints.text('openIDConnectProviderArn', given, ARN) ?? ''
+}
+
+/** The ARN of a call that has nothing else to read. */
+function readArnAlone(parameters: QueryParameters): string {
+  const constraints = new Constraints()
+  const arn = readArn(parameters, constraints)
+  constraints.check()
+  return arn
 }
 
 function saveProvider(call: Call, provider: ProviderRecord): void {
@@ -139,7 +147,7 @@ function saveProvider(call: Call, provider: ProviderRecord): void {
 }
 
 function getProvider(call: Call, parameters: QueryParameters): ResultMembers {
-  const provider = requireProvider(call, parameters)
+  const provider = requireProvider(call, readArnAlone(parameters))
   return {
     Url: provider.url,
     ClientIDList: provider.clientIds,
@@ -156,56 +164,44 @@ function listProviders(call: Call): ResultMembers {
 
 /** Deleting one that is gone is no error: the operation is idempotent. */
 function deleteProvider(call: Call, parameters: QueryParameters): undefined {
-  const { provider } = findProvider(call, parameters)
+  const provider = findProvider(call, readArnAlone(parameters))
   if (provider !== undefined) call.world.tables.providers.delete(provider.arn)
 }
 
-function readClientId(parameters: QueryParameters): string {
+function readClientId(parameters: QueryParameters): { readonly arn: string; readonly id: string } {
   const constraints = new Constraints()
+  const arn = readArn(parameters, constraints)
   const id = constraints.text('clientID', parameters.get('ClientID'), CLIENT_ID) ?? ''
   constraints.check()
-  return id
+  return { arn, id }
 }
 
 function addClientId(call: Call, parameters: QueryParameters): undefined {
-  const id = readClientId(parameters)
-  const provider = requireProvider(call, parameters)
+  const { arn, id } = readClientId(parameters)
+  const provider = requireProvider(call, arn)
   const clientIds = [...new Set([...provider.clientIds, id])]
   checkClientIds(call, clientIds)
   saveProvider(call, { ...provider, clientIds })
 }
 
 function removeClientId(call: Call, parameters: QueryParameters): undefined {
-  const id = readClientId(parameters)
-  const provider = requireProvider(call, parameters)
+  const { arn, id } = readClientId(parameters)
+  const provider = requireProvider(call, arn)
   saveProvider(call, { ...provider, clientIds: provider.clientIds.filter((one) => one !== id) })
 }
 
 function updateThumbprint(call: Call, parameters: QueryParameters): undefined {
-  const provider = requireProvider(call, parameters)
-  const thumbprints = parameters.list('ThumbprintList').map((one) => one.toLowerCase())
+  const constraints = new Constraints()
+  const arn = readArn(parameters, constraints)
+  const thumbprints = readThumbprints(parameters, constraints)
+  constraints.check()
+  const provider = requireProvider(call, arn)
+  if (thumbprints.length === 0) {
+    throw invalidInput('Thumbprint list must contain at least one entry.')
+  }
   checkThumbprints(call, thumbprints)
   saveProvider(call, { ...provider, thumbprints })
 }
-
-function tagProvider(call: Call, parameters: QueryParameters): undefined {
-  const constraints = new Constraints()
-  const tags = readTags(call, parameters, constraints)
-  constraints.check()
-  const provider = requireProvider(call, parameters, requestTagKeys(tags))
-  saveProvider(call, { ...provider, tags: mergeTags(call, provider.tags, tags) })
-}
-
-function untagProvider(call: Call, parameters: QueryParameters): undefined {
-  const keys = parameters.list('TagKeys')
-  const provider = requireProvider(call, parameters, { 'aws:TagKeys': keys })
-  saveProvider(call, { ...provider, tags: withoutTags(provider.tags, keys) })
-}
-
-const listProviderTags = (call: Call, parameters: QueryParameters): ResultMembers => ({
-  IsTruncated: false,
-  Tags: tagNodes(requireProvider(call, parameters).tags),
-})
 
 export const PROVIDER_OPERATIONS: QueryOperations = {
   CreateOpenIDConnectProvider: createProvider,
@@ -215,7 +211,11 @@ export const PROVIDER_OPERATIONS: QueryOperations = {
   AddClientIDToOpenIDConnectProvider: addClientId,
   RemoveClientIDFromOpenIDConnectProvider: removeClientId,
   UpdateOpenIDConnectProviderThumbprint: updateThumbprint,
-  TagOpenIDConnectProvider: tagProvider,
-  UntagOpenIDConnectProvider: untagProvider,
-  ListOpenIDConnectProviderTags: listProviderTags,
+  ...taggingOperations({
+    word: 'OpenIDConnectProvider',
+    tagCase: 'exact',
+    readName: readArn,
+    require: requireProvider,
+    save: saveProvider,
+  }),
 }

@@ -117,7 +117,7 @@ describe('over its quota is', () => {
     ])
     const prints = Array.from({ length: 6 }, (_, index) => `${index}`.repeat(40))
     const [code] = await faultOf(make('https://c.example', { ThumbprintList: prints }))
-    expect(code).toBe('LimitExceeded')
+    expect(code).toBe('InvalidInput')
     await make('https://c.example', { ThumbprintList: prints.slice(0, 5) })
   })
 

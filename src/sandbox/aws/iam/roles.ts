@@ -37,7 +37,10 @@ import {
 } from './tags.ts'
 
 const SESSION_SECONDS = { min: 3600, max: 43_200 }
-export const DESCRIPTION = { max: 1000 }
+export const DESCRIPTION = {
+  max: 1000,
+  pattern: '[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*',
+}
 
 /** What only a role's service may do where the role is linked to one. */
 const PROTECTED = new Set([
@@ -190,7 +193,7 @@ function createRole(call: Call, parameters: QueryParameters): ResultMembers {
     ...(boundaryArn !== undefined && { boundaryArn }),
     inlinePolicies: {},
     attachedPolicyArns: [],
-    tags: mergeTags(call, {}, tags),
+    tags: mergeTags(call, {}, tags, 'folded'),
     createdAtMs: call.nowMs,
   }
   tables.roles.set(key, role)
@@ -304,6 +307,7 @@ const ROLES = {
   require: requireRole,
   save: saveRole,
   nameOf: ({ roleName }: RoleRecord): string => roleName,
+  tagCase: 'folded',
 } as const
 
 export const ROLE_OPERATIONS: QueryOperations = {

@@ -12,6 +12,7 @@ import {
   readTagKeys,
   readTags,
   requestTagKeys,
+  type TagCase,
   tagNodes,
   withoutTags,
 } from './tags.ts'
@@ -20,6 +21,7 @@ import {
 export interface TaggedKind<T extends { readonly tags: Tags }> {
   /** As the operations name it: `Role` of TagRole. */
   readonly word: string
+  readonly tagCase: TagCase
   /** Reads what names it, where `constraints` collects what is wrong with that. */
   readonly readName: (parameters: QueryParameters, constraints: Constraints) => string
   /** The thing of that name that the caller may do the operation on. @throws AwsFault */
@@ -41,7 +43,7 @@ export function taggingOperations<T extends { readonly tags: Tags }>(
     const tags = readTags(call, parameters, constraints)
     constraints.check()
     const thing = kind.require(call, name, requestTagKeys(tags))
-    kind.save(call, { ...thing, tags: mergeTags(call, thing.tags, tags) })
+    kind.save(call, { ...thing, tags: mergeTags(call, thing.tags, tags, kind.tagCase) })
   }
   const untag = (call: Call, parameters: QueryParameters): undefined => {
     const constraints = new Constraints()
@@ -49,7 +51,7 @@ export function taggingOperations<T extends { readonly tags: Tags }>(
     const keys = readTagKeys(call, parameters, constraints)
     constraints.check()
     const thing = kind.require(call, name, { 'aws:TagKeys': keys })
-    kind.save(call, { ...thing, tags: withoutTags(thing.tags, keys) })
+    kind.save(call, { ...thing, tags: withoutTags(thing.tags, keys, kind.tagCase) })
   }
   const list = (call: Call, parameters: QueryParameters): ResultMembers => {
     const constraints = new Constraints()

@@ -31,14 +31,26 @@ export function readTags(
 }
 
 /**
- * Tags as a record; a later key that differs by case only is the same key.
+ * Whether keys that differ by case alone are one key: they are for users and roles, for everything
+ * else of IAM they are two. Source: IAM User Guide, "Tags for IAM resources", Case sensitivity.
+ */
+export type TagCase = 'folded' | 'exact'
+
+const foldOf =
+  (tagCase: TagCase) =>
+  (key: string): string =>
+    tagCase === 'folded' ? key.toLowerCase() : key
+
+/**
+ * Tags as a record; of keys that are the same the later one stays.
  * @throws AwsFault `InvalidInput`, `LimitExceeded`
  */
-export function mergeTags(call: Call, known: Tags, added: readonly Tag[]): Tags {
-  checkTags(added)
+export function mergeTags(call: Call, known: Tags, added: readonly Tag[], tagCase: TagCase): Tags {
+  checkTags(added, { tagCase })
+  const fold = foldOf(tagCase)
   const merged = new Map(Object.entries(known))
   for (const { Key, Value } of added) {
-    const same = [...merged.keys()].find((key) => key.toLowerCase() === Key.toLowerCase())
+    const same = [...merged.keys()].find((key) => fold(key) === fold(Key))
     if (same !== undefined) merged.delete(same)
     merged.set(Key, Value)
   }
@@ -51,20 +63,24 @@ export function mergeTags(call: Call, known: Tags, added: readonly Tag[]): Tags 
 /** @throws AwsFault `InvalidInput`, or what `fault` makes: each service has its own code */
 export function checkTags(
   tags: readonly Tag[],
-  fault: (message: string) => AwsFault = invalidInput,
+  {
+    fault = invalidInput,
+    tagCase = 'folded',
+  }: { readonly fault?: (message: string) => AwsFault; readonly tagCase?: TagCase },
 ): void {
-  const keys = tags.map(({ Key }) => Key.toLowerCase())
+  const keys = tags.map(({ Key }) => foldOf(tagCase)(Key))
   if (new Set(keys).size !== keys.length) {
     throw fault('Duplicate tag keys found. Please note that Tag keys are case insensitive.')
   }
-  if (keys.some((key) => key.startsWith('aws:'))) {
+  if (keys.some((key) => key.toLowerCase().startsWith('aws:'))) {
     throw fault('Tag keys that start with aws: are reserved for AWS use.')
   }
 }
 
-export function withoutTags(known: Tags, keys: readonly string[]): Tags {
-  const gone = new Set(keys.map((key) => key.toLowerCase()))
-  return Object.fromEntries(Object.entries(known).filter(([key]) => !gone.has(key.toLowerCase())))
+export function withoutTags(known: Tags, keys: readonly string[], tagCase: TagCase): Tags {
+  const fold = foldOf(tagCase)
+  const gone = new Set(keys.map(fold))
+  return Object.fromEntries(Object.entries(known).filter(([key]) => !gone.has(fold(key))))
 }
 
 export const tagNodes = (tags: Tags): Node =>

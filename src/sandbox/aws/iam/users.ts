@@ -118,7 +118,7 @@ function createUser(call: Call, parameters: QueryParameters): ResultMembers {
     ...(boundaryArn !== undefined && { boundaryArn }),
     inlinePolicies: {},
     attachedPolicyArns: [],
-    tags: mergeTags(call, {}, tags),
+    tags: mergeTags(call, {}, tags, 'folded'),
     createdAtMs: call.nowMs,
   }
   saveUser(call, user)
@@ -205,6 +205,7 @@ const USERS = {
   require: requireUser,
   save: saveUser,
   nameOf: ({ userName }: UserRecord): string => userName,
+  tagCase: 'folded',
 } as const
 
 export const USER_OPERATIONS: QueryOperations = {

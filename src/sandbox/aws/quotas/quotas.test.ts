@@ -135,7 +135,7 @@ const CASES: Readonly<Record<QuotaName, Case>> = {
   clientIdsPerProvider: [1, LIMIT, () => provider('two.example', { ClientIDList: ['a', 'b'] })],
   thumbprintsPerProvider: [
     1,
-    LIMIT,
+    'InvalidInput',
     () => provider('three.example', { ThumbprintList: ['a'.repeat(40), 'b'.repeat(40)] }),
   ],
   roles: [

@@ -1,11 +1,10 @@
 import { accountOf, canonicalIdOf } from '../world.ts'
 import { authorize } from '../identity/authorization.ts'
 import { currentText, readPrincipals } from '../iam/principals.ts'
-import { messageOf } from '../../../lib/errors.ts'
 import { isBucketName } from '../../../aws/bucket-name.ts'
 import { isPublicPolicy } from '../../../iam/public-policy.ts'
-import type { BucketRecord, PublicAccessBlock } from '../records.ts'
-import { AwsFault } from '../wire/fault.ts'
+import { requestTagKeys } from '../iam/tags.ts'
+import type { BucketRecord, PublicAccessBlock, Tags } from '../records.ts'
 import { pageOf } from '../wire/pages.ts'
 import { childrenOf, textOf, writeElement } from '../wire/xml.ts'
 import { s3Fault } from './fault.ts'
@@ -13,6 +12,7 @@ import { ALL_BLOCKED, parseBucketPolicy } from './policy.ts'
 import { readOwnershipHeader, refuseAcl } from './ownership.ts'
 import { authorizeBucket, bucketArn, requireBucket, type S3Request } from './request.ts'
 import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
+import { checkBucketTags, readTagElements } from './tagging.ts'
 import { textOfBytes } from '../wire/body.ts'
 
 const MAX_BUCKETS = 10_000
@@ -69,12 +69,14 @@ export function createBucket(request: S3Request): Response {
     return created(bucket)
   }
   if (tables.buckets.size >= MAX_BUCKETS) throw s3Fault('TooManyBuckets')
+  const tags = readCreationTags(request)
   tables.buckets.set(bucket, {
     name: bucket,
     accountId: accountOf(call),
     region,
     publicAccessBlock: ALL_BLOCKED,
     objectOwnership: readOwnershipHeader(request),
+    ...(Object.keys(tags).length > 0 && { tags }),
     createdAtMs: call.nowMs,
   })
   return created(bucket)
@@ -82,6 +84,22 @@ export function createBucket(request: S3Request): Response {
 
 const created = (bucket: string): Response =>
   new Response(null, { status: 200, headers: { location: `/${bucket}` } })
+
+/** The tags that a bucket begins with. @throws AwsFault `AccessDenied`, `InvalidTag` */
+function readCreationTags(request: S3Request): Tags {
+  if (request.body.length === 0) return {}
+  const [set] = childrenOf(readXmlRoot(request, 'CreateBucketConfiguration'), 'Tags')
+  const tags = readTagElements(set)
+  if (Object.keys(tags).length === 0) return {}
+  const Tagged = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+  authorize(request.call, {
+    action: 's3:TagResource',
+    resource: bucketArn(request),
+    context: requestTagKeys(Tagged),
+  })
+  checkBucketTags(request, tags)
+  return tags
+}
 
 function readLocation(request: S3Request): string {
   const { call, body } = request
@@ -109,10 +127,20 @@ export function deleteBucket(request: S3Request): Response {
   const record = requireBucket(request)
   const { tables } = request.call.world
   authorizeBucket(request, record, { action: 's3:DeleteBucket', resource: bucketArn(request) })
-  for (const object of tables.objects.values()) {
-    if (object.bucket === record.name) throw s3Fault('BucketNotEmpty', { BucketName: record.name })
+  for (const table of [tables.objects, tables.versions]) {
+    for (const { bucket } of table.values()) {
+      if (bucket === record.name) throw s3Fault('BucketNotEmpty', { BucketName: record.name })
+    }
   }
   tables.buckets.delete(record.name)
+  // Uploads do not keep a bucket, and go with it.
+  for (const { bucket, uploadId } of tables.uploads.values()) {
+    if (bucket !== record.name) continue
+    tables.uploads.delete(uploadId)
+    for (const [key, part] of tables.parts.entries()) {
+      if (part.uploadId === uploadId) tables.parts.delete(key)
+    }
+  }
   return noContent()
 }
 
@@ -225,25 +253,4 @@ export function readCount(text: string | null, most: number): number {
     throw s3Fault('InvalidArgument', {}, 'Provided max-keys not an integer or within integer range')
   }
   return Math.min(Number(text), most)
-}
-
-/** The keys that a `Delete` document names. @throws AwsFault `MalformedXML` */
-export function readDeleted(request: S3Request): { keys: readonly string[]; quiet: boolean } {
-  const root = readXmlRoot(request, 'Delete')
-  const objects = childrenOf(root, 'Object')
-  const keys = objects.map((object) => {
-    const [key] = childrenOf(object, 'Key')
-    if (typeof key !== 'string' || key === '') throw s3Fault('MalformedXML')
-    return key
-  })
-  if (keys.length === 0 || keys.length > 1000) throw s3Fault('MalformedXML')
-  return { keys, quiet: textOf(root, 'Quiet') === 'true' }
-}
-
-/** The error of one key in a list of results. */
-export function keyFault(key: string, thrown: unknown): Readonly<Record<string, string>> {
-  const code = thrown instanceof AwsFault ? thrown.code : 'InternalError'
-  const message =
-    thrown instanceof AwsFault ? messageOf(thrown) : 'We encountered an internal error.'
-  return { Key: key, Code: code, Message: message }
 }

@@ -1,37 +1,30 @@
-import type { ObjectRecord } from '../records.ts'
-import { objectKey } from '../records.ts'
+import type { BucketRecord, ObjectRecord } from '../records.ts'
 import { writeElement } from '../wire/xml.ts'
 import { xmlResponse } from './documents.ts'
 import { s3Fault } from './fault.ts'
-import { checkKey, checkWriteConditions, keptHeaders, matches } from './objects.ts'
+import { checkKey, checkWriteConditions, keptHeaders, matches, requireVersion } from './objects.ts'
 import { refuseAcl } from './ownership.ts'
-import {
-  authorizeBucket,
-  findObject,
-  mayOnBucket,
-  objectArn,
-  requireBucket,
-  type S3Request,
-} from './request.ts'
+import { authorizeBucket, checkOwner, objectArn, requireBucket, type S3Request } from './request.ts'
+import { copiedTags } from './tagging.ts'
+import { keepObject, versionIdOf } from './versioning.ts'
 
 /** CopyObject, within the region. Source: Amazon S3 API Reference, "CopyObject". */
 export function copyObject(request: S3Request): Response {
   const { call, key, headers } = request
   const record = requireBucket(request)
-  const source = readSource(request)
-  const from = { ...request, ...source }
-  const found = readSourceObject(from)
+  const source = readCopySource(request)
+  const { found } = source
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   refuseAcl(request, record)
-  if (headers.has('x-amz-tagging')) throw s3Fault('NotImplemented')
+  const tagging = copiedTags(request, record, source)
   checkKey(request)
-  checkSourceConditions(headers, found)
   checkWriteConditions(request)
   const directive = headers.get('x-amz-metadata-directive') ?? 'COPY'
   if (directive !== 'COPY' && directive !== 'REPLACE') {
     throw s3Fault('InvalidArgument', {}, 'Unknown metadata directive.')
   }
-  const toItself = source.bucket === request.bucket && source.key === key
+  // An older version may come back so.
+  const toItself = source.versionId === null && found.bucket === request.bucket && found.key === key
   if (toItself && directive === 'COPY') {
     throw s3Fault(
       'InvalidRequest',
@@ -45,26 +38,37 @@ export function copyObject(request: S3Request): Response {
       ? found.headers
       : { ...keptHeaders(headers), ...Object.fromEntries(checksums) }
   // A copy is its owner's alone, whatever the ACL of what it was copied from.
-  const { acl: _acl, ...copied } = found
-  call.world.tables.objects.set(objectKey(record.name, key), {
+  const { acl: _acl, tags: _tags, versionId: _id, number: _number, ...copied } = found
+  const version = keepObject(request, record, {
     ...copied,
+    ...tagging,
     bucket: record.name,
     key,
     headers: kept,
     modifiedAtMs: call.nowMs,
   })
-  return xmlResponse(
+  const answer = xmlResponse(
     'CopyObjectResult',
     writeElement('LastModified', new Date(call.nowMs)) + writeElement('ETag', found.etag),
   )
+  for (const [name, value] of Object.entries(version)) answer.headers.set(name, value)
+  return withSourceVersion(answer, source)
 }
 
 const isChecksum = (name: string): boolean => name.startsWith('x-amz-checksum-')
 
-/** `/BUCKET/KEY` or `BUCKET/KEY`, percent-encoded; versions are not kept here. */
-function readSource({ headers }: S3Request): { readonly bucket: string; readonly key: string } {
+/** Tells which version was copied, where the source's bucket keeps versions. */
+export function withSourceVersion(answer: Response, { record, found }: CopySource): Response {
+  if (record.versioning === undefined) return answer
+  answer.headers.set('x-amz-copy-source-version-id', versionIdOf(found))
+  return answer
+}
+
+/** `/BUCKET/KEY` or `BUCKET/KEY`, percent-encoded, with `?versionId=ID` where it is not the newest. */
+function readSource({ headers }: S3Request): SourceName {
   const header = headers.get('x-amz-copy-source') ?? ''
-  const [, bucket = '', rest = ''] = /^\/?([^/?]+)\/([^?]+)$/.exec(header) ?? []
+  const [, bucket = '', rest = '', versionId = null] =
+    /^\/?([^/?]+)\/([^?]+)(?:\?versionId=([^&]+))?$/.exec(header) ?? []
   let key = ''
   try {
     key = decodeURIComponent(rest)
@@ -78,20 +82,46 @@ function readSource({ headers }: S3Request): { readonly bucket: string; readonly
       'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
     )
   }
-  return { bucket, key }
+  return { bucket, key, versionId }
 }
 
-function readSourceObject(from: S3Request): ObjectRecord {
+interface SourceName {
+  readonly bucket: string
+  readonly key: string
+  readonly versionId: string | null
+}
+
+/** What is copied, and where from. */
+interface CopySource {
+  /** As it was asked for. */
+  readonly versionId: string | null
+  /** The request as one for the source. */
+  readonly request: S3Request
+  readonly record: BucketRecord
+  readonly found: ObjectRecord
+}
+
+/**
+ * The object that `x-amz-copy-source` names, which the caller may read.
+ * @throws AwsFault `AccessDenied`, `NoSuchKey`, `PreconditionFailed`
+ */
+export function readCopySource(request: S3Request): CopySource {
+  const { bucket, key, versionId } = readSource(request)
+  const query = new URLSearchParams(request.query)
+  if (versionId !== null) query.set('versionId', versionId)
+  const from = { ...request, bucket, key, query }
+  const { record, found } = readSourceObject(from)
+  checkSourceConditions(request.headers, found)
+  return { request: from, record, found, versionId }
+}
+
+function readSourceObject(from: S3Request): Pick<CopySource, 'record' | 'found'> {
   const { tables } = from.call.world
   const record = tables.buckets.get(from.bucket)
   if (record === undefined) throw s3Fault('NoSuchBucket', { BucketName: from.bucket })
   if (record.region !== from.call.region) throw s3Fault('NotImplemented')
-  authorizeBucket(from, record, { action: 's3:GetObject', resource: objectArn(from) })
-  const found = findObject(from)
-  if (found !== undefined) return found
-  const resource = `arn:${from.call.world.partition}:s3:::${from.bucket}`
-  const mayList = mayOnBucket(from, record, { action: 's3:ListBucket', resource })
-  throw mayList ? s3Fault('NoSuchKey', { Key: from.key }) : s3Fault('AccessDenied')
+  checkOwner(from, record, 'x-amz-source-expected-bucket-owner')
+  return { record, found: requireVersion(from, record) }
 }
 
 function checkSourceConditions(headers: Headers, found: ObjectRecord): void {

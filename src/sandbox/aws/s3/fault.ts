@@ -11,6 +11,7 @@ const FAULTS = {
     400,
     'The Content-MD5 or checksum value you specified did not match what we received.',
   ],
+  BadRequest: [400, 'Bad Request'],
   BucketAlreadyExists: [
     409,
     'The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.',
@@ -26,6 +27,7 @@ const FAULTS = {
     400,
     'The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.',
   ],
+  IllegalVersioningConfigurationException: [400, 'The Versioning element must be specified'],
   IncompleteBody: [400, 'The request body terminated unexpectedly'],
   InvalidArgument: [400, 'Invalid Argument'],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
@@ -40,6 +42,10 @@ const FAULTS = {
   ],
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRequest: [400, 'Invalid Request'],
+  InvalidTag: [
+    400,
+    'The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.',
+  ],
   InvalidURI: [400, "Couldn't parse the specified URI."],
   KeyTooLongError: [400, 'Your key is too long'],
   MalformedPolicy: [400, 'Policy has invalid resource'],
@@ -55,18 +61,27 @@ const FAULTS = {
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
   NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
+  NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
   NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
   NoSuchPublicAccessBlockConfiguration: [
     404,
     'The public access block configuration was not found',
   ],
+  NoSuchTagSet: [404, 'The TagSet does not exist'],
   NoSuchUpload: [
     404,
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   ],
+  NoSuchVersion: [404, 'The specified version does not exist.'],
+  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration'],
   NotImplemented: [
     501,
     'A header or query you provided implies functionality that is not implemented',
+  ],
+  ObjectLockConfigurationNotFoundError: [
+    404,
+    'Object Lock configuration does not exist for this bucket',
   ],
   OwnershipControlsNotFoundError: [404, 'The bucket ownership controls were not found'],
   PermanentRedirect: [
@@ -74,6 +89,7 @@ const FAULTS = {
     'The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.',
   ],
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
+  ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
   SignatureDoesNotMatch: [
     403,
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
@@ -89,9 +105,14 @@ const FAULTS = {
 export type S3Code = keyof typeof FAULTS
 
 /** S3's error of that code, with a text of its own where one is given. */
-export function s3Fault(code: S3Code, members: FaultMembers = {}, message?: string): AwsFault {
+export function s3Fault(
+  code: S3Code,
+  members: FaultMembers = {},
+  message?: string,
+  headers: FaultMembers = {},
+): AwsFault {
   const [status, text] = FAULTS[code]
-  return new AwsFault(code, message ?? text, { status, members })
+  return new AwsFault(code, message ?? text, { status, members, headers })
 }
 
 /** An error on S3's wire; one to HEAD has no body. */
@@ -100,6 +121,7 @@ export function s3ErrorResponse(fault: AwsFault, requestId: string, head: boolea
   const headers = {
     'x-amz-request-id': requestId,
     'content-type': 'application/xml',
+    ...fault.headers,
     ...(region !== undefined && { 'x-amz-bucket-region': region }),
   }
   if (head) return new Response(null, { status: fault.httpStatus, headers })

@@ -1,24 +1,31 @@
 import { createHash } from 'node:crypto'
 import type { BucketRecord, ObjectRecord } from '../records.ts'
-import { objectKey } from '../records.ts'
 import { canonicalIdOf } from '../world.ts'
 import { pageOf } from '../wire/pages.ts'
 import { writeElement } from '../wire/xml.ts'
-import { keyFault, readCount, readDeleted } from './buckets.ts'
-import { noContent, xmlResponse } from './documents.ts'
+import { readCount } from './buckets.ts'
+import { xmlResponse } from './documents.ts'
 import { checkChecksums } from './checksums.ts'
 import { s3Fault } from './fault.ts'
 import { isReadByAcl, readObjectAcl } from './ownership.ts'
+import { existingTags, readTaggingHeader } from './tagging.ts'
 import {
   authorizeBucket,
   bucketArn,
   findObject,
   MAX_OBJECT_BYTES,
-  mayOnBucket,
   objectArn,
   requireBucket,
   type S3Request,
 } from './request.ts'
+import {
+  findVersion,
+  isDeleteMarker,
+  keepObject,
+  missingVersion,
+  versionContext,
+  versionHeader,
+} from './versioning.ts'
 
 /** Headers of a write that come back with each read. */
 const KEPT_HEADERS = [
@@ -35,13 +42,11 @@ const MAX_METADATA_BYTES = 2048
 
 export function putObject(request: S3Request): Response {
   const { call, key, body, headers } = request
-  const { tables } = call.world
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   const acl = readObjectAcl(request, record)
-  for (const name of ['x-amz-tagging', 'x-amz-object-lock-mode']) {
-    if (headers.has(name)) throw s3Fault('NotImplemented')
-  }
+  if (headers.has('x-amz-object-lock-mode')) throw s3Fault('NotImplemented')
+  const tagging = readTaggingHeader(request, record)
   checkKey(request)
   if (body.length > MAX_OBJECT_BYTES) throw s3Fault('EntityTooLarge')
   checkWriteConditions(request)
@@ -50,7 +55,7 @@ export function putObject(request: S3Request): Response {
     (name) => headers.get(name) ?? request.trailers[name] ?? undefined,
   )
   const etag = `"${createHash('md5').update(body).digest('hex')}"`
-  tables.objects.set(objectKey(record.name, key), {
+  const version = keepObject(request, record, {
     bucket: record.name,
     key,
     body: Buffer.from(body).toString('base64'),
@@ -58,15 +63,17 @@ export function putObject(request: S3Request): Response {
     etag,
     headers: { ...keptHeaders(headers), ...checksums },
     ...acl,
+    ...tagging,
     modifiedAtMs: call.nowMs,
   })
-  return new Response(null, { status: 200, headers: { etag, ...checksums } })
+  return new Response(null, { status: 200, headers: { etag, ...checksums, ...version } })
 }
 
 /** Whether one more object may be kept under this key. @throws AwsFault */
 export function checkKey({ call, key }: S3Request): void {
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw s3Fault('KeyTooLongError')
-  if (call.world.tables.objects.size >= MAX_OBJECTS) throw s3Fault('EntityTooLarge')
+  const { objects, versions } = call.world.tables
+  if (objects.size + versions.size >= MAX_OBJECTS) throw s3Fault('EntityTooLarge')
 }
 
 /** The headers of a write that come back with each read. */
@@ -105,13 +112,7 @@ export function checkWriteConditions(request: S3Request): void {
 /** GetObject and HeadObject. */
 export function getObject(request: S3Request): Response {
   const record = requireBucket(request)
-  const object = findObject(request)
-  authorizeBucket(request, record, {
-    action: 's3:GetObject',
-    resource: objectArn(request),
-    grantsEverybody: isReadByAcl(record, object),
-  })
-  if (object === undefined) throw missingKey(request, record)
+  const object = requireVersion(request, record)
   const headers = {
     'content-type': 'binary/octet-stream',
     ...object.headers,
@@ -119,6 +120,8 @@ export function getObject(request: S3Request): Response {
     etag: object.etag,
     'last-modified': new Date(object.modifiedAtMs).toUTCString(),
     'accept-ranges': 'bytes',
+    ...tagCount(object),
+    ...versionHeader(record, object),
   }
   if (isUnchanged(request, object)) return new Response(null, { status: 304, headers })
   const range = readRange(request.headers.get('range'), object.size)
@@ -143,6 +146,26 @@ export function getObject(request: S3Request): Response {
   })
 }
 
+/** The object that is read, or the version of it that the query names. @throws AwsFault */
+export function requireVersion(request: S3Request, record: BucketRecord): ObjectRecord {
+  const versionId = request.query.get('versionId')
+  const found = findVersion(request, versionId)
+  const object = found === undefined || isDeleteMarker(found) ? undefined : found
+  authorizeBucket(request, record, {
+    action: versionId === null ? 's3:GetObject' : 's3:GetObjectVersion',
+    resource: objectArn(request),
+    grantsEverybody: isReadByAcl(record, object),
+    context: { ...existingTags(object), ...versionContext(request) },
+  })
+  if (object !== undefined) return object
+  throw missingVersion(request, record, found)
+}
+
+const tagCount = ({ tags = {} }: ObjectRecord): Readonly<Record<string, string>> => {
+  const count = Object.keys(tags).length
+  return count === 0 ? {} : { 'x-amz-tagging-count': String(count) }
+}
+
 /** Headers of the answer that a signed request chooses: `response-content-type`, … */
 function overridden({ call, query }: S3Request): Readonly<Record<string, string>> {
   const chosen = KEPT_HEADERS.filter((name) => query.has(`response-${name}`))
@@ -154,15 +177,6 @@ function overridden({ call, query }: S3Request): Readonly<Record<string, string>
     )
   }
   return Object.fromEntries(chosen.map((name) => [name, query.get(`response-${name}`) ?? '']))
-}
-
-/** Who may not list the bucket is not told whether a key exists. */
-function missingKey(request: S3Request, record: BucketRecord): Error {
-  const mayList = mayOnBucket(request, record, {
-    action: 's3:ListBucket',
-    resource: bucketArn(request),
-  })
-  return mayList ? s3Fault('NoSuchKey', { Key: request.key }) : s3Fault('AccessDenied')
 }
 
 /** Source: RFC 9110 section 13.2.2. */
@@ -197,35 +211,8 @@ function readRange(header: string | null, size: number): { from: number; to: num
   return { from, to }
 }
 
-export function deleteObject(request: S3Request): Response {
-  const record = requireBucket(request)
-  authorizeBucket(request, record, { action: 's3:DeleteObject', resource: objectArn(request) })
-  request.call.world.tables.objects.delete(objectKey(record.name, request.key))
-  return noContent()
-}
-
-export function deleteObjects(request: S3Request): Response {
-  const record = requireBucket(request)
-  const { keys, quiet } = readDeleted(request)
-  const deleted: { Key: string }[] = []
-  const faults: Readonly<Record<string, string>>[] = []
-  for (const key of keys) {
-    try {
-      const resource = objectArn(request, key)
-      authorizeBucket(request, record, { action: 's3:DeleteObject', resource })
-      request.call.world.tables.objects.delete(objectKey(record.name, key))
-      deleted.push({ Key: key })
-    } catch (error) {
-      faults.push(keyFault(key, error))
-    }
-  }
-  const content =
-    (quiet ? '' : writeElement('Deleted', deleted, 'flat')) + writeElement('Error', faults, 'flat')
-  return xmlResponse('DeleteResult', content)
-}
-
 /** A row of a list: an object, or the common prefix of several. */
-interface Row {
+export interface Row {
   readonly key: string
   readonly object?: ObjectRecord
 }
@@ -296,7 +283,7 @@ export function listObjects(request: S3Request): Response {
   return xmlResponse('ListBucketResult', content.join(''))
 }
 
-function rowsOf(request: S3Request, prefix: string, delimiter: string): readonly Row[] {
+export function rowsOf(request: S3Request, prefix: string, delimiter: string): readonly Row[] {
   const rows = new Map<string, Row>()
   for (const object of request.call.world.tables.objects.values()) {
     const { bucket, key } = object
@@ -309,4 +296,4 @@ function rowsOf(request: S3Request, prefix: string, delimiter: string): readonly
   return [...rows.values()]
 }
 
-const encodeKey = (key: string): string => encodeURIComponent(key).replaceAll('%2F', '/')
+export const encodeKey = (key: string): string => encodeURIComponent(key).replaceAll('%2F', '/')

@@ -167,14 +167,28 @@ describe('copies', () => {
     expect((await refusalOf(copy('target', source, more))).code).toBe(code)
   })
 
-  test('another account reads nothing by copying', async () => {
-    await put('source')
+  test('another account copies what an ACL lets everybody read, and nothing else', async () => {
     const other = fixture.clients(fixture.otherAdmin).s3
-    await other.send(
-      new CreateBucketCommand({ Bucket: 'others-bucket', CreateBucketConfiguration }),
-    )
-    const made = { Bucket: 'others-bucket', Key: 'k', CopySource: `${Bucket}/source` }
-    expect((await refusalOf(other.send(new CopyObjectCommand(made)))).code).toBe('AccessDenied')
+    const [from, to] = ['open-bucket', 'others-bucket']
+    const made = {
+      Bucket: from,
+      CreateBucketConfiguration,
+      ObjectOwnership: 'ObjectWriter',
+    } as const
+    await s3.send(new CreateBucketCommand(made))
+    await s3.send(new DeletePublicAccessBlockCommand({ Bucket: from }))
+    await other.send(new CreateBucketCommand({ Bucket: to, CreateBucketConfiguration }))
+    await put('closed', { Bucket: from })
+    await put('open', { Bucket: from, ACL: 'public-read' })
+    const take = (Key: string): Promise<unknown> =>
+      other.send(new CopyObjectCommand({ Bucket: to, Key, CopySource: `${from}/${Key}` }))
+    expect((await refusalOf(take('closed'))).code).toBe('AccessDenied')
+    await take('open')
+    const { Grants } = await other.send(new GetObjectAclCommand({ Bucket: to, Key: 'open' }))
+    expect(Grants?.map(({ Permission }) => Permission)).toEqual(['FULL_CONTROL'])
+    // To read an object is not to read its tags, which a copy would have.
+    await put('open', { Bucket: from, ACL: 'public-read', Tagging: 'a=b' })
+    expect((await refusalOf(take('open'))).message).toContain('s3:GetObjectTagging')
   })
 })
 

@@ -11,6 +11,7 @@ import {
   requireBucket,
   type S3Request,
 } from './request.ts'
+import { existingTags } from './tagging.ts'
 
 const OWNERSHIPS: readonly ObjectOwnership[] = [
   'BucketOwnerEnforced',
@@ -144,7 +145,11 @@ export function getAcl(request: S3Request): Response {
     record,
     key === ''
       ? { action: 's3:GetBucketAcl', resource: bucketArn(request) }
-      : { action: 's3:GetObjectAcl', resource: objectArn(request) },
+      : {
+          action: 's3:GetObjectAcl',
+          resource: objectArn(request),
+          context: existingTags(findObject(request)),
+        },
   )
   const object = key === '' ? undefined : findObject(request)
   if (key !== '' && object === undefined) throw s3Fault('NoSuchKey', { Key: key })

@@ -5,6 +5,7 @@ import { objectKey } from '../records.ts'
 import { authorize, isAllowed } from '../identity/authorization.ts'
 import type { ContextKeys } from '../../../iam/request.ts'
 import { type BucketPolicy, bucketPolicyOf } from './policy.ts'
+import type { AwsFault } from '../wire/fault.ts'
 import { regionOfHost } from './address.ts'
 import { s3Fault } from './fault.ts'
 
@@ -50,11 +51,18 @@ export function requireBucket(request: S3Request): BucketRecord {
       : (['AuthorizationHeaderMalformed', 'The authorization header is malformed'] as const)
     throw s3Fault(code, { Region: record.region }, `${text}; ${wrong}`)
   }
+  checkOwner(request, record, 'x-amz-expected-bucket-owner')
   const asked = regionOfHost(request.headers.get('host') ?? '')
   if (asked !== undefined && asked !== record.region) {
     throw s3Fault('PermanentRedirect', { Region: record.region, Bucket: record.name })
   }
   return record
+}
+
+/** Who names another owner than the bucket's is refused. @throws AwsFault `AccessDenied` */
+export function checkOwner({ headers }: S3Request, record: BucketRecord, header: string): void {
+  const expected = headers.get(header)
+  if (expected !== null && expected !== record.accountId) throw s3Fault('AccessDenied')
 }
 
 /** What a permission is asked for. */
@@ -71,9 +79,11 @@ export function authorizeBucket(request: S3Request, record: BucketRecord, ask: S
   authorize(request.call, questionOf(request, record, ask))
 }
 
-/** The same question without a refusal, for what only changes the answer's form. */
-export function mayOnBucket(request: S3Request, record: BucketRecord, ask: S3Ask): boolean {
-  return isAllowed(request.call, questionOf(request, record, ask))
+/** Who may not list the bucket is not told whether a key exists. */
+export function missingKey(request: S3Request, record: BucketRecord): AwsFault {
+  const ask = { action: 's3:ListBucket', resource: bucketArn(request) }
+  const mayList = isAllowed(request.call, questionOf(request, record, ask))
+  return mayList ? s3Fault('NoSuchKey', { Key: request.key }) : s3Fault('AccessDenied')
 }
 
 function questionOf(

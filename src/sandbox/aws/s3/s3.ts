@@ -14,7 +14,8 @@ import {
 } from './buckets.ts'
 import { copyObject } from './copies.ts'
 import { s3Fault } from './fault.ts'
-import { deleteObject, deleteObjects, getObject, listObjects, putObject } from './objects.ts'
+import { deleteObject, deleteObjects } from './deletions.ts'
+import { getObject, listObjects, putObject } from './objects.ts'
 import {
   deleteOwnershipControls,
   getAcl,
@@ -23,6 +24,15 @@ import {
   putOwnershipControls,
 } from './ownership.ts'
 import type { S3Request } from './request.ts'
+import { SETTING_OPERATIONS } from './settings.ts'
+import {
+  deleteBucketTagging,
+  deleteObjectTagging,
+  getBucketTagging,
+  getObjectTagging,
+  putBucketTagging,
+  putObjectTagging,
+} from './tagging.ts'
 import {
   abortUpload,
   completeUpload,
@@ -30,7 +40,10 @@ import {
   listParts,
   listUploads,
   uploadPart,
+  uploadPartCopy,
 } from './uploads.ts'
+import { getVersioning, putVersioning } from './versioning.ts'
+import { listVersions } from './versions.ts'
 
 type Operation = (request: S3Request) => Response
 
@@ -56,26 +69,48 @@ const OPERATIONS: Readonly<Record<string, readonly [name: string, run: Operation
   'bucket PUT acl': ['PutBucketAcl', putAcl],
   'object GET acl': ['GetObjectAcl', getAcl],
   'object PUT acl': ['PutObjectAcl', putAcl],
+  ...SETTING_OPERATIONS,
+  'bucket GET tagging': ['GetBucketTagging', getBucketTagging],
+  'bucket PUT tagging': ['PutBucketTagging', putBucketTagging],
+  'bucket DELETE tagging': ['DeleteBucketTagging', deleteBucketTagging],
+  'object GET tagging': ['GetObjectTagging', getObjectTagging],
+  'object GET tagging versionId': ['GetObjectTagging', getObjectTagging],
+  'object PUT tagging': ['PutObjectTagging', putObjectTagging],
+  'object PUT tagging versionId': ['PutObjectTagging', putObjectTagging],
+  'object DELETE tagging': ['DeleteObjectTagging', deleteObjectTagging],
+  'object DELETE tagging versionId': ['DeleteObjectTagging', deleteObjectTagging],
+  'bucket GET versioning': ['GetBucketVersioning', getVersioning],
+  'bucket PUT versioning': ['PutBucketVersioning', putVersioning],
+  'bucket GET versions': ['ListObjectVersions', listVersions],
   'bucket POST delete': ['DeleteObjects', deleteObjects],
   'object GET': ['GetObject', getObject],
+  'object GET versionId': ['GetObject', getObject],
   'object HEAD': ['HeadObject', getObject],
+  'object HEAD versionId': ['HeadObject', getObject],
   'object PUT': ['PutObject', putObject],
   'object PUT x-amz-copy-source': ['CopyObject', copyObject],
   'bucket GET uploads': ['ListMultipartUploads', listUploads],
   'object POST uploads': ['CreateMultipartUpload', createUpload],
   'object PUT partNumber uploadId': ['UploadPart', uploadPart],
+  'object PUT partNumber uploadId x-amz-copy-source': ['UploadPartCopy', uploadPartCopy],
   'object GET uploadId': ['ListParts', listParts],
   'object POST uploadId': ['CompleteMultipartUpload', completeUpload],
   'object DELETE uploadId': ['AbortMultipartUpload', abortUpload],
   'object DELETE': ['DeleteObject', deleteObject],
+  'object DELETE versionId': ['DeleteObject', deleteObject],
 }
 
+/** How each operation is asked for. */
+export const S3_ROUTES: readonly string[] = Object.keys(OPERATIONS)
+
 /** The names of S3's operations here. */
-export const S3_OPERATION_NAMES: readonly string[] = Object.values(OPERATIONS).map(([name]) => name)
+export const S3_OPERATION_NAMES: readonly string[] = [
+  ...new Set(Object.values(OPERATIONS).map(([name]) => name)),
+]
 
 /** Query parameters that belong to an operation without choosing it. */
 const PLAIN = new Set(
-  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id marker max-uploads key-marker upload-id-marker max-parts part-number-marker response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding'.split(
+  'prefix delimiter max-keys encoding-type continuation-token start-after fetch-owner max-buckets bucket-region x-id marker max-uploads key-marker version-id-marker upload-id-marker max-parts part-number-marker response-content-type response-content-language response-expires response-cache-control response-content-disposition response-content-encoding'.split(
     ' ',
   ),
 )

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { type AwsFixture, REGION, startAwsFixture } from '../aws-fixture.suite.ts'
+import { crc64nvme } from './crc.ts'
 
 let fixture: AwsFixture
 let s3: S3Client
@@ -123,6 +124,16 @@ describe('bodies in signed chunks', () => {
     expect(await codeOf(await upload({ key: 'sum', chunks: ['new'], trailer: bad }))).toBe(
       '400 BadDigest',
     )
+    const nvme = (text: string): string => crc64nvme(Buffer.from(text)).toString('base64')
+    for (const [text, code] of [
+      [body, '200 '],
+      ['other', '400 BadDigest'],
+    ] as const) {
+      const last = { 'x-amz-checksum-crc64nvme': nvme(text) }
+      expect(await codeOf(await upload({ key: 'nvme', chunks: [big, 'x'], trailer: last }))).toBe(
+        code,
+      )
+    }
     const missing = { key: 'sum', chunks: ['new'], trailer: {}, announced: 'x-amz-checksum-crc32' }
     expect(await codeOf(await upload(missing))).toBe('400 MalformedTrailerError')
     expect(await read('sum')).toBe(body)

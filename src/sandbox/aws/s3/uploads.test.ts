@@ -3,14 +3,19 @@ import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
+  DeleteBucketCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
   ListPartsCommand,
   type S3Client,
+  PutObjectCommand,
   UploadPartCommand,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { crc64nvme } from './crc.ts'
+import { openTables } from '../records.ts'
 import { type AwsFixture, REGION, refusalOf, startAwsFixture } from '../aws-fixture.suite.ts'
 
 let fixture: AwsFixture
@@ -128,6 +133,26 @@ test('uploads after a key, and those whose key begins so', async () => {
   }
 })
 
+test('uploads go with their bucket', async () => {
+  const CreateBucketConfiguration = { LocationConstraint: REGION } as const
+  const bucket = { Bucket: 'short-lived', CreateBucketConfiguration }
+  await s3.send(new CreateBucketCommand(bucket))
+  const kept = await begin()
+  const of = { Bucket: bucket.Bucket, Key: 'a' }
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand(of))
+  const body = { ...of, UploadId, PartNumber: 1, Body: 'x' }
+  await s3.send(new UploadPartCommand(body))
+  await s3.send(new DeleteBucketCommand(of))
+  await s3.send(new CreateBucketCommand(bucket))
+  const { Uploads } = await s3.send(new ListMultipartUploadsCommand(of))
+  expect(Uploads ?? []).toEqual([])
+  expect((await refusalOf(s3.send(new UploadPartCommand(body)))).code).toBe('NoSuchUpload')
+  const { parts, uploads } = openTables(fixture.state)
+  expect([...uploads.values()].map(({ uploadId }) => uploadId)).toEqual([kept])
+  expect([...parts.values()]).toEqual([])
+  await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: kept }))
+})
+
 test('refused: small parts, parts that are not there, a wrong order, too much', async () => {
   const id = await begin()
   const [one, two] = [await part(id, 1, 'small'), await part(id, 2, 'small too')]
@@ -146,4 +171,72 @@ test('refused: small parts, parts that are not there, a wrong order, too much', 
   expect(Uploads?.map(({ UploadId }) => UploadId)).toEqual([id])
   await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: id }))
   expect((await refusalOf(complete(id, [[1, one]]))).code).toBe('NoSuchUpload')
+})
+
+describe('UploadPartCopy', () => {
+  const source = { Bucket, Key: 'source/ü.bin' }
+  const copy = (UploadId: string, more: object = {}): Promise<{ ETag?: string | undefined }> =>
+    s3
+      .send(
+        new UploadPartCopyCommand({
+          Bucket,
+          Key,
+          UploadId,
+          PartNumber: 1,
+          CopySource: `${Bucket}/${encodeURIComponent(source.Key)}`,
+          ...more,
+        }),
+      )
+      .then(({ CopyPartResult }) => CopyPartResult ?? {})
+
+  test('makes parts of an object and of ranges of it', async () => {
+    await s3.send(new PutObjectCommand({ ...source, Body: `${FIVE}0123456789` }))
+    const id = await begin()
+    const last = (5 << 20) - 1
+    const first = await copy(id, { CopySourceRange: `bytes=0-${last}` })
+    const second = await copy(id, {
+      PartNumber: 2,
+      CopySourceRange: `bytes=${last + 3}-${last + 5}`,
+    })
+    await complete(id, [
+      [1, first.ETag ?? ''],
+      [2, second.ETag ?? ''],
+    ])
+    const found = await s3.send(new GetObjectCommand({ Bucket, Key }))
+    expect((await found.Body?.transformToString()) === `${FIVE}234`).toBe(true)
+  })
+
+  test('is refused where the source or its range is not there', async () => {
+    await s3.send(new PutObjectCommand({ ...source, Body: 'abc' }))
+    const id = await begin()
+    const wrong: readonly (readonly [object, string])[] = [
+      [{ CopySource: `${Bucket}/missing` }, 'NoSuchKey'],
+      [{ CopySource: 'no-such-bucket/a' }, 'NoSuchBucket'],
+      [{ CopySourceRange: 'bytes=0-3' }, 'InvalidRequest'],
+      [{ CopySourceRange: 'bytes=2-1' }, 'InvalidArgument'],
+      [{ CopySourceRange: 'bytes=0-' }, 'InvalidArgument'],
+      [{ CopySourceIfMatch: '"0"' }, 'PreconditionFailed'],
+      [{ ExpectedSourceBucketOwner: '444455556666' }, 'AccessDenied'],
+      [{ UploadId: 'no-such' }, 'NoSuchUpload'],
+    ]
+    for (const [more, code] of wrong) expect((await refusalOf(copy(id, more))).code).toBe(code)
+    await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: id }))
+  })
+})
+
+test('a checksum of the whole is compared when the parts are joined', async () => {
+  const finish = (UploadId: string, ETag: string, ChecksumCRC64NVME: string): Promise<unknown> => {
+    const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] }
+    const ask = { Bucket, Key, UploadId, MultipartUpload, ChecksumCRC64NVME }
+    return s3.send(new CompleteMultipartUploadCommand(ask))
+  }
+  const id = await begin()
+  const etag = await part(id, 1, 'whole')
+  const [good, bad] = ['whole', 'other'].map((text) =>
+    crc64nvme(Buffer.from(text)).toString('base64'),
+  )
+  expect((await refusalOf(finish(id, etag, bad ?? ''))).code).toBe('BadDigest')
+  await finish(id, etag, good ?? '')
+  const ask = new GetObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' })
+  expect((await s3.send(ask)).ChecksumCRC64NVME).toBe(good)
 })

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { PartRecord, UploadRecord } from '../records.ts'
-import { objectKey } from '../records.ts'
 import { childrenOf, textOf, writeChildren, writeElement } from '../wire/xml.ts'
 import { canonicalIdOf } from '../world.ts'
 import { readCount } from './buckets.ts'
-import { checkChecksums } from './checksums.ts'
+import { checkChecksums, checkWholeChecksums } from './checksums.ts'
+import { readCopySource, withSourceVersion } from './copies.ts'
 import { noContent, readXmlRoot, xmlResponse } from './documents.ts'
 import { s3Fault } from './fault.ts'
 import { checkKey, checkWriteConditions, keptHeaders } from './objects.ts'
@@ -17,6 +17,8 @@ import {
   requireBucket,
   type S3Request,
 } from './request.ts'
+import { readTaggingHeader } from './tagging.ts'
+import { keepObject } from './versioning.ts'
 
 const MAX_UPLOADS = 1000
 const MAX_PARTS = 10_000
@@ -32,12 +34,19 @@ export function createUpload(request: S3Request): Response {
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   refuseAcl(request, record)
-  if (headers.has('x-amz-tagging')) throw s3Fault('NotImplemented')
+  const tagging = readTaggingHeader(request, record)
   checkKey(request)
   if (uploads.size >= MAX_UPLOADS) throw s3Fault('SlowDown')
   const uploadId = newUploadId(call.nowMs)
   const kept = keptHeaders(headers)
-  uploads.set(uploadId, { uploadId, bucket, key, headers: kept, createdAtMs: call.nowMs })
+  uploads.set(uploadId, {
+    uploadId,
+    bucket,
+    key,
+    headers: kept,
+    ...tagging,
+    createdAtMs: call.nowMs,
+  })
   return xmlResponse(
     'InitiateMultipartUploadResult',
     writeElement('Bucket', bucket) + writeElement('Key', key) + writeElement('UploadId', uploadId),
@@ -49,19 +58,69 @@ const newUploadId = (nowMs: number): string =>
   `${nowMs.toString(36).padStart(10, '0')}.${randomBytes(24).toString('base64url')}`
 
 export function uploadPart(request: S3Request): Response {
-  const { call, body, headers } = request
-  const { parts } = call.world.tables
+  const { body, headers } = request
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
+  const place = readPart(request, body.length)
+  const sent = (name: string): string | undefined => headers.get(name) ?? request.trailers[name]
+  const checksums = checkChecksums(body, sent)
+  const etag = keepPart(request, place, body)
+  return new Response(null, { status: 200, headers: { etag, ...checksums } })
+}
+
+/** UploadPartCopy, within the region: an object or a range of one as a part. */
+export function uploadPartCopy(request: S3Request): Response {
+  const record = requireBucket(request)
+  const source = readCopySource(request)
+  const { found } = source
+  authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
+  const range = readCopyRange(request.headers.get('x-amz-copy-source-range'), found.size)
+  const place = readPart(request, range.to - range.from)
+  const body = Buffer.from(found.body, 'base64').subarray(range.from, range.to)
+  const etag = keepPart(request, place, body)
+  const modified = new Date(request.call.nowMs)
+  const answer = xmlResponse(
+    'CopyPartResult',
+    writeElement('LastModified', modified) + writeElement('ETag', etag),
+  )
+  return withSourceVersion(answer, source)
+}
+
+/** `bytes=FROM-TO`, both ends included; all where there is none. @throws AwsFault */
+function readCopyRange(header: string | null, size: number): { from: number; to: number } {
+  if (header === null) return { from: 0, to: size }
+  const [, first, last] = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header) ?? []
+  const [from, to] = [Number(first), Number(last) + 1]
+  if (first === undefined || to <= from) {
+    throw s3Fault(
+      'InvalidArgument',
+      { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header.slice(0, 100) },
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+    )
+  }
+  if (to <= size) return { from, to }
+  throw s3Fault('InvalidRequest', {}, 'The specified copy range is invalid for the source object')
+}
+
+interface PartPlace {
+  readonly uploadId: string
+  readonly number: number
+}
+
+/** Where a part of so many bytes goes. @throws AwsFault */
+function readPart(request: S3Request, size: number): PartPlace {
   const { uploadId } = requireUpload(request)
   const number = readPartNumber(request.query.get('partNumber') ?? '')
   const others = partsOf(request, uploadId).filter((part) => part.number !== number)
-  const bytes = others.reduce((sum, { size }) => sum + size, body.length)
+  const bytes = others.reduce((sum, part) => sum + part.size, size)
   if (bytes > MAX_OBJECT_BYTES) throw s3Fault('EntityTooLarge')
-  const sent = (name: string): string | undefined => headers.get(name) ?? request.trailers[name]
-  const checksums = checkChecksums(body, sent)
+  return { uploadId, number }
+}
+
+/** Keeps a part; its entity tag. */
+function keepPart({ call }: S3Request, { uploadId, number }: PartPlace, body: Uint8Array): string {
   const etag = `"${createHash('md5').update(body).digest('hex')}"`
-  parts.set(partKey(uploadId, number), {
+  call.world.tables.parts.set(partKey(uploadId, number), {
     uploadId,
     number,
     body: Buffer.from(body).toString('base64'),
@@ -69,13 +128,12 @@ export function uploadPart(request: S3Request): Response {
     etag,
     modifiedAtMs: call.nowMs,
   })
-  return new Response(null, { status: 200, headers: { etag, ...checksums } })
+  return etag
 }
 
 /** Source: Amazon S3 API Reference, "CompleteMultipartUpload". */
 export function completeUpload(request: S3Request): Response {
   const { call, bucket, key } = request
-  const { tables } = call.world
   const record = requireBucket(request)
   authorizeBucket(request, record, { action: 's3:PutObject', resource: objectArn(request) })
   const upload = requireUpload(request)
@@ -83,26 +141,30 @@ export function completeUpload(request: S3Request): Response {
   checkKey(request)
   checkWriteConditions(request)
   const body = Buffer.concat(chosen.map((part) => Buffer.from(part.body, 'base64')))
+  const checksums = checkWholeChecksums(body, request.headers)
   const hashes = chosen.map(({ etag }) => Buffer.from(etag.slice(1, -1), 'hex'))
   const hash = createHash('md5').update(Buffer.concat(hashes)).digest('hex')
   const etag = `"${hash}-${chosen.length}"`
-  tables.objects.set(objectKey(bucket, key), {
+  const version = keepObject(request, record, {
     bucket,
     key,
     body: body.toString('base64'),
     size: body.length,
     etag,
-    headers: upload.headers,
+    headers: { ...upload.headers, ...checksums },
+    ...(upload.tags !== undefined && { tags: upload.tags }),
     modifiedAtMs: call.nowMs,
   })
   forgetUpload(request, upload.uploadId)
-  return xmlResponse(
+  const answer = xmlResponse(
     'CompleteMultipartUploadResult',
     writeElement('Location', new URL(`/${bucket}/${encodeURIComponent(key)}`, 'http://s3').href) +
       writeElement('Bucket', bucket) +
       writeElement('Key', key) +
       writeElement('ETag', etag),
   )
+  for (const [name, value] of Object.entries(version)) answer.headers.set(name, value)
+  return answer
 }
 
 /** The parts that a completion names, each as it was uploaded. @throws AwsFault */

@@ -109,7 +109,7 @@ export const invalidTags = (message: string): AwsFault =>
 
 /** The tags that were asked for and those that are inherited. */
 function joinTags(request: AssumeRoleRequest, from: SessionRecord | undefined): JoinedTags {
-  checkTags(request.tags, invalidTags)
+  checkTags(request.tags, { fault: invalidTags })
   const asked = new Set(request.tags.map(({ Key }) => Key.toLowerCase()))
   for (const name of request.transitiveKeys) {
     if (asked.has(name.toLowerCase())) continue

@@ -27,7 +27,7 @@ export function getFederationToken(call: Call, parameters: QueryParameters): Res
   const user = requireLongTermUser(call, 'GetFederationToken')
   const { accountId } = user
   const { tables, partition } = call.world
-  checkTags(tags, invalidTags)
+  checkTags(tags, { fault: invalidTags })
   const policies = readSessionPolicies(tables, accountId, limits)
   const arn = federatedUserArn(partition, accountId, name)
   const context = requestTagKeys(tags)

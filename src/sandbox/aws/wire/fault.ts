@@ -10,6 +10,8 @@ export type FaultMembers = Readonly<Record<string, string>>
 export class AwsFault extends PodroleError {
   readonly httpStatus: number
   readonly members: FaultMembers
+  /** Of the answer, where a service says something there. */
+  readonly headers: FaultMembers
   /** True where the decision log has it already. */
   readonly logged: boolean
 
@@ -19,6 +21,7 @@ export class AwsFault extends PodroleError {
     details: {
       readonly status?: number
       readonly members?: FaultMembers
+      readonly headers?: FaultMembers
       readonly logged?: boolean
     } = {},
   ) {
@@ -26,6 +29,7 @@ export class AwsFault extends PodroleError {
     this.name = 'AwsFault'
     this.httpStatus = details.status ?? 400
     this.members = details.members ?? {}
+    this.headers = details.headers ?? {}
     this.logged = details.logged ?? false
   }
 }
