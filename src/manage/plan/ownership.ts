@@ -50,6 +50,6 @@ export const blockOfTags = (tags: Tags): string | undefined => tags[BLOCK_KEY]
 /** The cluster that a role was made for. */
 export const clusterOfTags = (tags: Tags): string | undefined => tags[CLUSTER_KEY]
 
-/** AWS's own tags are nobody's to change. */
+/** AWS's own tags are nobody's to change, and podrole's other commands have marks of their own. */
 export const changeableTags = (tags: Tags): Tags =>
-  Object.fromEntries(Object.entries(tags).filter(([key]) => !/^aws:/i.test(key)))
+  Object.fromEntries(Object.entries(tags).filter(([key]) => !/^(?:aws:|podrole\.dev\/)/i.test(key)))

@@ -184,3 +184,11 @@ describe('a statement on a role that podrole made', () => {
     expect(remarks.map(({ code }) => code)).toEqual(['no-agent'])
   })
 })
+
+test('the marks of single commands stay on what a file comes to speak of', () => {
+  const files = read(ONE_ASSOCIATION)
+  const state = applySteps(emptyState('shop'), makePlan(files, emptyState('shop')).steps)
+  const marked = { 'podrole.dev/association': 'x', 'aws:cloudformation:stack-name': 'y' }
+  const roles = state.roles.map((role) => ({ ...role, tags: { ...role.tags, ...marked } }))
+  expect(makePlan(files, { ...state, roles }).steps).toEqual([])
+})
