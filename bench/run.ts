@@ -15,10 +15,11 @@ import { measureIssuer } from './issuer.ts'
 import { measureStart, type Start } from './kept-state.ts'
 import { type Bench, type Comparison, type Counted, type Ratio, startBench } from './measure.ts'
 import { measureMemory, type Memory } from './memory.ts'
+import { measurePlanner, type Planned } from './planner.ts'
 import { measureAgent, measureBroker, measureSandbox, measureWebhook } from './servers.ts'
 import { measureSigner } from './signer.ts'
 
-type Result = Comparison | Counted | Memory | Start
+type Result = Comparison | Counted | Memory | Start | Planned
 
 const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = {
   webhook: measureWebhook,
@@ -32,6 +33,7 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = 
   iam: measureIamReads,
   memory: measureMemory,
   start: measureStart,
+  planner: measurePlanner,
 }
 
 const { values, positionals } = parseArgs({
@@ -65,6 +67,7 @@ const comparisons = found.filter((one) => 'ratio' in one)
 const counted = found.filter((one) => 'writes' in one)
 const memory = found.filter((one) => 'idleMb' in one)
 const starts = found.filter((one) => 'bestMs' in one)
+const plans = found.filter((one) => 'planBestMs' in one)
 const machine = {
   cpu: cpus()[0]?.model ?? '',
   cores: cpus().length,
@@ -74,7 +77,11 @@ const machine = {
 }
 if (values.json)
   console.log(
-    JSON.stringify({ machine, rounds, seconds, comparisons, counted, memory, starts }, null, 2),
+    JSON.stringify(
+      { machine, rounds, seconds, comparisons, counted, memory, starts, plans },
+      null,
+      2,
+    ),
   )
 else printTables()
 
@@ -124,6 +131,18 @@ function printTables(): void {
     )
   }
   if (starts.length > 0) printStarts()
+  if (plans.length > 0) {
+    printTable(
+      ['plan', 'steps', 'best', 'median', 'CPU'],
+      plans.map(({ name, planBestMs, planCpuMs, planMedianMs, steps }) => [
+        name,
+        count(steps),
+        `${planBestMs.toFixed(0)} ms`,
+        `${planMedianMs.toFixed(0)} ms`,
+        `${planCpuMs.toFixed(0)} ms`,
+      ]),
+    )
+  }
 }
 
 function printStarts(): void {

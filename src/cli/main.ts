@@ -10,6 +10,7 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
+import { addSchemaCommand } from './commands/schema.ts'
 import { addVersionCommand } from './commands/version.ts'
 import { addWebhookCommand } from './commands/webhook.ts'
 import { printFault } from './output.ts'
@@ -32,6 +33,7 @@ export function buildProgram(): Command {
   addAssociationCommand(program)
   addAccessEntryCommand(program)
   addAddonCommand(program)
+  addSchemaCommand(program)
   addVersionCommand(program)
   return program
 }

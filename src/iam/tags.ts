@@ -7,6 +7,8 @@ export type Tags = Readonly<Record<string, string>>
 export const OWNER_TAG: Tags = { 'podrole.dev/managed-by': 'podrole' }
 
 const MAX_TAGS = 50
+/** The owner tag, and what tells which cluster and which part of a document a resource is for. */
+const OWN_TAGS = 4
 const TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 
 /** Whether the tags say that podrole made the resource. */
@@ -28,22 +30,36 @@ export function parseTags(texts: readonly string[]): Tags {
     const fault = at === -1 ? 'wanted KEY=VALUE' : tagFault(key, value)
     if (fault !== undefined) throw invalidTag(text, fault)
     if (seen.has(key.toLowerCase())) {
-      throw invalidTag(
-        text,
-        'its key is given twice (IAM does not tell capitals from small letters)',
-      )
+      throw invalidTag(text, TWICE)
     }
     seen.add(key.toLowerCase())
     tags.set(key, value)
   }
-  const most = MAX_TAGS - Object.keys(OWNER_TAG).length
-  if (tags.size > most) {
-    throw new PodroleError(
-      'InvalidTag',
-      `${tags.size} tags are given: at most ${most} fit beside podrole's own, IAM takes ${MAX_TAGS}`,
-    )
-  }
+  const tooMany = countFault(tags.size)
+  if (tooMany !== undefined) throw new PodroleError('InvalidTag', tooMany)
   return Object.fromEntries(tags)
+}
+
+/** What is wrong with tags by IAM's rules, by key; the keys together where none is named. */
+export function tagFaults(
+  tags: Tags,
+): readonly { readonly key?: string; readonly message: string }[] {
+  const seen = new Set<string>()
+  const faults = Object.entries(tags).flatMap(([key, value]) => {
+    const message = seen.has(key.toLowerCase()) ? TWICE : tagFault(key, value)
+    seen.add(key.toLowerCase())
+    return message === undefined ? [] : [{ key, message }]
+  })
+  const message = countFault(Object.keys(tags).length)
+  return message === undefined ? faults : [...faults, { message }]
+}
+
+const TWICE = 'its key is given twice (IAM does not tell capitals from small letters)'
+
+function countFault(count: number): string | undefined {
+  const most = MAX_TAGS - OWN_TAGS
+  if (count <= most) return undefined
+  return `${count} tags are given: at most ${most} fit beside podrole's own, IAM takes ${MAX_TAGS}`
 }
 
 function tagFault(key: string, value: string): string | undefined {

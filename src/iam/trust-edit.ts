@@ -58,7 +58,15 @@ interface Step {
  * @throws PodroleError `InvalidJson`, `InvalidTrustPolicy` and those of `grantedStatements`.
  */
 export function addTrust(before: string, grant: TrustGrant): TrustEdit {
-  return edit(before, grant, addStatement)
+  return addStatements(before, grantedStatements(grant))
+}
+
+/**
+ * The same for several grants at once, as statements.
+ * @throws PodroleError `InvalidJson`, `InvalidTrustPolicy`
+ */
+export function addStatements(before: string, granted: readonly GrantedStatement[]): TrustEdit {
+  return edit(before, granted, addStatement)
 }
 
 /**
@@ -69,16 +77,16 @@ export function addTrust(before: string, grant: TrustGrant): TrustEdit {
  * `addTrust`.
  */
 export function removeTrust(before: string, grant: TrustGrant): TrustEdit {
-  return edit(before, grant, removeStatement)
+  return edit(before, grantedStatements(grant), removeStatement)
 }
 
 function edit(
   before: string,
-  grant: TrustGrant,
+  statements: readonly GrantedStatement[],
   change: (policy: TrustText, granted: GrantedStatement) => Step,
 ): TrustEdit {
   let step: Step = { policy: readTrustText(before), remarks: [], subjects: [] }
-  for (const granted of grantedStatements(grant)) {
+  for (const granted of statements) {
     const next = change(step.policy, granted)
     step = {
       policy: next.policy,

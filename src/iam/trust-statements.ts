@@ -135,7 +135,7 @@ function hasFixedConditions(condition: JsonNode | undefined, granted: GrantedSta
 /** A statement of podrole's own with other values in its list. */
 export function withListValues(
   statement: JsonObject,
-  granted: GrantedStatement,
+  granted: Pick<GrantedStatement, 'listKey'>,
   list: { readonly operator: ListOperator; readonly values: readonly string[] },
 ): JsonObject {
   const condition = memberOf(statement, 'Condition')
@@ -187,7 +187,10 @@ function placeList(
  * A Sid for a statement that is new in this policy: letters and digits, the same in every run, and
  * not one that is there already (IAM: "The Statement Ids in the policy are not unique").
  */
-export function newSid(statements: readonly JsonNode[], granted: GrantedStatement): string {
+export function newSid(
+  statements: readonly JsonNode[],
+  granted: Pick<GrantedStatement, 'sidPrefix' | 'scope'>,
+): string {
   const taken = new Set(statements.map((statement) => textOf(memberOf(statement, 'Sid'))))
   const hash = createHash('sha256').update(granted.scope).digest('hex').slice(0, SID_HASH_DIGITS)
   const base = granted.sidPrefix + hash

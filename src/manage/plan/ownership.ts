@@ -1,0 +1,55 @@
+/** What podrole made, and for which part of which file: told by tags and annotations. */
+import { isOwned, OWNER_TAG, type Tags } from '../../iam/tags.ts'
+
+/** The lists of a file that resources come from. */
+export type Block =
+  | 'iam.withOIDC'
+  | 'iam.serviceAccounts'
+  | 'iam.podIdentityAssociations'
+  | 'accessConfig.accessEntries'
+  | 'addons'
+
+/**
+ * The list that declares a resource. What has none was made by a single command, and is never
+ * deleted because a file does not speak of it.
+ */
+const BLOCK_KEY = 'podrole.dev/block'
+/** The ARN of the cluster that a role was made for. */
+const CLUSTER_KEY = 'podrole.dev/cluster'
+/** Of a role: changed by podrole, but made by somebody else, and so never deleted. */
+const ADOPTED_KEY = 'podrole.dev/adopted'
+/** Who wrote the role's annotation on a service account that somebody else made. */
+export const ANNOTATED_KEY = 'podrole.dev/role-arn-by'
+
+/** The tags of what is made for a block. */
+export const madeTags = (tags: Tags, block: Block, clusterArn?: string): Tags => ({
+  ...tags,
+  ...OWNER_TAG,
+  [BLOCK_KEY]: block,
+  ...(clusterArn !== undefined && { [CLUSTER_KEY]: clusterArn }),
+})
+
+/** The tags that a role is to have which is there: one that was adopted stays so. */
+export const roleTags = (
+  tags: Tags,
+  of: { readonly block: Block; readonly clusterArn: string; readonly found: Tags },
+): Tags => ({
+  ...madeTags(tags, of.block, of.clusterArn),
+  ...((!isOwned(of.found) || isAdopted(of.found)) && { [ADOPTED_KEY]: 'true' }),
+})
+
+/** Whether a file's list made it, so that a file without it deletes it. */
+export const isDeclaredBy = (tags: Tags, block: Block): boolean =>
+  isOwned(tags) && tags[BLOCK_KEY] === block && tags[ADOPTED_KEY] === undefined
+
+export const isAdopted = (tags: Tags): boolean => tags[ADOPTED_KEY] !== undefined
+
+/** The list that it was made for. */
+export const blockOfTags = (tags: Tags): string | undefined => tags[BLOCK_KEY]
+
+/** The cluster that a role was made for. */
+export const clusterOfTags = (tags: Tags): string | undefined => tags[CLUSTER_KEY]
+
+/** AWS's own tags are nobody's to change, and podrole's other commands have marks of their own. */
+export const changeableTags = (tags: Tags): Tags =>
+  Object.fromEntries(Object.entries(tags).filter(([key]) => !/^(?:aws:|podrole\.dev\/)/i.test(key)))

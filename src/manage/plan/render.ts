@@ -1,0 +1,52 @@
+/** A plan as text. */
+import { describeAction } from './describe.ts'
+import { isNothingToDo, type Plan, type PlanStep, type Refusal, type Remark } from './plan.ts'
+
+/** For a person: what each place gets, what is worth knowing, what is refused, the sum. */
+export function renderPlan(plan: Plan): string {
+  const { refusals, remarks, steps } = plan
+  const parts = [
+    ...placesOf(steps).map(([place, those]) => `${place}:\n${those.map(renderStep).join('')}`),
+    ...(remarks.length === 0 ? [] : [`Worth knowing:\n${remarks.map(renderRemark).join('')}`]),
+    ...(refusals.length === 0 ? [] : [`Refused:\n${refusals.map(renderRefusal).join('')}`]),
+    `${sumOf(plan)}\n`,
+  ]
+  return parts.join('\n')
+}
+
+function placesOf(steps: readonly PlanStep[]): readonly (readonly [string, readonly PlanStep[]])[] {
+  const places = new Map<string, PlanStep[]>()
+  for (const step of steps) {
+    const { action } = step
+    const place = 'cluster' in action ? `Cluster ${action.cluster}` : 'IAM'
+    const those = places.get(place)
+    if (those === undefined) places.set(place, [step])
+    else those.push(step)
+  }
+  return [...places]
+}
+
+function renderStep({ action, risk }: PlanStep): string {
+  const { lines, sign, title } = describeAction(action)
+  const told = risk.text === undefined ? [] : [`! ${risk.text}`]
+  return [`  ${sign} ${title}`, ...[...lines, ...told].map((line) => `      ${line}`)]
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
+const renderRemark = ({ text }: Remark): string => `  ${text}\n`
+
+const renderRefusal = ({ hint, path, text }: Refusal): string =>
+  `  ${path === undefined ? '' : `${path}: `}${text}\n      ${hint}\n`
+
+/** One line, the last of a rendered plan. */
+function sumOf(plan: Plan): string {
+  if (isNothingToDo(plan)) return 'Nothing to do: everything is as the files say.'
+  const { refusals, steps } = plan
+  const refused = `${refusals.length} refused: nothing is applied until that is settled.`
+  if (steps.length === 0) return refused
+  const count = { '+': 0, '~': 0, '-': 0 }
+  for (const { action } of steps) count[describeAction(action).sign] += 1
+  const sum = `${steps.length} ${steps.length === 1 ? 'step' : 'steps'}: ${count['+']} to add, ${count['~']} to change, ${count['-']} to remove.`
+  return refusals.length === 0 ? sum : `${sum} ${refused}`
+}
