@@ -1,0 +1,142 @@
+/** One action carried out: looked at, done where it is to be done, and seen. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
+import { actionId } from '../plan/action-id.ts'
+import type { PlanAction } from '../plan/plan.ts'
+import { type Found, judge, type Verdict } from './slots.ts'
+
+export interface Look {
+  readonly found: Found
+  /** Kubernetes' resourceVersion: the change is made to that version of the object alone. */
+  readonly version?: string
+}
+
+/** Where actions are done; faults carry the codes of AWS and Kubernetes. */
+export interface ActionPort {
+  /** What the action is about, as it is now. */
+  look(action: PlanAction): Promise<Look>
+  /** Its one call. */
+  act(action: PlanAction, seen: Look): Promise<void>
+}
+
+export interface Pace {
+  /** How long a service may show something else than was written, or not know what is there. */
+  readonly patienceMs: number
+  readonly firstDelayMs: number
+  readonly maxDelayMs: number
+}
+
+/** EKS and IAM are behind by seconds; longer than any throttling of ours. */
+export const APPLY_PACE: Pace = { patienceMs: 30_000, firstDelayMs: 200, maxDelayMs: 3000 }
+
+/** It was done by this call, or was there already. */
+export type Outcome = 'done' | 'there'
+
+/** Whether the same may work in a moment: it has not been done, or that will be seen. */
+const TRANSIENT =
+  /^(?:Throttling|Throttled|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|ServiceFailure|ServerException|InternalFailure|InternalError|ConcurrentModification|Conflict|Timeout|ServerTimeout|AwsUnreachable|ClusterUnreachable|Server$)/
+
+/** What there is to a name contradicts what was seen: the read was behind, or somebody was first. */
+const CONTRADICTION =
+  /^(?:EntityAlreadyExists|NoSuchEntity|ResourceInUse|ResourceNotFound|AlreadyExists|NotFound|DeleteConflict)/
+
+/** Another service does not see yet what IAM was told. The words are AWS's. */
+const NOT_SEEN =
+  /Role provided in the request does not exist|Trust policy of the role provided is invalid|Invalid principal in policy|specified principalArn is invalid/i
+
+const isWorthAnother = (thrown: unknown): boolean =>
+  TRANSIENT.test(codeOf(thrown) ?? '') ||
+  CONTRADICTION.test(codeOf(thrown) ?? '') ||
+  NOT_SEEN.test(messageOf(thrown))
+
+/**
+ * Does the action where what is there is what the plan was made for; nothing where it is done
+ * already. Something else is looked at again for a while, since services show writes late, and is
+ * then refused, never written over. It returns when the service shows what was done.
+ * @throws PodroleError `ChangedMeanwhile`, `NotShown`; what the port throws
+ */
+export async function carryOut(
+  port: ActionPort,
+  action: PlanAction,
+  pace: Pace = APPLY_PACE,
+): Promise<Outcome> {
+  const until = performance.now() + pace.patienceMs
+  let delay = pace.firstDelayMs
+  let [hasActed, failure] = [false, undefined as unknown]
+  for (;;) {
+    const seen = await look(port, action)
+    const verdict: Verdict | undefined = 'thrown' in seen ? undefined : judge(action, seen.found)
+    if (verdict?.kind === 'done') return hasActed ? 'done' : 'there'
+    if ('thrown' in seen) failure = seen.thrown
+    else if (verdict?.kind === 'to-do' && !hasActed) {
+      const thrown = await attempt(() => port.act(action, seen))
+      hasActed = thrown === undefined
+      failure = thrown?.error
+      // The first look at what was done comes without a pause.
+      if (hasActed) continue
+    }
+    if (performance.now() + delay > until) {
+      throw outOfPatience(action, { verdict, hasActed, failure, pace })
+    }
+    // Applies that wait for the same thing do not all ask at once.
+    await sleep(delay * (0.5 + Math.random() / 2))
+    delay = Math.min(pace.maxDelayMs, delay * 2)
+  }
+}
+
+async function look(
+  port: ActionPort,
+  action: PlanAction,
+): Promise<Look | { readonly thrown: unknown }> {
+  try {
+    return await port.look(action)
+  } catch (error) {
+    if (!isWorthAnother(error)) throw error
+    return { thrown: error }
+  }
+}
+
+/** What it threw, where that may pass. */
+async function attempt(act: () => Promise<void>): Promise<{ readonly error: unknown } | undefined> {
+  try {
+    await act()
+    return undefined
+  } catch (error) {
+    if (!isWorthAnother(error)) throw error
+    return { error }
+  }
+}
+
+function outOfPatience(
+  action: PlanAction,
+  end: {
+    readonly verdict: Verdict | undefined
+    readonly hasActed: boolean
+    readonly failure: unknown
+    readonly pace: Pace
+  },
+): unknown {
+  const { failure, hasActed, pace, verdict } = end
+  const what = actionId(action)
+  if (hasActed) {
+    return new PodroleError(
+      'NotShown',
+      `${what} was done, and after ${pace.patienceMs / 1000} s it does not show`,
+      { hint: 'Run apply with --resume: it looks again.' },
+    )
+  }
+  if (verdict?.kind === 'differs') {
+    return new PodroleError(
+      'ChangedMeanwhile',
+      `${what}: found ${brief(verdict.found)}, the plan was made for ${brief(verdict.wanted)}: somebody changed it meanwhile; nothing was written`,
+      { hint: 'Plan again: the new plan begins with what is there now.', cause: failure },
+    )
+  }
+  return failure
+}
+
+const MAX_TEXT = 400
+const brief = (slot: unknown): string => {
+  const text = slot === null ? 'nothing' : JSON.stringify(slot)
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
+}
