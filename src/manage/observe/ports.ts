@@ -32,6 +32,8 @@ export interface ClusterFacts extends Pick<
 > {
   /** `1.36`; of EKS alone. */
   readonly kubernetesVersion?: string
+  /** Of its API server, as EKS names it. */
+  readonly endpoint?: string
 }
 
 /** One cluster on EKS or on a broker. Who has no access entries and add-ons gives none. */
