@@ -2,9 +2,6 @@
 import { tryParseArn } from '../iam/arn.ts'
 import { formatServiceAccountName, type ServiceAccountName } from '../iam/service-account-name.ts'
 import { parseTags, type Tags } from '../iam/tags.ts'
-import { loadKubeAccess } from '../kube/kubeconfig.ts'
-import { createKubeClient } from '../kube/transport.ts'
-import type { KubeClient } from '../kube/client.ts'
 import { systemClock } from '../lib/clock.ts'
 import { checkAll } from '../lib/collect-faults.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
@@ -22,9 +19,10 @@ import {
   readRoleRequest,
   type RoleRequest,
 } from '../manage/roles/role-request.ts'
-import type { AssociationCreateFlags, KubeFlags } from './commands/association.ts'
+import type { AssociationCreateFlags } from './commands/association.ts'
 import { printChanged } from './association-show-run.ts'
 import { openCluster, type OpenCluster, readSubject } from './parts/association-cluster.ts'
+import { openKube, otherServer } from './parts/kube-cluster.ts'
 import { readText } from './role-run.ts'
 
 interface ReadFlags {
@@ -49,22 +47,10 @@ export async function runCreate(
   const isNew = created.done.length > 0
   const notes = [
     ...created.notes,
-    ...otherServer(cluster, kube),
+    ...otherServer(cluster.eks?.endpoint, kube),
     ...(isNew ? await nextSteps(cluster, read.serviceAccount) : []),
   ]
   printChanged(flags.output, { ...created, notes })
-}
-
-/** Where the service account is made, or deleted. */
-export async function openKube(flags: KubeFlags): Promise<KubeClient> {
-  const { context, kubeconfig } = flags
-  return createKubeClient(
-    await loadKubeAccess({
-      environment: process.env,
-      ...(kubeconfig !== undefined && { kubeconfig }),
-      ...(context !== undefined && { context }),
-    }),
-  )
 }
 
 /** Everything that can be checked without a call, told at once. */
@@ -194,18 +180,6 @@ function wishesOf(
   if (cluster.account !== undefined) checkRequestInAccount(named, cluster.account)
   return { settings, role: { request: named } }
 }
-
-function otherServer({ eks }: OpenCluster, kube: KubeClient | undefined): readonly string[] {
-  if (kube === undefined || eks?.endpoint === undefined || sameHost(kube.server, eks.endpoint)) {
-    return []
-  }
-  return [
-    `the kubeconfig's server is ${kube.server}, EKS names ${eks.endpoint}: is it the same cluster?`,
-  ]
-}
-
-const sameHost = (one: string, other: string): boolean =>
-  URL.canParse(one) && URL.canParse(other) && new URL(one).host === new URL(other).host
 
 /** What is still missing until a pod gets the role. */
 async function nextSteps(

@@ -8,6 +8,7 @@ import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
+import { addPlanCommand } from './commands/plan.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addSchemaCommand } from './commands/schema.ts'
@@ -33,6 +34,7 @@ export function buildProgram(): Command {
   addAssociationCommand(program)
   addAccessEntryCommand(program)
   addAddonCommand(program)
+  addPlanCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program

@@ -112,8 +112,8 @@ async function tryOpenAccount(flags: AssociationPlaceFlags): Promise<AwsAccount 
   }
 }
 
-function portOfBroker(
-  { cluster: clusterName }: AssociationPlaceFlags,
+export function portOfBroker(
+  { cluster: clusterName }: Pick<AssociationPlaceFlags, 'cluster'>,
   broker: string,
   endpoint: EksEndpoint,
 ): AssociationPort {
@@ -128,8 +128,10 @@ function portOfBroker(
   return brokerAssociations(calls, { clusterName, broker })
 }
 
+type BrokerFlags = Pick<AssociationPlaceFlags, 'region' | 'keyFile' | 'caFile'>
+
 /** @throws PodroleError `NoBroker`, `NoBrokerKey`, `NoAwsRegion` */
-function endpointOf(flags: AssociationPlaceFlags, broker: string): Promise<EksEndpoint> {
+export function endpointOf(flags: BrokerFlags, broker: string): Promise<EksEndpoint> {
   const { caFile, keyFile, region = process.env['AWS_REGION'] } = flags
   if (keyFile === undefined) {
     throw new PodroleError('NoBrokerKey', `no key for broker ${broker} is given`, {
@@ -145,7 +147,7 @@ function endpointOf(flags: AssociationPlaceFlags, broker: string): Promise<EksEn
 }
 
 /** Undefined for EKS. A broker is meant where the option says so, never by the environment alone. */
-function brokerOf({ broker }: AssociationPlaceFlags): string | undefined {
+export function brokerOf({ broker }: Pick<AssociationPlaceFlags, 'broker'>): string | undefined {
   if (broker === undefined) return undefined
   const url = broker === true ? process.env['PODROLE_BROKER_URL'] : broker
   if (url && /^https?:\/\//.test(url) && URL.canParse(url)) return url

@@ -23,7 +23,11 @@ export function eksAddons(eks: EksClient, clusterName: string): AddonPort {
       call(`DescribeAddon ${addonName} ${of}`, async (client) =>
         addonOf(await client.send(new sdk.DescribeAddonCommand({ clusterName, addonName }))),
       ),
-    versions: (addonName, kubernetesVersion) => versionsOf(eks, addonName, kubernetesVersion),
+    versions: async (addonName, kubernetesVersion) =>
+      addonVersions(
+        await describeAddonVersions(eks, addonName, kubernetesVersion),
+        kubernetesVersion,
+      ),
     create: ({ tags = {}, ...addon }) =>
       call(`CreateAddon ${addon.addonName} ${of}`, async (client) => {
         const input = { clusterName, ...addon, tags: { ...tags } }
@@ -40,26 +44,33 @@ export function eksAddons(eks: EksClient, clusterName: string): AddonPort {
   }
 }
 
-async function versionsOf(
+/** What EKS says of an add-on for a version of Kubernetes, all pages; nothing for an unknown one. */
+export async function describeAddonVersions(
   eks: EksClient,
   addonName: string,
   kubernetesVersion: string,
-): Promise<readonly AddonVersion[]> {
+): Promise<readonly AddonInfo[]> {
   const { sdk } = eks
   try {
-    const infos = await eks.all(`DescribeAddonVersions ${addonName}`, async (client, nextToken) => {
+    return await eks.all(`DescribeAddonVersions ${addonName}`, async (client, nextToken) => {
       const input = { addonName, kubernetesVersion, nextToken }
       const page = await client.send(new sdk.DescribeAddonVersionsCommand(input))
       return { items: page.addons, nextToken: page.nextToken }
     })
-    return infos
-      .flatMap((info) => readVersions(info, kubernetesVersion))
-      .toSorted((one, other) => compareAddonVersions(other.version, one.version))
   } catch (error) {
     if (codeOf(error) === 'ResourceNotFound') return []
     throw error
   }
 }
+
+/** The newest first. */
+export const addonVersions = (
+  infos: readonly AddonInfo[],
+  kubernetesVersion: string,
+): readonly AddonVersion[] =>
+  infos
+    .flatMap((info) => readVersions(info, kubernetesVersion))
+    .toSorted((one, other) => compareAddonVersions(other.version, one.version))
 
 const readVersions = (info: AddonInfo, kubernetesVersion: string): readonly AddonVersion[] =>
   (info.addonVersions ?? []).map((one) => ({

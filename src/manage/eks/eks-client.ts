@@ -26,11 +26,18 @@ export interface EksClient {
   ) => Promise<readonly T[]>
 }
 
-export async function openEks(account: AwsAccount): Promise<EksClient> {
+/** @param onCall told the name of every operation that is called */
+export async function openEks(
+  account: AwsAccount,
+  onCall?: (operation: string) => void,
+): Promise<EksClient> {
   const sdk = await import('@aws-sdk/client-eks')
   const client = new sdk.EKSClient(account.clientConfig)
   const call: EksClient['call'] = (what, send) =>
-    outlastThrottling(() => callSdk(what, () => send(client)))
+    outlastThrottling(() => {
+      onCall?.(what.split(' ', 1)[0] ?? what)
+      return callSdk(what, () => send(client))
+    })
   return {
     sdk,
     place: `EKS in ${account.region}`,

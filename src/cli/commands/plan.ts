@@ -1,0 +1,52 @@
+import { type Command, Option } from 'commander'
+import { collect, type OutputFormat, outputOption } from '../options.ts'
+import type { PlaceFlags } from '../parts/observe-places.ts'
+
+export interface PlanFlags extends PlaceFlags {
+  readonly filename: readonly string[]
+  readonly cluster?: string
+  readonly adopt: boolean
+  readonly force: boolean
+  readonly detailedExitcode: boolean
+  readonly output: OutputFormat
+}
+
+export function addPlanCommand(program: Command): void {
+  program
+    .command('plan')
+    .description('show what is to be done so that clusters are as files say; changes nothing')
+    .requiredOption(
+      '-f, --filename <file|folder>',
+      'what is to be; - reads standard input (repeatable)',
+      collect,
+    )
+    .option('--cluster <name>', 'of a file that names none')
+    .option('--region <region>', 'of a file that names none; AWS_REGION if not given')
+    .option('--profile <name>', 'the AWS profile of the account; AWS_PROFILE if not given')
+    .option('--kubeconfig <file>', 'where the clusters are; in a pod its own')
+    .option('--context <name>', 'of the kubeconfig, for a file about one cluster')
+    .option(
+      '--broker [url]',
+      'of self-managed clusters whose file names none; PODROLE_BROKER_URL if no URL is given',
+    )
+    .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
+    .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
+    .option('--adopt', 'also change what others made, where a file asks for it', false)
+    .option('--force', 'also where service accounts lose access', false)
+    .option('--detailed-exitcode', 'exit with 2 where there is something to do', false)
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 planned, 1 a fault or a refusal; with --detailed-exitcode 0 nothing to do, 2 something.
+
+Examples:
+  podrole plan -f cluster.yaml
+  podrole plan -f clusters/ --detailed-exitcode -o json
+  podrole plan -f iam.yaml --cluster prod --region eu-central-1`,
+    )
+    .action(async (flags: PlanFlags) => {
+      const { runPlan } = await import('../plan-run.ts')
+      await runPlan(flags)
+    })
+}

@@ -1,0 +1,65 @@
+/** `podrole plan`. */
+import type { DesiredState } from '../manage/desired/desired-state.ts'
+import { readDesired } from '../manage/desired/read-desired.ts'
+import { readSources } from '../manage/desired/sources.ts'
+import { observe } from '../manage/observe/observe.ts'
+import { makePlan } from '../manage/plan/make-plan.ts'
+import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
+import { renderPlan } from '../manage/plan/render.ts'
+import type { PlanFlags } from './commands/plan.ts'
+import { printData, printNote } from './output.ts'
+import { openPlaces } from './parts/observe-places.ts'
+
+/** How often a person is told that it goes on. */
+const PROGRESS_MS = 5000
+
+export async function runPlan(flags: PlanFlags): Promise<void> {
+  const { clusters } = await readFiles(flags)
+  const plan = await counted(async (onCall) => {
+    const places = await openPlaces(clusters, flags, { onCall, note: printNote })
+    const observed = await observe(clusters, places)
+    return makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
+  })
+  printPlan(plan, flags)
+  process.exitCode = exitCodeOf(plan, flags)
+}
+
+/** @throws PodroleError `NoSource`, `SourceTooLarge`, `InvalidDesiredState` */
+async function readFiles({ cluster, filename, region }: PlanFlags): Promise<DesiredState> {
+  const where = region ?? process.env['AWS_REGION']
+  const state = readDesired(await readSources(filename, process.stdin), {
+    ...(cluster !== undefined && { cluster }),
+    ...(where && { region: where }),
+  })
+  for (const { paths, source } of state.leftAlone) {
+    printNote(`${source}: left alone${paths.length === 0 ? '' : `: ${paths.join(', ')}`}`)
+  }
+  return state
+}
+
+/** Tells on standard error how far it is where that takes long. */
+async function counted<T>(read: (onCall: () => void) => Promise<T>): Promise<T> {
+  let calls = 0
+  const timer = setInterval(() => printNote(`reading: ${calls} calls so far`), PROGRESS_MS)
+  try {
+    return await read(() => (calls += 1))
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+function printPlan(plan: Plan, { output }: PlanFlags): void {
+  if (output !== 'table') {
+    printData(output, plan, { columns: [], rows: [] })
+    return
+  }
+  // Then there is one line, and what is worth knowing is beside it.
+  const isQuiet = isNothingToDo(plan)
+  if (isQuiet) for (const { text } of plan.remarks) printNote(text)
+  process.stdout.write(renderPlan(isQuiet ? { ...plan, remarks: [] } : plan))
+}
+
+function exitCodeOf(plan: Plan, { detailedExitcode }: PlanFlags): number {
+  if (plan.refusals.length > 0) return 1
+  return detailedExitcode && plan.steps.length > 0 ? 2 : 0
+}
