@@ -14,9 +14,9 @@ export interface Look {
 /** Where actions are done; faults carry the codes of AWS and Kubernetes. */
 export interface ActionPort {
   /** What the action is about, as it is now. */
-  look(action: PlanAction): Promise<Look>
+  readonly look: (action: PlanAction) => Promise<Look>
   /** Its one call. */
-  act(action: PlanAction, seen: Look): Promise<void>
+  readonly act: (action: PlanAction, seen: Look) => Promise<void>
 }
 
 export interface Pace {
@@ -44,7 +44,13 @@ const CONTRADICTION =
 const NOT_SEEN =
   /Role provided in the request does not exist|Trust policy of the role provided is invalid|Invalid principal in policy|specified principalArn is invalid/i
 
+/** Nobody makes a managed policy meanwhile; the code is that of a role which is not seen yet. */
+const NO_POLICY = /Policy arn:\S+ (?:was not found|does not exist)/i
+
 const isWorthAnother = (thrown: unknown): boolean =>
+  !NO_POLICY.test(messageOf(thrown)) && mayPass(thrown)
+
+const mayPass = (thrown: unknown): boolean =>
   TRANSIENT.test(codeOf(thrown) ?? '') ||
   CONTRADICTION.test(codeOf(thrown) ?? '') ||
   NOT_SEEN.test(messageOf(thrown))

@@ -57,7 +57,7 @@ function run(steps: readonly PlanStep[], progress: Progress, options: Run): Prom
         await Promise.resolve()
         const isLast = at === death?.at
         at += 1
-        if (!port.isDead && (!isLast || death?.isWritten === true)) {
+        if (!port.isDead && (!isLast || death.isWritten)) {
           lines.push(JSON.stringify({ id, state }))
         }
         if (isLast) port.isDead = true
@@ -169,11 +169,13 @@ describe('an apply', () => {
       fc.asyncProperty(cases, fc.nat(), async ({ plan: { steps }, state }, pick) => {
         fc.pre(steps.length > 0)
         const broken = steps[pick % steps.length]
-        const port = inMemoryPort(state)
-        const act = port.act
-        port.act = async (action, seen) => {
-          if (action === broken?.action) throw new Error('AccessDenied')
-          await act(action, seen)
+        const working = inMemoryPort(state)
+        const port: InMemoryPort = {
+          ...working,
+          act: async (action, seen) => {
+            if (action === broken?.action) throw new Error('AccessDenied')
+            await working.act(action, seen)
+          },
         }
         const { standing } = await run(steps, new Map(), { port, lines: [] })
         const behind = new Set([broken?.id])

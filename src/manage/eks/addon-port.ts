@@ -31,6 +31,13 @@ export interface AddonSettings {
   readonly addonVersion?: string
   /** What becomes of settings on the cluster that are not EKS's own. */
   readonly resolveConflicts?: 'OVERWRITE' | 'NONE' | 'PRESERVE'
+  /** All of them, in the place of those that it has. */
+  readonly podIdentityAssociations?: readonly {
+    readonly serviceAccount: string
+    readonly roleArn: string
+  }[]
+  /** Its role by IRSA; the empty text takes it away. */
+  readonly serviceAccountRoleArn?: string
 }
 
 /**
@@ -45,7 +52,13 @@ export interface AddonPort {
   /** Those that work with a version of Kubernetes, the newest first; none for an unknown add-on. */
   versions(addonName: string, kubernetesVersion: string): Promise<readonly AddonVersion[]>
   create(
-    addon: AddonSettings & { readonly addonName: string; readonly tags?: Tags },
+    addon: AddonSettings & {
+      readonly addonName: string
+      readonly tags?: Tags
+      /** JSON or YAML. */
+      readonly configurationValues?: string
+      readonly namespace?: string
+    },
   ): Promise<Addon>
   update(addonName: string, settings: AddonSettings): Promise<void>
   delete(addonName: string): Promise<void>

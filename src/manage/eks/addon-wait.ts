@@ -16,6 +16,7 @@ const STILL_MS = 30_000
 
 /** As the AWS SDK's waiter has it (EKS, AddonActive). */
 const FAILED = ['CREATE_FAILED', 'UPDATE_FAILED', 'DEGRADED', 'DELETE_FAILED']
+const IN_PROGRESS = ['CREATING', 'UPDATING', 'DELETING']
 
 /**
  * Waits until an add-on is ACTIVE with that version. One that is not shown yet was made just now.
@@ -45,6 +46,24 @@ export async function waitUntilGone(
   await look(port, addonName, wait, {
     isDone: (addon) => addon === undefined,
     isStale: ({ status }) => status !== 'DELETE_FAILED',
+  })
+}
+
+/**
+ * An add-on when EKS is through with what it does to it; undefined where it is gone.
+ * @param wanted the version that it is to have: having failed with that one is a fault
+ * @throws PodroleError `AddonFailed`, `AddonTimeout`
+ */
+export async function settledAddon(
+  port: AddonPort,
+  addonName: string,
+  { wait, wanted }: { readonly wait: AddonWait; readonly wanted?: string },
+): Promise<Addon | undefined> {
+  return look(port, addonName, wait, {
+    isDone: (addon) =>
+      !IN_PROGRESS.includes(addon?.status ?? '') &&
+      (addon?.addonVersion !== wanted || !FAILED.includes(addon?.status ?? '')),
+    isStale: (addon) => addon.addonVersion !== wanted,
   })
 }
 

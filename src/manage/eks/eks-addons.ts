@@ -1,7 +1,7 @@
 import type { Addon as WireAddon, AddonInfo } from '@aws-sdk/client-eks'
 import { PodroleError } from '../../lib/errors.ts'
 import { codeOf } from '../../lib/errors.ts'
-import type { Addon, AddonPort, AddonVersion } from './addon-port.ts'
+import type { Addon, AddonPort, AddonSettings, AddonVersion } from './addon-port.ts'
 import { compareAddonVersions } from './addon-version.ts'
 import type { EksClient } from './eks-client.ts'
 
@@ -30,17 +30,31 @@ export function eksAddons(eks: EksClient, clusterName: string): AddonPort {
       ),
     create: ({ tags = {}, ...addon }) =>
       call(`CreateAddon ${addon.addonName} ${of}`, async (client) => {
-        const input = { clusterName, ...addon, tags: { ...tags } }
+        const input = { clusterName, ...inputOf(addon), tags: { ...tags } }
         return addonOf(await client.send(new sdk.CreateAddonCommand(input)))
       }),
     update: (addonName, settings) =>
       call(`UpdateAddon ${addonName} ${of}`, async (client) => {
-        await client.send(new sdk.UpdateAddonCommand({ clusterName, addonName, ...settings }))
+        const input = { clusterName, addonName, ...inputOf(settings) }
+        await client.send(new sdk.UpdateAddonCommand(input))
       }),
     delete: (addonName) =>
       call(`DeleteAddon ${addonName} ${of}`, async (client) => {
         await client.send(new sdk.DeleteAddonCommand({ clusterName, addonName }))
       }),
+  }
+}
+
+/** The SDK's types want arrays that may be changed. */
+function inputOf<T extends AddonSettings>({
+  podIdentityAssociations: some,
+  ...rest
+}: T): Omit<T, 'podIdentityAssociations'> & {
+  podIdentityAssociations?: { serviceAccount: string; roleArn: string }[]
+} {
+  return {
+    ...rest,
+    ...(some !== undefined && { podIdentityAssociations: some.map((one) => ({ ...one })) }),
   }
 }
 

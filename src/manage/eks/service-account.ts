@@ -91,10 +91,22 @@ export async function deleteOwnServiceAccount(
   }
   if (!isOwned(found.metadata.annotations ?? {})) return `${label} stays: podrole did not make it`
   const { resourceVersion, uid } = found.metadata
+  await deleteServiceAccountAt(kube, serviceAccount, {
+    ...(uid !== undefined && { uid }),
+    ...(resourceVersion !== undefined && { resourceVersion }),
+  })
+  return `${label} deleted`
+}
+
+/** Deletes a service account as it was read and no later version of it. @throws Kubernetes' own */
+export async function deleteServiceAccountAt(
+  kube: KubeClient,
+  { name, namespace }: ServiceAccountName,
+  preconditions: { readonly uid?: string; readonly resourceVersion?: string },
+): Promise<void> {
   await kube.raw(
     'DELETE',
     `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}`,
-    { body: { kind: 'DeleteOptions', apiVersion: 'v1', preconditions: { uid, resourceVersion } } },
+    { body: { kind: 'DeleteOptions', apiVersion: 'v1', preconditions } },
   )
-  return `${label} deleted`
 }

@@ -84,7 +84,8 @@ export function planAssociationOf(found: Association): PlanAssociation {
   }
 }
 
-const planEntryOf = (found: ObservedEntry): PlanAccessEntry => ({
+/** An access entry as a plan looks at it. */
+export const planEntryOf = (found: ObservedEntry): PlanAccessEntry => ({
   principalArn: found.principalArn,
   arn: found.accessEntryArn,
   type: found.type,
@@ -97,7 +98,8 @@ const planEntryOf = (found: ObservedEntry): PlanAccessEntry => ({
   tags: found.tags,
 })
 
-const planAddonOf = (
+/** An add-on as a plan looks at it. */
+export const planAddonOf = (
   found: Addon,
   associations: ReadonlyMap<string, PlanAssociation>,
 ): PlanAddon => ({

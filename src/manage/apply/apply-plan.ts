@@ -1,0 +1,165 @@
+/** An apply from its lock to its end. */
+import { mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../lib/clock.ts'
+import { codeOf, PodroleError } from '../../lib/errors.ts'
+import { lockFolder } from '../../lib/folder-lock.ts'
+import type { PlanStep } from '../plan/plan.ts'
+import { type ActionPort, APPLY_PACE, carryOut, type Pace } from './act.ts'
+import type { HeldLease } from './cluster-lease.ts'
+import {
+  createJournal,
+  type Journal,
+  type JournalContent,
+  readJournal,
+  reopenJournal,
+} from './journal.ts'
+import { resumed } from './progress.ts'
+import { type ProgressEvent, runSteps, type RunResult } from './run-steps.ts'
+
+/** The folder of the applies of an account's clusters, locked by this process. */
+export interface ApplyDesk {
+  /** The journal of an apply that did not come to its end. */
+  readonly left: JournalContent | undefined
+  readonly path: string
+  release(): void
+}
+
+/**
+ * Locks the journals of an account, so that two applies on this machine exclude each other: roles
+ * may be for several clusters at once.
+ * @param stateFolder of podrole
+ * @throws PodroleError `ApplyUnderWay`, `BrokenJournal`, …
+ */
+export async function openDesk(stateFolder: string, accountId: string): Promise<ApplyDesk> {
+  const folder = join(stateFolder, 'apply', accountId)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const lock = lockFolder(folder)
+  if (lock.kind === 'taken') {
+    throw new PodroleError(
+      'ApplyUnderWay',
+      `another apply on this machine is under way on account ${accountId}${lock.by}`,
+      { hint: 'Wait for its end.' },
+    )
+  }
+  const path = join(folder, 'journal')
+  try {
+    return { left: await leftAt(path), path, release: () => lock.release() }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+async function leftAt(path: string): Promise<JournalContent | undefined> {
+  try {
+    return await readJournal(path)
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : ''
+    if (codeOf(error) === 'UnreadableFile' && cause.includes('ENOENT')) return undefined
+    throw error
+  }
+}
+
+export interface ApplyRequest {
+  readonly accountId: string
+  readonly clusters: readonly string[]
+  readonly steps: readonly PlanStep[]
+  /** Goes on with what the desk has left, in place of `steps`. */
+  readonly resume: boolean
+}
+
+export interface ApplyAround {
+  readonly port: ActionPort
+  /** Takes what excludes applies of other machines on these clusters. */
+  readonly takeLeases: (
+    clusters: readonly string[],
+    holder: string,
+  ) => Promise<readonly HeldLease[]>
+  readonly onProgress: (event: ProgressEvent) => void
+  /** Why to stop before the next step. */
+  readonly stopReason: () => string | undefined
+  readonly clock: Clock
+  readonly pace?: Pace
+  readonly atOnce?: number
+}
+
+/**
+ * Carries out the steps. The journal goes when all is done, and stays for `resume` else.
+ * @throws PodroleError `UnfinishedApply`, `NothingToResume`, `ApplyUnderWay`; what the journal's
+ * file throws
+ */
+export async function applyPlan(
+  desk: ApplyDesk,
+  request: ApplyRequest,
+  around: ApplyAround,
+): Promise<RunResult> {
+  const begun = beginningOf(desk, request, around.clock)
+  const { head, progress } = begun
+  const leases = await around.takeLeases(head.clusters, head.holder)
+  try {
+    const journal = begun.isNew
+      ? await createJournal(desk.path, head)
+      : await reopenJournal(desk.path)
+    const result = await runJournalled({ steps: head.steps, progress }, journal, leases, around)
+    if (result.standing.done.length === head.steps.length) await rm(desk.path)
+    return result
+  } finally {
+    await Promise.all(leases.map((lease) => lease.release()))
+  }
+}
+
+function beginningOf(
+  { left, path }: ApplyDesk,
+  { accountId, clusters, resume, steps }: ApplyRequest,
+  clock: Clock,
+): JournalContent & { readonly isNew: boolean } {
+  if (resume) {
+    if (left !== undefined)
+      return { head: left.head, progress: resumed(left.progress), isNew: false }
+    throw new PodroleError(
+      'NothingToResume',
+      `no apply on account ${accountId} was left unfinished`,
+    )
+  }
+  if (left !== undefined) {
+    const at = new Date(left.head.startedAtMs).toISOString()
+    throw new PodroleError(
+      'UnfinishedApply',
+      `an apply of ${at} on ${left.head.clusters.join(', ')} did not come to its end`,
+      {
+        hint: `--resume goes on with it; or remove ${path}: then what is there is planned from anew.`,
+      },
+    )
+  }
+  const holder = `podrole-${crypto.randomUUID()}`
+  const head = { clusters, accountId, holder, startedAtMs: clock.now(), steps }
+  return { head, progress: new Map(), isNew: true }
+}
+
+async function runJournalled(
+  plan: Parameters<typeof runSteps>[0],
+  journal: Journal,
+  leases: readonly HeldLease[],
+  around: ApplyAround,
+): Promise<RunResult> {
+  const { atOnce, onProgress, pace = APPLY_PACE, port, stopReason } = around
+  try {
+    return await runSteps(
+      plan,
+      {
+        carryOut: ({ action }) => carryOut(port, action, pace),
+        record: (id, state) => journal.record(id, state),
+        onProgress,
+        stopReason: () =>
+          leases.every((lease) => lease.isHeld())
+            ? stopReason()
+            : 'the lease of a cluster was lost: another apply may be under way',
+      },
+      atOnce,
+    )
+  } finally {
+    await journal.close()
+  }
+}

@@ -1,0 +1,267 @@
+import { PodroleError } from '../../lib/errors.ts'
+import type { Tags } from '../../iam/tags.ts'
+import { type AccessEntryPort, findAccessEntry } from '../eks/access-entry-port.ts'
+import type { AddonPort } from '../eks/addon-port.ts'
+import { type AddonWait, settledAddon, waitUntilActive, waitUntilGone } from '../eks/addon-wait.ts'
+import {
+  type AssociationPort,
+  describeAssociations,
+  findAssociation,
+  orGone,
+} from '../eks/association-port.ts'
+import { planAddonOf, planAssociationOf, planEntryOf } from '../observe/eks-reader.ts'
+import type { AccessPolicy } from '../desired/desired-state.ts'
+import type { AssociationSettings, PlanAssociation } from '../plan/observed-state.ts'
+import type { ClusterAction } from '../plan/plan.ts'
+import type { Found } from './slots.ts'
+
+export interface ClusterPort {
+  look(action: ClusterAction): Promise<Found>
+  act(action: ClusterAction): Promise<void>
+}
+
+/** One cluster on EKS, or on a broker, which has associations alone. */
+export interface ClusterPlaces {
+  readonly associations: AssociationPort
+  readonly eks?: {
+    readonly entries: AccessEntryPort
+    readonly addons: AddonPort
+    readonly addonWait: AddonWait
+    /** Of anything of the cluster that has an ARN. @throws `ResourceNotFound` */
+    tagsOf(arn: string): Promise<Tags>
+    authenticationMode(): Promise<string>
+    /** Returns when the cluster has it. */
+    setAuthenticationMode(mode: string): Promise<void>
+  }
+}
+
+type Eks = NonNullable<ClusterPlaces['eks']>
+
+export const clusterPort = (places: ClusterPlaces): ClusterPort => ({
+  look: (action) =>
+    action.do.endsWith('-association')
+      ? lookAtAssociation(places.associations, action)
+      : lookAtEks(requireEks(places, action), places, action),
+  act: (action) => act(places, action),
+})
+
+function requireEks({ associations, eks }: ClusterPlaces, action: ClusterAction): Eks {
+  if (eks !== undefined) return eks
+  throw new PodroleError('NotSupported', `${associations.place} knows no ${action.do}`)
+}
+
+async function lookAtAssociation(port: AssociationPort, action: ClusterAction): Promise<Found> {
+  const serviceAccount =
+    'association' in action
+      ? action.association.serviceAccount
+      : 'serviceAccount' in action
+        ? action.serviceAccount
+        : undefined
+  if (serviceAccount === undefined) return {}
+  const found = await findAssociation(port, serviceAccount)
+  return found === undefined ? {} : { association: planAssociationOf(found) }
+}
+
+async function lookAtEks(eks: Eks, places: ClusterPlaces, action: ClusterAction): Promise<Found> {
+  switch (action.do) {
+    case 'update-authentication-mode':
+      return { authenticationMode: await eks.authenticationMode() }
+    case 'tag-resource':
+    case 'untag-resource': {
+      const tags = await orGone(() => eks.tagsOf(action.arn))
+      return tags === undefined ? {} : { tags }
+    }
+    case 'create-addon':
+      return lookAtAddon(eks, places.associations, {
+        name: action.addon.name,
+        version: action.addon.settings.version,
+      })
+    case 'delete-addon':
+      return lookAtAddon(eks, places.associations, { name: action.addon.name })
+    case 'update-addon':
+      return lookAtAddon(eks, places.associations, {
+        name: action.name,
+        version: action.after.version,
+      })
+    default: {
+      const arn =
+        'entry' in action
+          ? action.entry.principalArn
+          : 'principalArn' in action
+            ? action.principalArn
+            : ''
+      const entry = await findAccessEntry(eks.entries, arn)
+      return entry === undefined ? {} : { entry: planEntryOf(entry) }
+    }
+  }
+}
+
+/** Its associations are named by ARN alone: each is a call of its own. */
+async function lookAtAddon(
+  { addons, addonWait: wait }: Eks,
+  associations: AssociationPort,
+  { name, version }: { readonly name: string; readonly version?: string },
+): Promise<Found> {
+  const addon = await settledAddon(addons, name, {
+    wait,
+    ...(version !== undefined && { wanted: version }),
+  })
+  if (addon === undefined) return {}
+  const byArn = new Map<string, PlanAssociation>()
+  if (addon.podIdentityAssociations.length > 0) {
+    for (const one of await describeAssociations(associations)) {
+      byArn.set(one.associationArn, planAssociationOf(one))
+    }
+  }
+  return { addon: planAddonOf(addon, byArn) }
+}
+
+async function act(places: ClusterPlaces, action: ClusterAction): Promise<void> {
+  const { associations } = places
+  switch (action.do) {
+    case 'create-association': {
+      const { serviceAccount, settings, tags } = action.association
+      const { name, namespace } = serviceAccount
+      await associations.create({ namespace, serviceAccount: name, ...settings, tags })
+      return
+    }
+    case 'update-association':
+      await associations.update(action.associationId, changeOf(action.after))
+      return
+    case 'delete-association': {
+      const { associationId, serviceAccount } = action.association
+      const id =
+        associationId ?? (await findAssociation(associations, serviceAccount))?.associationId
+      if (id !== undefined) await associations.delete(id)
+      return
+    }
+    case 'enable-workload-identity':
+    case 'disable-workload-identity':
+      throw new PodroleError('NotSupported', `apply cannot ${action.do} yet`, {
+        hint: 'Set up issuer and webhook with podrole issuer and podrole webhook manifests.',
+      })
+    default:
+      await actOnEks(requireEks(places, action), action)
+  }
+}
+
+/** What is left out of a change stays as it is: the empty text takes it away. */
+const changeOf = (settings: AssociationSettings): Parameters<AssociationPort['update']>[1] => ({
+  roleArn: settings.roleArn,
+  disableSessionTags: settings.disableSessionTags,
+  targetRoleArn: settings.targetRoleArn ?? '',
+  policy: settings.policy ?? '',
+})
+
+type OfEks = Exclude<
+  ClusterAction,
+  { readonly do: `${string}-association` | `${string}-workload-identity` }
+>
+
+async function actOnEks(eks: Eks, action: OfEks): Promise<void> {
+  switch (action.do) {
+    case 'update-authentication-mode':
+      return eks.setAuthenticationMode(action.after)
+    case 'tag-resource':
+      return eks.entries.tagging.tag(action.arn, action.after)
+    case 'untag-resource':
+      return eks.entries.tagging.untag(action.arn, Object.keys(action.before))
+    case 'create-addon':
+    case 'update-addon':
+    case 'delete-addon':
+      return actOnAddon(eks, action)
+    default:
+      return actOnEntry(eks.entries, action)
+  }
+}
+
+type OfAddon = Extract<ClusterAction, { readonly do: `${string}-addon` }>
+
+/** It returns when the add-on is ACTIVE: what depends on it would not work before. */
+async function actOnAddon({ addonWait, addons }: Eks, action: OfAddon): Promise<void> {
+  switch (action.do) {
+    case 'create-addon': {
+      const { configurationValues, name: addonName, namespace, settings, tags } = action.addon
+      const { associations, serviceAccountRoleArn, version: addonVersion } = settings
+      const conflicts = resolutionOf(action.addon.resolveConflicts)
+      await addons.create({
+        addonName,
+        addonVersion,
+        tags,
+        ...(associations.length > 0 && { podIdentityAssociations: associations }),
+        ...(serviceAccountRoleArn !== undefined && { serviceAccountRoleArn }),
+        ...(configurationValues !== undefined && { configurationValues }),
+        ...(namespace !== undefined && { namespace }),
+        ...(conflicts !== undefined && { resolveConflicts: conflicts }),
+      })
+      await waitUntilActive(addons, { addonName, addonVersion }, addonWait)
+      return
+    }
+    case 'update-addon': {
+      const { after, before, name: addonName } = action
+      const conflicts = resolutionOf(action.resolveConflicts)
+      const isSame = Bun.deepEquals(before.associations, after.associations)
+      await addons.update(addonName, {
+        addonVersion: after.version,
+        ...(!isSame && { podIdentityAssociations: after.associations }),
+        ...(after.serviceAccountRoleArn !== before.serviceAccountRoleArn && {
+          serviceAccountRoleArn: after.serviceAccountRoleArn ?? '',
+        }),
+        ...(conflicts !== undefined && { resolveConflicts: conflicts }),
+      })
+      await waitUntilActive(addons, { addonName, addonVersion: after.version }, addonWait)
+      return
+    }
+    case 'delete-addon':
+      await addons.delete(action.addon.name)
+      await waitUntilGone(addons, action.addon.name, addonWait)
+      return
+    default:
+      return action satisfies never
+  }
+}
+
+/** eksctl writes it in small letters. */
+function resolutionOf(text: string | undefined): 'OVERWRITE' | 'NONE' | 'PRESERVE' | undefined {
+  const wanted = text?.toUpperCase()
+  return wanted === 'OVERWRITE' || wanted === 'NONE' || wanted === 'PRESERVE' ? wanted : undefined
+}
+
+type OfEntry = Exclude<OfEks, OfAddon | { readonly do: `${string}-resource` | `${string}-mode` }>
+
+async function actOnEntry(entries: AccessEntryPort, action: OfEntry): Promise<void> {
+  switch (action.do) {
+    case 'create-access-entry': {
+      const { groups, principalArn, tags, type, username } = action.entry
+      await entries.create({
+        principalArn,
+        type,
+        tags,
+        ...(groups !== undefined && { kubernetesGroups: groups }),
+        ...(username !== undefined && { username }),
+      })
+      return
+    }
+    case 'update-access-entry': {
+      const { groups: kubernetesGroups, username } = action.after
+      await entries.update(action.principalArn, { kubernetesGroups, username })
+      return
+    }
+    case 'delete-access-entry':
+      return entries.delete(action.entry.principalArn)
+    case 'associate-access-policy':
+      return entries.associate(action.principalArn, onWire(action.after))
+    case 'disassociate-access-policy':
+      return entries.disassociate(action.principalArn, action.before.policyArn)
+    default:
+      return action satisfies never
+  }
+}
+
+const onWire = ({
+  namespaces,
+  policyArn,
+}: AccessPolicy): Parameters<AccessEntryPort['associate']>[1] => ({
+  policyArn,
+  accessScope: namespaces === undefined ? { type: 'cluster' } : { type: 'namespace', namespaces },
+})

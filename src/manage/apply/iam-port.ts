@@ -1,0 +1,274 @@
+import type * as IamSdk from '@aws-sdk/client-iam'
+import type { AwsAccount } from '../../aws/account.ts'
+import { callSdk } from '../../aws/sdk-fault.ts'
+import { outlastThrottling } from '../../aws/throttling.ts'
+import { tagList, type Tags } from '../../iam/tags.ts'
+import { codeOf } from '../../lib/errors.ts'
+import type { PlanRole } from '../plan/observed-state.ts'
+import type { RoleAction } from '../plan/plan.ts'
+import type { KeepPriorTrust } from '../roles/prior-trust.ts'
+import type { Found } from './slots.ts'
+
+export interface IamPort {
+  look(action: RoleAction): Promise<Found>
+  act(action: RoleAction): Promise<void>
+}
+
+interface Iam {
+  readonly sdk: typeof IamSdk
+  readonly client: IamSdk.IAMClient
+  readonly call: <T>(what: string, send: () => Promise<T>) => Promise<T>
+}
+
+/**
+ * Roles and OIDC providers of an account, by the AWS SDK. A trust policy is kept as it was before it
+ * is written: IAM keeps no versions.
+ */
+export async function iamPort(account: AwsAccount, keep: KeepPriorTrust): Promise<IamPort> {
+  const sdk = await import('@aws-sdk/client-iam')
+  const iam: Iam = {
+    sdk,
+    client: new sdk.IAMClient(account.clientConfig),
+    call: (what, send) => outlastThrottling(() => callSdk(what, send)),
+  }
+  return {
+    look: (action) => look(iam, action),
+    act: async (action) => {
+      if (action.do === 'put-trust') {
+        keep({ accountId: account.accountId, name: action.role }, action.before)
+      }
+      await act(iam, action)
+    },
+  }
+}
+
+async function look(iam: Iam, action: RoleAction): Promise<Found> {
+  switch (action.do) {
+    case 'create-provider':
+    case 'delete-provider':
+      return lookAtProvider(iam, action.provider.arn)
+    case 'add-client-id':
+    case 'remove-client-id':
+      return lookAtProvider(iam, action.arn)
+    case 'create-role':
+    case 'delete-role':
+      return foundRole(await readRole(iam, action.role.name, { policies: true, inline: true }))
+    case 'attach-policy':
+    case 'detach-policy':
+      return foundRole(await readRole(iam, action.role, { policies: true }))
+    case 'put-inline-policy':
+    case 'delete-inline-policy':
+      return foundRole(await readRole(iam, action.role, { inlineName: action.name }))
+    default:
+      return foundRole(await readRole(iam, action.role, {}))
+  }
+}
+
+const foundRole = (role: PlanRole | undefined): Found => (role === undefined ? {} : { role })
+
+async function lookAtProvider(iam: Iam, arn: string): Promise<Found> {
+  const { call, client, sdk } = iam
+  const found = await orNothing(() =>
+    call(`GetOpenIDConnectProvider ${arn}`, () =>
+      client.send(new sdk.GetOpenIDConnectProviderCommand({ OpenIDConnectProviderArn: arn })),
+    ),
+  )
+  if (found === undefined) return {}
+  return { provider: { arn, clientIds: found.ClientIDList ?? [], tags: tagsOf(found.Tags) } }
+}
+
+interface RoleParts {
+  readonly policies?: boolean
+  /** The names of its inline policies; their texts are left out. */
+  readonly inline?: boolean
+  /** The text of this one. */
+  readonly inlineName?: string
+}
+
+/** A role with those parts of it that are asked for, each a call of its own. */
+async function readRole(
+  iam: Iam,
+  RoleName: string,
+  parts: RoleParts,
+): Promise<PlanRole | undefined> {
+  const { call, client, sdk } = iam
+  return orNothing(async () => {
+    const [{ Role }, policyArns, inline] = await Promise.all([
+      call(`GetRole ${RoleName}`, () => client.send(new sdk.GetRoleCommand({ RoleName }))),
+      parts.policies === true ? attachedTo(iam, RoleName) : [],
+      inlineOf(iam, RoleName, parts),
+    ])
+    const boundaryArn = Role?.PermissionsBoundary?.PermissionsBoundaryArn
+    return {
+      name: RoleName,
+      arn: Role?.Arn ?? '',
+      trustPolicy: decodeURIComponent(Role?.AssumeRolePolicyDocument ?? ''),
+      tags: tagsOf(Role?.Tags),
+      policyArns,
+      inline,
+      ...(boundaryArn !== undefined && { boundaryArn }),
+    }
+  })
+}
+
+async function attachedTo(
+  { call, client, sdk }: Iam,
+  RoleName: string,
+): Promise<readonly string[]> {
+  return call(`ListAttachedRolePolicies ${RoleName}`, async () => {
+    const pages = await Array.fromAsync(
+      sdk.paginateListAttachedRolePolicies({ client }, { RoleName }),
+    )
+    return pages
+      .flatMap(({ AttachedPolicies }) => AttachedPolicies ?? [])
+      .flatMap(({ PolicyArn }) => PolicyArn ?? [])
+  })
+}
+
+async function inlineOf(
+  { call, client, sdk }: Iam,
+  RoleName: string,
+  { inline, inlineName: PolicyName }: RoleParts,
+): Promise<Record<string, string>> {
+  if (PolicyName !== undefined) {
+    const found = await orNothing(() =>
+      call(`GetRolePolicy ${RoleName} ${PolicyName}`, () =>
+        client.send(new sdk.GetRolePolicyCommand({ RoleName, PolicyName })),
+      ),
+    )
+    return found === undefined
+      ? {}
+      : { [PolicyName]: decodeURIComponent(found.PolicyDocument ?? '') }
+  }
+  if (inline !== true) return {}
+  return call(`ListRolePolicies ${RoleName}`, async () => {
+    const pages = await Array.fromAsync(sdk.paginateListRolePolicies({ client }, { RoleName }))
+    const names = pages.flatMap(({ PolicyNames }) => PolicyNames ?? [])
+    return Object.fromEntries(names.map((name) => [name, '']))
+  })
+}
+
+const tagsOf = (tags: readonly IamSdk.Tag[] = []): Tags =>
+  Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]))
+
+async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (codeOf(error) === 'NoSuchEntity') return undefined
+    throw error
+  }
+}
+
+async function act({ call, client, sdk }: Iam, action: RoleAction): Promise<void> {
+  switch (action.do) {
+    case 'create-provider': {
+      const { arn, clientIds, tags } = action.provider
+      const Url = `https://${arn.slice(arn.indexOf('/') + 1)}`
+      const input = { Url, ClientIDList: [...clientIds], Tags: tagList(tags) }
+      await call(`CreateOpenIDConnectProvider ${Url}`, () =>
+        client.send(new sdk.CreateOpenIDConnectProviderCommand(input)),
+      )
+      return
+    }
+    case 'delete-provider': {
+      const OpenIDConnectProviderArn = action.provider.arn
+      await call(`DeleteOpenIDConnectProvider ${OpenIDConnectProviderArn}`, () =>
+        client.send(new sdk.DeleteOpenIDConnectProviderCommand({ OpenIDConnectProviderArn })),
+      )
+      return
+    }
+    case 'add-client-id':
+    case 'remove-client-id': {
+      const input = { OpenIDConnectProviderArn: action.arn, ClientID: action.clientId }
+      const isAdd = action.do === 'add-client-id'
+      await call(`${isAdd ? 'Add' : 'Remove'}ClientID ${action.arn}`, async () => {
+        if (isAdd) await client.send(new sdk.AddClientIDToOpenIDConnectProviderCommand(input))
+        else await client.send(new sdk.RemoveClientIDFromOpenIDConnectProviderCommand(input))
+      })
+      return
+    }
+    case 'create-role': {
+      const { arn, boundaryArn, name: RoleName, tags, trustPolicy } = action.role
+      const Path = /:role(\/(?:.*\/)?)/.exec(arn)?.[1] ?? '/'
+      const input = {
+        RoleName,
+        Path,
+        AssumeRolePolicyDocument: trustPolicy,
+        Tags: tagList(tags),
+        ...(boundaryArn !== undefined && { PermissionsBoundary: boundaryArn }),
+      }
+      await call(`CreateRole ${RoleName}`, () => client.send(new sdk.CreateRoleCommand(input)))
+      return
+    }
+    case 'delete-role': {
+      const RoleName = action.role.name
+      await call(`DeleteRole ${RoleName}`, () =>
+        client.send(new sdk.DeleteRoleCommand({ RoleName })),
+      )
+      return
+    }
+    default: {
+      const [name, send] = roleCall(sdk, client, action)
+      await call(`${name} ${action.role}`, send)
+    }
+  }
+}
+
+type OfRole = Extract<RoleAction, { readonly role: string }>
+
+/** The operation on one role, with its name. */
+function roleCall(
+  sdk: typeof IamSdk,
+  client: IamSdk.IAMClient,
+  action: OfRole,
+): readonly [name: string, send: () => Promise<unknown>] {
+  const RoleName = action.role
+  switch (action.do) {
+    case 'put-trust': {
+      const input = { RoleName, PolicyDocument: action.after }
+      return [
+        'UpdateAssumeRolePolicy',
+        () => client.send(new sdk.UpdateAssumeRolePolicyCommand(input)),
+      ]
+    }
+    case 'attach-policy': {
+      const input = { RoleName, PolicyArn: action.policyArn }
+      return ['AttachRolePolicy', () => client.send(new sdk.AttachRolePolicyCommand(input))]
+    }
+    case 'detach-policy': {
+      const input = { RoleName, PolicyArn: action.policyArn }
+      return ['DetachRolePolicy', () => client.send(new sdk.DetachRolePolicyCommand(input))]
+    }
+    case 'put-inline-policy': {
+      const input = { RoleName, PolicyName: action.name, PolicyDocument: action.after }
+      return ['PutRolePolicy', () => client.send(new sdk.PutRolePolicyCommand(input))]
+    }
+    case 'delete-inline-policy': {
+      const input = { RoleName, PolicyName: action.name }
+      return ['DeleteRolePolicy', () => client.send(new sdk.DeleteRolePolicyCommand(input))]
+    }
+    case 'put-boundary': {
+      const input = { RoleName, PermissionsBoundary: action.after }
+      return [
+        'PutRolePermissionsBoundary',
+        () => client.send(new sdk.PutRolePermissionsBoundaryCommand(input)),
+      ]
+    }
+    case 'delete-boundary':
+      return [
+        'DeleteRolePermissionsBoundary',
+        () => client.send(new sdk.DeleteRolePermissionsBoundaryCommand({ RoleName })),
+      ]
+    case 'tag-role': {
+      const input = { RoleName, Tags: tagList(action.after) }
+      return ['TagRole', () => client.send(new sdk.TagRoleCommand(input))]
+    }
+    case 'untag-role': {
+      const input = { RoleName, TagKeys: Object.keys(action.before) }
+      return ['UntagRole', () => client.send(new sdk.UntagRoleCommand(input))]
+    }
+    default:
+      return action satisfies never
+  }
+}
