@@ -1,6 +1,7 @@
 /** `podrole plan` as typed: what it reads, what it says, and what changes by hand look like. */
 import {
   CreateAddonCommand,
+  CreatePodIdentityAssociationCommand,
   DeletePodIdentityAssociationCommand,
   DescribeClusterCommand,
   ListPodIdentityAssociationsCommand,
@@ -303,6 +304,59 @@ describe("eksctl's documented cluster config", () => {
     async () => {
       const { code, out } = await here.desk.shell('podrole plan -f - < cluster.yaml')
       expect({ code, out }).toEqual({ code: 0, out: NOTHING })
+    },
+    STEP_MS,
+  )
+})
+
+describe('a cluster of many', () => {
+  const MANY = 120
+  let here: Here
+  beforeAll(async () => {
+    const place = { accountId: '111122223333', clusterName: 'shop', region: 'eu-central-1' }
+    here = await start(place, 'eksctl-iam.yaml')
+    await makeRole(here, 'orders')
+    const rows: string[] = []
+    for (let at = 0; at < MANY; at += 1) {
+      const roleArn = 'arn:aws:iam::111122223333:role/orders'
+      const serviceAccount = `many-${at}`
+      const input = { clusterName: 'shop', namespace: 'orders', serviceAccount, roleArn }
+      await here.eks.send(new CreatePodIdentityAssociationCommand(input))
+      rows.push(
+        `    - { namespace: orders, serviceAccountName: ${serviceAccount}, roleARN: "${roleArn}" }`,
+      )
+    }
+    here.desk.write('many.yaml', `iam:\n  podIdentityAssociations:\n${rows.join('\n')}\n`)
+  }, STEP_MS)
+  afterAll(() => here.stop(), STEP_MS)
+  const plan = (): Promise<Ran> =>
+    here.desk.run('plan -f many.yaml --cluster shop --region eu-central-1')
+
+  test(
+    'costs at most 1.2 calls of AWS for each service account',
+    async () => {
+      let calls = 0
+      const stop = here.sandbox.aws.decisions.listen(() => (calls += 1))
+      const { code, out } = await plan()
+      stop()
+      expect({ code, out }).toEqual({ code: 0, out: NOTHING })
+      expect(calls).toBeGreaterThan(MANY)
+      expect(calls / MANY).toBeLessThanOrEqual(1.2)
+    },
+    STEP_MS,
+  )
+
+  test(
+    'is read to its end when AWS throttles every fifth call',
+    async () => {
+      here.sandbox.aws.faults.replace([
+        'eks:DescribePodIdentityAssociation=throttle@20%',
+        // More often than the SDK tries by itself.
+        'iam:GetAccountAuthorizationDetails=throttle:5',
+      ])
+      const { code, err, out } = await plan()
+      here.sandbox.aws.faults.replace([])
+      expect({ code, err, out }).toMatchObject({ code: 0, out: NOTHING })
     },
     STEP_MS,
   )
