@@ -32,12 +32,20 @@ export interface EksSandbox {
   stop(): Promise<void>
 }
 
-export async function startEksSandbox(): Promise<EksSandbox> {
+export async function startEksSandbox({
+  accountId = ACCOUNT,
+  clusterName = CLUSTER,
+  region = REGION,
+}: {
+  readonly accountId?: string
+  readonly clusterName?: string
+  readonly region?: string
+} = {}): Promise<EksSandbox> {
   const sandbox = await startSandbox({
     port: 0,
-    accountIds: [ACCOUNT],
-    region: REGION,
-    clusters: [{ name: CLUSTER, region: REGION, kind: 'eks', nodes: 0 }],
+    accountIds: [accountId],
+    region,
+    clusters: [{ name: clusterName, region, kind: 'eks', nodes: 0 }],
     resolve: [],
     trustCas: [],
     images: { find: () => ({ missing: 'no pod runs here' }) },
@@ -45,7 +53,7 @@ export async function startEksSandbox(): Promise<EksSandbox> {
     clock: systemClock,
     log: silentLog,
   })
-  const cluster = sandbox.clusters.get(CLUSTER)
+  const cluster = sandbox.clusters.get(clusterName)
   if (cluster === undefined) throw new Error('no cluster')
   const writes: string[] = []
   sandbox.aws.decisions.listen(({ action }) => {
@@ -53,11 +61,11 @@ export async function startEksSandbox(): Promise<EksSandbox> {
   })
   const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials()
   const credentials = { accessKeyId, secretAccessKey: secretAccessKey.reveal() }
-  const config = { region: REGION, endpoint: sandbox.endpoint, credentials }
+  const config = { region, endpoint: sandbox.endpoint, credentials }
   const iam = new IAMClient(config)
   const desk = openDesk(
     { brokers: [], sandbox },
-    { profiles: { shop: ACCOUNT }, cluster, issuers: [] },
+    { profiles: { shop: accountId }, cluster, issuers: [] },
   )
   return {
     sandbox,

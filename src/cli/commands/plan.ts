@@ -27,7 +27,7 @@ export function addPlanCommand(program: Command): void {
     .option('--context <name>', 'of the kubeconfig, for a file about one cluster')
     .option(
       '--broker [url]',
-      'of self-managed clusters whose file names none; PODROLE_BROKER_URL if no URL is given',
+      'in place of the broker that files name; PODROLE_BROKER_URL if no URL is given',
     )
     .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")

@@ -65,7 +65,7 @@ async function openClusterReader(
     const clientConfig = { ...account.clientConfig, region }
     return eksReader({ ...account, region, clientConfig }, name, onCall)
   }
-  const broker = desired.broker ?? brokerOf(flags)
+  const broker = brokerOf(flags) ?? desired.broker
   if (broker !== undefined) return openBrokerReader(name, broker, { ...flags, region }, onCall)
   const { accountId, partition } = account
   return lonelyReader({
