@@ -6,7 +6,7 @@ import { observe } from '../manage/observe/observe.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
 import { renderPlan } from '../manage/plan/render.ts'
-import type { PlanFlags } from './commands/plan.ts'
+import type { FileFlags, PlanFlags } from './commands/plan.ts'
 import { printData, printNote } from './output.ts'
 import { openPlaces } from './parts/observe-places.ts'
 
@@ -25,7 +25,7 @@ export async function runPlan(flags: PlanFlags): Promise<void> {
 }
 
 /** @throws PodroleError `NoSource`, `SourceTooLarge`, `InvalidDesiredState` */
-async function readFiles({ cluster, filename, region }: PlanFlags): Promise<DesiredState> {
+export async function readFiles({ cluster, filename, region }: FileFlags): Promise<DesiredState> {
   const where = region ?? process.env['AWS_REGION']
   const state = readDesired(await readSources(filename, process.stdin), {
     ...(cluster !== undefined && { cluster }),
@@ -38,7 +38,7 @@ async function readFiles({ cluster, filename, region }: PlanFlags): Promise<Desi
 }
 
 /** Tells on standard error how far it is where that takes long. */
-async function counted<T>(read: (onCall: () => void) => Promise<T>): Promise<T> {
+export async function counted<T>(read: (onCall: () => void) => Promise<T>): Promise<T> {
   let calls = 0
   const timer = setInterval(() => printNote(`reading: ${calls} calls so far`), PROGRESS_MS)
   try {
@@ -48,7 +48,7 @@ async function counted<T>(read: (onCall: () => void) => Promise<T>): Promise<T> 
   }
 }
 
-function printPlan(plan: Plan, { output }: PlanFlags): void {
+export function printPlan(plan: Plan, { output }: Pick<PlanFlags, 'output'>): void {
   if (output !== 'table') {
     printData(output, plan, { columns: [], rows: [] })
     return

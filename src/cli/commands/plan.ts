@@ -2,19 +2,21 @@ import { type Command, Option } from 'commander'
 import { collect, type OutputFormat, outputOption } from '../options.ts'
 import type { PlaceFlags } from '../parts/observe-places.ts'
 
-export interface PlanFlags extends PlaceFlags {
+export interface FileFlags extends PlaceFlags {
   readonly filename: readonly string[]
   readonly cluster?: string
   readonly adopt: boolean
   readonly force: boolean
+}
+
+export interface PlanFlags extends FileFlags {
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
 }
 
-export function addPlanCommand(program: Command): void {
-  program
-    .command('plan')
-    .description('show what is to be done so that clusters are as files say; changes nothing')
+/** What `plan` and `apply` have in common: which files, and where clusters are. */
+export const addPlaceOptions = (command: Command): Command =>
+  command
     .requiredOption(
       '-f, --filename <file|folder>',
       'what is to be; - reads standard input (repeatable)',
@@ -33,6 +35,10 @@ export function addPlanCommand(program: Command): void {
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
     .option('--adopt', 'also change what others made, where a file asks for it', false)
     .option('--force', 'also where service accounts lose access', false)
+
+export function addPlanCommand(program: Command): void {
+  addPlaceOptions(program.command('plan'))
+    .description('show what is to be done so that clusters are as files say; changes nothing')
     .option('--detailed-exitcode', 'exit with 2 where there is something to do', false)
     .addOption(outputOption())
     .addHelpText(

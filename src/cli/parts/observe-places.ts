@@ -114,9 +114,9 @@ async function callBroker<T>(call: () => Promise<T>): Promise<T> {
  * One cluster is the kubeconfig's current context, or the one that is named. Of several, each has
  * its own: named by its ARN, as `aws eks update-kubeconfig` does, or by its name.
  */
-async function openClusterKube(
-  { name }: DesiredCluster,
-  { arn }: ClusterFacts,
+export async function openClusterKube(
+  { name }: Pick<DesiredCluster, 'name'>,
+  { arn }: Pick<ClusterFacts, 'arn'>,
   { flags, isAlone }: { readonly flags: PlaceFlags; readonly isAlone: boolean },
 ): Promise<KubeClient> {
   if (isAlone) return openKube(flags)

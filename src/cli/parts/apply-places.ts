@@ -1,0 +1,99 @@
+/** Where an apply acts: an account, clusters on EKS and on brokers, their Kubernetes. */
+import { type AwsAccount, openAccount } from '../../aws/account.ts'
+import { parseArn } from '../../iam/arn.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { codeOf, PodroleError } from '../../lib/errors.ts'
+import type { KubeClient } from '../../kube/client.ts'
+import type { ApplyPlaces } from '../../manage/apply/action-port.ts'
+import { type ClusterPort, clusterPort } from '../../manage/apply/cluster-port.ts'
+import { eksPlaces } from '../../manage/apply/eks-places.ts'
+import { iamPort } from '../../manage/apply/iam-port.ts'
+import { kubePort } from '../../manage/apply/kube-port.ts'
+import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
+import { openEks } from '../../manage/eks/eks-client.ts'
+import { keepPriorTrust, stateFolder } from '../../manage/roles/prior-trust.ts'
+import { accessOf } from '../role-run.ts'
+import { brokerOf, endpointOf, portOfBroker } from './association-cluster.ts'
+import { openClusterKube, type PlaceFlags } from './observe-places.ts'
+
+const ADDON_TIMEOUT_MS = 900_000
+
+export interface OpenApplyPlaces extends ApplyPlaces {
+  /** Undefined where no kubeconfig leads to the cluster. */
+  readonly kubeOf: (arn: string) => Promise<KubeClient | undefined>
+}
+
+/** Each place is opened once. @throws PodroleError `NoAwsCredentials`, …; ServiceFault */
+export async function openApplyPlaces(
+  clusters: readonly DesiredCluster[],
+  flags: PlaceFlags,
+  note: (text: string) => void,
+): Promise<OpenApplyPlaces> {
+  const region = flags.region ?? clusters.find((one) => one.region !== undefined)?.region
+  const account = await openAccount(accessOf({ ...flags, ...(region !== undefined && { region }) }))
+  const kube = once(async (arn: string) =>
+    openClusterKube(desiredOf(clusters, arn), { arn }, { flags, isAlone: clusters.length === 1 }),
+  )
+  const iam = once(async () =>
+    iamPort(account, keepPriorTrust(stateFolder(process.env), systemClock)),
+  )
+  return {
+    iam: () => iam(''),
+    cluster: once((arn) => openCluster(account, desiredOf(clusters, arn), { arn, flags, note })),
+    kube: async (arn) => kubePort(await kube(arn)),
+    kubeOf: async (arn) => {
+      try {
+        return await kube(arn)
+      } catch (error) {
+        if (codeOf(error) === 'NoKubeAccess' || codeOf(error) === 'InvalidKubeconfig')
+          return undefined
+        throw error
+      }
+    },
+  }
+}
+
+function once<T>(open: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const opened = new Map<string, Promise<T>>()
+  return (key) => {
+    const one = opened.get(key) ?? open(key)
+    opened.set(key, one)
+    return one
+  }
+}
+
+function desiredOf(clusters: readonly DesiredCluster[], arn: string): DesiredCluster {
+  const name = arn.slice(arn.indexOf('/') + 1)
+  const found = clusters.find((one) => one.name === name)
+  if (found !== undefined) return found
+  throw new PodroleError('NoCluster', `the files do not name cluster ${arn}`, {
+    hint: 'Go on with the files that the apply was begun with.',
+  })
+}
+
+async function openCluster(
+  account: AwsAccount,
+  desired: DesiredCluster,
+  around: {
+    readonly arn: string
+    readonly flags: PlaceFlags
+    readonly note: (text: string) => void
+  },
+): Promise<ClusterPort> {
+  const { arn, flags, note } = around
+  const { name } = desired
+  const { region } = parseArn(arn)
+  if (desired.kind === 'eks') {
+    const clientConfig = { ...account.clientConfig, region }
+    const eks = await openEks({ ...account, region, clientConfig })
+    return clusterPort(eksPlaces(eks, name, { timeoutMs: ADDON_TIMEOUT_MS, onProgress: note }))
+  }
+  const broker = brokerOf(flags) ?? desired.broker
+  if (broker === undefined) {
+    throw new PodroleError('NoBroker', `no broker is named for cluster ${name}`, {
+      hint: 'Name one with --broker or in the file.',
+    })
+  }
+  const endpoint = await endpointOf({ ...flags, region }, broker)
+  return clusterPort({ associations: portOfBroker({ cluster: name }, broker, endpoint) })
+}
