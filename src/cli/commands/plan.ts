@@ -7,6 +7,7 @@ export interface PlanFlags extends PlaceFlags {
   readonly cluster?: string
   readonly adopt: boolean
   readonly force: boolean
+  readonly permissions: boolean
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
 }
@@ -33,6 +34,11 @@ export function addPlanCommand(program: Command): void {
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
     .option('--adopt', 'also change what others made, where a file asks for it', false)
     .option('--force', 'also where service accounts lose access', false)
+    .option(
+      '--permissions',
+      "also tell what of it the caller may not do, by IAM's simulator",
+      false,
+    )
     .option('--detailed-exitcode', 'exit with 2 where there is something to do', false)
     .addOption(outputOption())
     .addHelpText(
