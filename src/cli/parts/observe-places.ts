@@ -70,7 +70,8 @@ async function openClusterReader(
     const clientConfig = { ...account.clientConfig, region }
     return eksReader({ ...account, region, clientConfig }, name, onCall)
   }
-  const broker = brokerOf(flags) ?? desired.broker
+  // A cluster of which only document 002's add-on is spoken of has no broker.
+  const broker = desired.kind === 'self-managed' ? (brokerOf(flags) ?? desired.broker) : undefined
   if (broker !== undefined) return openBrokerReader(name, broker, { ...flags, region }, onCall)
   const { accountId, partition } = account
   return lonelyReader({
