@@ -22,6 +22,8 @@ export interface AwsAccess {
 export interface AwsAccount {
   readonly accountId: string
   readonly partition: string
+  /** Whose credentials they are: a user, a role's session, … */
+  readonly callerArn: string
   /** Where services that have regions are asked. */
   readonly region: string
   /** What every client of the AWS SDK for this account is made with. */
@@ -47,6 +49,7 @@ export async function openAccount(access: AwsAccess): Promise<AwsAccount> {
   return {
     accountId,
     partition,
+    callerArn: identity.Arn ?? '',
     region: await sts.config.region(),
     clientConfig: access,
     credentials: async () => ownCredentials(await sts.config.credentials()),

@@ -42,7 +42,7 @@ async function applyAt(desk: ApplyDesk, { clusters, flags, places }: Wanted): Pr
   if (!flags.resume) {
     const observed = await counted(() => observe(clusters, places))
     const plan = makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
-    printPlan(plan, { output: 'table' })
+    printPlan(plan, undefined, { output: 'table' })
     if (plan.refusals.length > 0) process.exitCode = 1
     if (plan.refusals.length > 0 || isNothingToDo(plan)) return
     if (!flags.yes && !(await isConfirmed(plan.steps.length))) return

@@ -3,6 +3,8 @@ import type { DesiredState } from '../manage/desired/desired-state.ts'
 import { readDesired } from '../manage/desired/read-desired.ts'
 import { readSources } from '../manage/desired/sources.ts'
 import { observe } from '../manage/observe/observe.ts'
+import { iamSimulator } from '../manage/observe/iam-simulator.ts'
+import { checkPermissions, type Permissions } from '../manage/observe/permissions.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
 import { renderPlan } from '../manage/plan/render.ts'
@@ -15,12 +17,16 @@ const PROGRESS_MS = 5000
 
 export async function runPlan(flags: PlanFlags): Promise<void> {
   const { clusters } = await readFiles(flags)
-  const plan = await counted(async (onCall) => {
+  const { permissions, plan } = await counted(async (onCall) => {
     const places = await openPlaces(clusters, flags, { onCall, note: printNote })
     const observed = await observe(clusters, places)
-    return makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
+    const made = makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
+    if (!flags.permissions) return { plan: made }
+    const caller = { arn: places.account.callerArn, roles: observed.roles }
+    const simulator = await iamSimulator(places.account)
+    return { plan: made, permissions: await checkPermissions(made, caller, simulator) }
   })
-  printPlan(plan, flags)
+  printPlan(plan, permissions, flags)
   process.exitCode = exitCodeOf(plan, flags)
 }
 
@@ -48,15 +54,38 @@ export async function counted<T>(read: (onCall: () => void) => Promise<T>): Prom
   }
 }
 
-export function printPlan(plan: Plan, { output }: Pick<PlanFlags, 'output'>): void {
+export function printPlan(
+  plan: Plan,
+  permissions: Permissions | undefined,
+  { output }: Pick<PlanFlags, 'output'>,
+): void {
   if (output !== 'table') {
-    printData(output, plan, { columns: [], rows: [] })
+    const told = permissions === undefined ? plan : { ...plan, permissions }
+    printData(output, told, { columns: [], rows: [] })
     return
   }
   // Then there is one line, and what is worth knowing is beside it.
   const isQuiet = isNothingToDo(plan)
   if (isQuiet) for (const { text } of plan.remarks) printNote(text)
   process.stdout.write(renderPlan(isQuiet ? { ...plan, remarks: [] } : plan))
+  if (permissions !== undefined && plan.steps.length > 0) {
+    for (const line of permissionLines(permissions)) printNote(line)
+  }
+}
+
+function permissionLines(permissions: Permissions): readonly string[] {
+  if (permissions.status === 'not-known') {
+    return [`what the caller may do is not known: ${permissions.why}`]
+  }
+  const { missing, open, principalArn } = permissions
+  if (missing.length + open.length === 0) return [`${principalArn} may do all of it`]
+  return [
+    ...missing.map(({ action, resource }) => `${principalArn} may not ${action} on ${resource}`),
+    ...open.map(
+      ({ action, resource }) =>
+        `whether ${principalArn} may ${action} on ${resource} hangs on the request itself`,
+    ),
+  ]
 }
 
 function exitCodeOf(plan: Plan, { detailedExitcode }: PlanFlags): number {

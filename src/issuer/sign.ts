@@ -27,13 +27,15 @@ export const jwsHeader = ({ algorithm, kid }: Pick<SigningKey, 'algorithm' | 'ki
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** A JWS's signature over its first two segments. */
-export async function signBytes(key: SigningKey, data: Buffer): Promise<Buffer> {
+/** A JWS's signature over its first two segments; by an EC key at once. */
+export function signBytes(key: SigningKey, data: Buffer): Buffer | Promise<Buffer> {
   const { algorithm, privateKey } = key
-  if (algorithm !== 'RS256') {
-    // JWS wants r || s, not DER (RFC 7518 section 3.4).
-    return sign(EC_HASHES[algorithm], data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  }
+  if (algorithm === 'RS256') return signByRsa(privateKey, data)
+  // JWS wants r || s, not DER (RFC 7518 section 3.4).
+  return sign(EC_HASHES[algorithm], data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+}
+
+async function signByRsa(privateKey: KeyObject, data: Buffer): Promise<Buffer> {
   let rsaKey = rsaKeys.get(privateKey)
   if (rsaKey === undefined) {
     const der = privateKey.export({ format: 'der', type: 'pkcs8' })

@@ -280,6 +280,33 @@ describe("eksctl's documented cluster config", () => {
   afterAll(() => here.stop(), STEP_MS)
 
   test(
+    'tells with --permissions what of it the caller may not do, or that it is not known',
+    async () => {
+      const admin = await here.plan('--permissions')
+      expect(admin.err).toContain('may do all of it')
+      const UserName = 'planner'
+      await here.iam.send(new CreateUserCommand({ UserName }))
+      const { AccessKey } = await here.iam.send(new CreateAccessKeyCommand({ UserName }))
+      const may = async (Action: readonly string[]): Promise<Ran> => {
+        const Statement = [{ Effect: 'Allow', Action, Resource: '*' }]
+        const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
+        await here.iam.send(new PutUserPolicyCommand({ UserName, PolicyName: 'p', PolicyDocument }))
+        return here.desk.shell(
+          `unset AWS_PROFILE; export AWS_ACCESS_KEY_ID=${AccessKey?.AccessKeyId ?? ''} AWS_SECRET_ACCESS_KEY=${AccessKey?.SecretAccessKey ?? ''}; podrole plan -f cluster.yaml --permissions`,
+        )
+      }
+      const reads = ['iam:Get*', 'eks:Describe*', 'eks:List*']
+      const unknown = await may(reads)
+      expect(unknown).toMatchObject({ code: 0 })
+      expect(unknown.err).toContain('what the caller may do is not known')
+      const known = await may([...reads, 'iam:Simulate*', 'eks:Create*', 'eks:TagResource'])
+      expect(known.err).toContain('user/planner may not iam:CreateRole on ')
+      expect(known.err).not.toContain('eks:CreatePodIdentityAssociation')
+    },
+    STEP_MS,
+  )
+
+  test(
     'is planned as it stands; done by hand, nothing is left',
     async () => {
       const plan = planOf((await here.plan('-o json')).out)

@@ -93,7 +93,7 @@ export async function startShopJourney(): Promise<ShopJourney> {
   if (eks === undefined || edge === undefined) throw new Error('no clusters')
   const writes: string[] = []
   sandbox.aws.decisions.listen(({ action }) => {
-    if (/^(?:iam|eks):(?!Get|List|Describe|PassRole)/.test(action)) writes.push(action)
+    if (/^(?:iam|eks):(?!Get|List|Describe|PassRole|Simulate)/.test(action)) writes.push(action)
   })
   await edge.client.create(NAMESPACES, { metadata: { name: 'shop' } })
   const desk = openDesk(wired, {

@@ -10,6 +10,7 @@ export interface FileFlags extends PlaceFlags {
 }
 
 export interface PlanFlags extends FileFlags {
+  readonly permissions: boolean
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
 }
@@ -39,6 +40,11 @@ export const addPlaceOptions = (command: Command): Command =>
 export function addPlanCommand(program: Command): void {
   addPlaceOptions(program.command('plan'))
     .description('show what is to be done so that clusters are as files say; changes nothing')
+    .option(
+      '--permissions',
+      "also tell what of it the caller may not do, by IAM's simulator",
+      false,
+    )
     .option('--detailed-exitcode', 'exit with 2 where there is something to do', false)
     .addOption(outputOption())
     .addHelpText(

@@ -33,17 +33,22 @@ export interface ObserveAround {
   readonly note: (text: string) => void
 }
 
+export interface OpenPlaces extends ObservePlaces {
+  readonly account: AwsAccount
+}
+
 /** @throws ServiceFault; PodroleError `NoAwsCredentials`, `NoAwsRegion`, `AwsUnreachable` */
 export async function openPlaces(
   clusters: readonly DesiredCluster[],
   flags: PlaceFlags,
   around: ObserveAround,
-): Promise<ObservePlaces> {
+): Promise<OpenPlaces> {
   const region = flags.region ?? clusters.find((one) => one.region !== undefined)?.region
   const account = await openAccount(accessOf({ ...flags, ...(region !== undefined && { region }) }))
   around.onCall('GetCallerIdentity')
   const { onCall } = around
   return {
+    account,
     iam: await iamReader(account, { environment: process.env, clock: systemClock, onCall }),
     cluster: (desired) => openClusterReader(account, desired, flags, onCall),
     kube: async (desired, facts) => {
@@ -65,7 +70,8 @@ async function openClusterReader(
     const clientConfig = { ...account.clientConfig, region }
     return eksReader({ ...account, region, clientConfig }, name, onCall)
   }
-  const broker = brokerOf(flags) ?? desired.broker
+  // A cluster of which only document 002's add-on is spoken of has no broker.
+  const broker = desired.kind === 'self-managed' ? (brokerOf(flags) ?? desired.broker) : undefined
   if (broker !== undefined) return openBrokerReader(name, broker, { ...flags, region }, onCall)
   const { accountId, partition } = account
   return lonelyReader({

@@ -7,7 +7,7 @@ export interface ActiveKey {
   /** A token's first segment. */
   readonly header: string
   /** A JWS's signature over its first two segments (EC: r || s, RFC 7518 section 3.4). */
-  sign(data: Buffer): Promise<Buffer>
+  sign(data: Buffer): Buffer | Promise<Buffer>
 }
 
 /** An issuer's keys as they were at one moment. */
