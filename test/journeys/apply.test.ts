@@ -94,3 +94,14 @@ test(
   },
   STEP_MS,
 )
+
+test(
+  'what apply cannot do yet is said before anything is changed',
+  async () => {
+    const file = `kind: mk8s\nname: ${clusterName}\nspec:\n  addOns:\n    awsWorkloadIdentity: {}\n`
+    here.desk.write('mk8s.yaml', file)
+    const { code, err } = await here.desk.run('apply -f mk8s.yaml --yes')
+    expect([code, err]).toEqual([1, expect.stringContaining('nothing was changed')])
+  },
+  STEP_MS,
+)
