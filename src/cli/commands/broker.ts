@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { LogLevel } from '../../lib/log.ts'
 import { logLevelOption, type OutputFormat, outputOption } from '../options.ts'
+import { ROTATION_PLAN, ROTATION_STEPS } from './rotation-words.ts'
 
 /** Where a broker is and how to speak to it. */
 export interface BrokerAccessFlags {
@@ -73,13 +74,6 @@ export function addBrokerCommand(program: Command): void {
   addRotateCommand(broker)
 }
 
-const STEPS = {
-  prepare: 'make the next key, publish it and see it from outside; it does not sign yet',
-  activate: 'have the prepared key sign, once it was seen from outside and has settled',
-  retire: 'unpublish and delete the keys that no live token can name',
-  abort: 'take the last step back: a prepared key goes, or the key from before signs again',
-} as const
-
 function addRotateCommand(broker: Command): void {
   const rotate = broker
     .command('rotate')
@@ -93,7 +87,7 @@ function addRotateCommand(broker: Command): void {
       await showBrokerKeys(flags)
     })
   withBrokerAccess(rotate.command('plan'))
-    .description('show what each command would do now, and what it waits for')
+    .description(ROTATION_PLAN)
     .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  podrole broker rotate plan')
     .action(async (flags: BrokerAccessFlags) => {
@@ -102,7 +96,7 @@ function addRotateCommand(broker: Command): void {
     })
   for (const step of ['prepare', 'activate', 'retire', 'abort'] as const) {
     withBrokerAccess(rotate.command(step))
-      .description(STEPS[step])
+      .description(ROTATION_STEPS[step])
       .addOption(outputOption())
       .addHelpText('after', `\nExample:\n  podrole broker rotate ${step}`)
       .action(async (flags: BrokerAccessFlags) => {

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { KEY_KINDS, type KeyKind } from '../../issuer/key-kinds.ts'
 import { collect, type OutputFormat, outputOption } from '../options.ts'
 import type { CensusFlags } from '../parts/census.ts'
+import { ROTATION_PLAN, ROTATION_STEPS } from './rotation-words.ts'
 
 export interface RotateFlags {
   readonly dir: string
@@ -130,14 +131,14 @@ export function addIssuerRotateCommand(issuer: Command): void {
       await showStatus(flags)
     })
   withCensus(rotate.command('plan'))
-    .description('show what each command would do now, and what it waits for')
+    .description(ROTATION_PLAN)
     .addHelpText('after', EXAMPLES.plan)
     .action(async (flags: RotateCensusFlags) => {
       const { showPlan } = await import('../issuer-rotate-run.ts')
       await showPlan(flags)
     })
   withFolder(rotate.command('prepare'))
-    .description('make the next key, publish it and see it from outside; it does not sign yet')
+    .description(ROTATION_STEPS.prepare)
     .addOption(keyKindOption())
     .addOption(kmsKeyOption())
     .option('--wait <duration>', 'until it is seen; 60s, and more behind --issuer-url')
@@ -175,13 +176,8 @@ function addInit(rotate: Command): void {
 }
 
 function addSteps(rotate: Command): void {
-  const steps = {
-    activate: 'have the prepared key sign, once it was seen from outside and has settled',
-    retire: 'unpublish and delete the keys that no live token can name',
-    abort: 'take the last step back: a prepared key goes, or the key from before signs again',
-  } as const
   withFolder(rotate.command('activate'))
-    .description(steps.activate)
+    .description(ROTATION_STEPS.activate)
     .addHelpText('after', EXAMPLES.activate)
     .action(async (flags: RotateFlags) => {
       const { runStep } = await import('../issuer-rotate-run.ts')
@@ -189,7 +185,7 @@ function addSteps(rotate: Command): void {
     })
   for (const step of ['retire', 'abort'] as const) {
     withCensus(rotate.command(step))
-      .description(steps[step])
+      .description(ROTATION_STEPS[step])
       .addHelpText('after', EXAMPLES[step])
       .action(async (flags: RotateCensusFlags) => {
         const { runStep } = await import('../issuer-rotate-run.ts')
