@@ -34,8 +34,7 @@ export async function proxyLog(
   request: Request,
   query: URLSearchParams,
 ): Promise<Response> {
-  const pod = findObject(core, { type: PODS, ...ref })
-  const container = chooseContainer(pod, query.get('container') ?? '')
+  const { container, pod } = containerOf(core, ref, query)
   // A pod that has no node yet has no log yet, which is no fault.
   if (asPod(pod).spec.nodeName === undefined) return new Response(null, { status: 204 })
   const path = ['containerLogs', ref.namespace, ref.name, container]
@@ -57,11 +56,8 @@ export async function proxyExec(
   request: Request,
   query: URLSearchParams,
 ): Promise<Response> {
-  const pod = findObject(core, { type: PODS, ...ref })
-  const container = chooseContainer(pod, query.get('container') ?? '')
-  if (asPod(pod).spec.nodeName === undefined) {
-    throw badRequest(`pod ${ref.name} does not have a host assigned`)
-  }
+  const { container, pod } = containerOf(core, ref, query)
+  requireNode(pod)
   if (query.getAll('command').length === 0) throw badRequest('you must specify at least 1 command')
   const path = ['exec', ref.namespace, ref.name, container]
   const asked = passed(query, STREAM_PARAMETERS)
@@ -88,11 +84,8 @@ export async function proxyAttach(
   request: Request,
   query: URLSearchParams,
 ): Promise<Response> {
-  const pod = findObject(core, { type: PODS, ...ref })
-  const container = chooseContainer(pod, query.get('container') ?? '')
-  if (asPod(pod).spec.nodeName === undefined) {
-    throw badRequest(`pod ${ref.name} does not have a host assigned`)
-  }
+  const { container, pod } = containerOf(core, ref, query)
+  requireNode(pod)
   if (!isUpgrade(request)) throw badRequest('Upgrade request required')
   const path = ['attach', ref.namespace, ref.name, container]
   return proxySocket(core, pod, request, { path, query: passed(query, STREAM_PARAMETERS) })
@@ -109,6 +102,22 @@ function proxySocket(
   return execSocket(request, options, (body, signal) =>
     proxy(core, pod, { path, query, init: { method: 'POST', body, signal } }),
   )
+}
+
+/** The pod, and the container of it that is asked for. @throws ApiFault NotFound, BadRequest */
+function containerOf(
+  core: ClusterCore,
+  ref: PodRef,
+  query: URLSearchParams,
+): { readonly pod: ApiObject; readonly container: string } {
+  const pod = findObject(core, { type: PODS, ...ref })
+  return { pod, container: chooseContainer(pod, query.get('container') ?? '') }
+}
+
+function requireNode(pod: ApiObject): void {
+  const { metadata, spec } = asPod(pod)
+  if (spec.nodeName !== undefined) return
+  throw badRequest(`pod ${metadata.name} does not have a host assigned`)
 }
 
 function chooseContainer(pod: ApiObject, wanted: string): string {
