@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { Sha256 } from '@aws-crypto/sha256-js'
-import { HttpRequest } from '@smithy/protocol-http'
-import { SignatureV4 } from '@smithy/signature-v4'
 import { systemClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
+import { eksToken } from './eks-token.suite.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
 
 const ACCOUNT = '111122223333'
@@ -36,27 +34,10 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox.stop())
 
-/** What `aws eks get-token` gives under AWS_ENDPOINT_URL: presigned for the sandbox's endpoint. */
-async function adminToken(cluster: string): Promise<string> {
+function adminToken(cluster: string): Promise<string> {
   const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials()
   const credentials = { accessKeyId, secretAccessKey: secretAccessKey.reveal() }
-  const { host, hostname, port } = new URL(sandbox.endpoint)
-  const signer = new SignatureV4({ service: 'sts', region: REGION, sha256: Sha256, credentials })
-  const request = new HttpRequest({
-    method: 'GET',
-    protocol: 'http:',
-    hostname,
-    port: Number(port),
-    path: '/',
-    query: { Action: 'GetCallerIdentity', Version: '2011-06-15' },
-    headers: { host, 'x-k8s-aws-id': cluster },
-  })
-  const { query } = await signer.presign(request, {
-    expiresIn: 60,
-    unhoistableHeaders: new Set(['x-k8s-aws-id']),
-  })
-  const text = new URLSearchParams(query as Record<string, string>).toString()
-  return `k8s-aws-v1.${Buffer.from(`http://${host}/?${text}`).toString('base64url')}`
+  return eksToken(sandbox.endpoint, { region: REGION, cluster, credentials })
 }
 
 async function statusOf(cluster: string, token: string): Promise<number> {

@@ -10,12 +10,11 @@ import {
   PutRolePolicyCommand,
 } from '@aws-sdk/client-iam'
 import { callEks } from '../../src/cli/parts/associations.ts'
-import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
+import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { podIdentityTrust } from '../../src/iam/trust.ts'
 import { SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
 import { ASK_MANY, askFromPod } from '../support/ask-many-pod.ts'
+import { startQuietSandbox } from '../support/quiet-sandbox.ts'
 
 const ROOT = join(import.meta.dir, '..', '..')
 const PODROLE = join(ROOT, 'bin', 'podrole')
@@ -114,8 +113,7 @@ describe('between two accounts', () => {
   let wired: WiredSandbox
 
   beforeAll(async () => {
-    wired = await startWiredSandbox({
-      port: 0,
+    wired = await startQuietSandbox({
       accountIds: [FIRST, SECOND],
       region: REGION,
       clusters: [
@@ -128,12 +126,6 @@ describe('between two accounts', () => {
           issuer: 'https://edge.issuer.sandbox',
         },
       ],
-      resolve: [],
-      trustCas: [],
-      network: 'auto',
-      clock: systemClock,
-      log: createLog('error'),
-      logLevel: 'error',
       images: { 'ask-many': ASK_MANY },
     })
   })

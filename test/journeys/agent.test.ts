@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { CreateRoleCommand, IAMClient } from '@aws-sdk/client-iam'
 import { createAssociation } from '../../src/cli/parts/associations.ts'
-import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
+import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { podIdentityTrust } from '../../src/iam/trust.ts'
 import { SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
 import { ASK_MANY, askFromPod } from '../support/ask-many-pod.ts'
+import { startQuietSandbox } from '../support/quiet-sandbox.ts'
 
 const ACCOUNT = '111122223333'
 const REGION = 'us-east-1'
@@ -15,17 +14,10 @@ const CLUSTER = 'storm'
 let wired: WiredSandbox | undefined
 
 beforeAll(async () => {
-  wired = await startWiredSandbox({
-    port: 0,
+  wired = await startQuietSandbox({
     accountIds: [ACCOUNT],
     region: REGION,
     clusters: [{ name: CLUSTER, region: REGION, kind: 'eks' }],
-    resolve: [],
-    trustCas: [],
-    network: 'auto',
-    clock: systemClock,
-    log: createLog('error'),
-    logLevel: 'error',
     images: { 'ask-many': ASK_MANY },
   })
   const { sandbox } = wired

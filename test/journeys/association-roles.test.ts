@@ -21,20 +21,6 @@ beforeAll(async () => {
 afterEach(() => shop.wired.sandbox.aws.faults.replace([]))
 afterAll(() => shop.stop(), 60_000)
 
-interface Shown {
-  readonly associationId: string
-  readonly roleArn: string
-  readonly targetRoleArn?: string
-  readonly disableSessionTags: boolean
-  readonly policy?: string
-  readonly tags: Readonly<Record<string, string>>
-}
-const describeOne = async (who: string, more = '--cluster shop-eks'): Promise<Shown> => {
-  const { code, err, out } = await shop.desk.run(`association describe ${who} ${more} -o json`)
-  if (code !== 0) throw new Error(err)
-  return JSON.parse(out) as Shown
-}
-
 const step = (name: string, run: () => Promise<void>): void => test(name, run, STEP_MS)
 
 describe('a role that is there', () => {
@@ -109,7 +95,7 @@ describe('a broker', () => {
     expect({ code: made.code, err: made.err }).toMatchObject({ code: 0 })
     expect(made.out).toStartWith('arn:aws:podrole:us-east-1:111122223333:podidentityassociation/')
     expect(await shop.readAs(shop.edge, 'orders')).toMatchObject({ ok: true, content: 'tea' })
-    const shown = await describeOne('shop/orders', at)
+    const shown = await shop.describeAssociation('shop/orders', at)
     expect(shown.roleArn).toMatch(/role\/podrole-shop-edge-[0-9a-f]{12}$/)
     const off = await shop.desk.run(`association update shop/orders ${at} --disable-session-tags`)
     expect(off.code).toBe(0)

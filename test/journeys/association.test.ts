@@ -18,20 +18,6 @@ beforeAll(async () => {
 afterEach(() => shop.wired.sandbox.aws.faults.replace([]))
 afterAll(() => shop.stop(), 60_000)
 
-interface Shown {
-  readonly associationId: string
-  readonly roleArn: string
-  readonly targetRoleArn?: string
-  readonly disableSessionTags: boolean
-  readonly policy?: string
-  readonly tags: Readonly<Record<string, string>>
-}
-const describeOne = async (who: string, more = '--cluster shop-eks'): Promise<Shown> => {
-  const { code, err, out } = await shop.desk.run(`association describe ${who} ${more} -o json`)
-  if (code !== 0) throw new Error(err)
-  return JSON.parse(out) as Shown
-}
-
 const step = (name: string, run: () => Promise<void>): void => test(name, run, STEP_MS)
 
 describe('a role made for a service account on EKS', () => {
@@ -48,7 +34,7 @@ describe('a role made for a service account on EKS', () => {
     expect(err).toContain('service account shop/orders made')
     expect(err).toContain('has no add-on eks-pod-identity-agent')
     expect(await shop.readAs(shop.eks, 'orders')).toMatchObject({ ok: true, content: 'tea' })
-    const shown = await describeOne('shop/orders')
+    const shown = await shop.describeAssociation('shop/orders')
     roleName = shown.roleArn.split('/').at(-1) ?? ''
     expect(shown.tags).toEqual({ team: 'shop', tier: 'gold', 'podrole.dev/managed-by': 'podrole' })
     expect(await shop.roleState(roleName)).toMatchObject({
@@ -94,7 +80,7 @@ describe('a role made for a service account on EKS', () => {
       )
       expect({ code: moved.code, err: moved.err }).toMatchObject({ code: 0 })
       expect(await shop.roleState(roleName)).toEqual(before)
-      expect(await describeOne('shop/orders')).toMatchObject({
+      expect(await shop.describeAssociation('shop/orders')).toMatchObject({
         targetRoleArn: target,
         tags: { tier: 'silver', 'podrole.dev/managed-by': 'podrole' },
       })
@@ -116,7 +102,9 @@ describe('a role made for a service account on EKS', () => {
         'association update shop/orders --cluster shop-eks --no-policy --disable-session-tags=false',
       )
       expect(back.code).toBe(0)
-      expect(await describeOne('shop/orders')).toMatchObject({ disableSessionTags: false })
+      expect(await shop.describeAssociation('shop/orders')).toMatchObject({
+        disableSessionTags: false,
+      })
       expect(await shop.readAs(shop.eks, 'orders')).toMatchObject({ ok: true, content: 'tea' })
     },
   )
@@ -223,7 +211,7 @@ describe('deleting', () => {
     await shop.desk.run(
       'association create shop/half --cluster shop-eks --permission-policy orders.json',
     )
-    const { associationId, roleArn } = await describeOne('shop/half')
+    const { associationId, roleArn } = await shop.describeAssociation('shop/half')
     await shop.desk.run('association delete shop/half --cluster shop-eks --keep-role')
     const { code, out } = await shop.desk.run('association delete shop/half --cluster shop-eks')
     expect(code).toBe(0)
@@ -274,7 +262,7 @@ describe('whose an association is', () => {
     expect(err).toContain('was not made by podrole: cannot update it')
     expect((await shop.desk.run('association delete shop/foreign --cluster shop-eks')).code).toBe(1)
     expect((await shop.desk.run(`${change} --adopt`)).code).toBe(0)
-    expect(await describeOne('shop/foreign')).toMatchObject({
+    expect(await shop.describeAssociation('shop/foreign')).toMatchObject({
       tags: { a: 'b', 'podrole.dev/managed-by': 'podrole' },
     })
     expect((await shop.desk.run('association delete shop/foreign --cluster shop-eks')).code).toBe(0)

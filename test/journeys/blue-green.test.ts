@@ -4,11 +4,10 @@
  */
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { join } from 'node:path'
-import { DEMO_IMAGE, type PodOutcome, runPod } from '../../src/cli/demo/pods.ts'
+import { type PodOutcome, runPod } from '../../src/cli/demo/pods.ts'
 import { callEks, createAssociation, deleteAssociation } from '../../src/cli/parts/associations.ts'
 import type { BrokerPart } from '../../src/cli/parts/broker-part.ts'
-import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
+import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { generateSigningKey } from '../../src/issuer/keys.ts'
 import {
   ChangingSource,
@@ -18,14 +17,13 @@ import {
 } from '../../src/issuer/signer/signer.suite.ts'
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { type Desk, openDesk } from '../support/podrole.ts'
+import { startQuietSandbox } from '../support/quiet-sandbox.ts'
 
 const ACCOUNT = '111122223333'
 const REGION = 'eu-west-1'
 const [BUCKET, KEY] = ['shop-orders', 'today.txt']
-const ROOT = join(import.meta.dir, '..', '..')
 const ROLE_ARN = `arn:aws:iam::${ACCOUNT}:role/orders`
 const STEP_MS = 120_000
 const [FIRST_KEY, SECOND_KEY] = [await generateSigningKey(), await generateSigningKey()]
@@ -40,19 +38,11 @@ const iamWrites: string[] = []
 
 beforeAll(async () => {
   signer = await startSignerFixture(signedBy, { clock: systemClock })
-  wired = await startWiredSandbox({
-    port: 0,
+  wired = await startQuietSandbox({
     accountIds: [ACCOUNT],
     region: REGION,
     clusters: [],
     signingEndpoints: new Map([['prod-signed', signer.socket]]),
-    resolve: [],
-    trustCas: [],
-    network: 'auto',
-    clock: systemClock,
-    log: createLog('error'),
-    logLevel: 'error',
-    images: { [DEMO_IMAGE]: join(ROOT, 'src', 'cli', 'demo', 'pod-program.ts') },
   })
   const { sandbox } = wired
   sandbox.aws.decisions.listen(({ action }) => {

@@ -8,14 +8,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAssociation } from '../../src/cli/parts/associations.ts'
-import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
+import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { podIdentityTrust } from '../../src/iam/trust.ts'
 import { PODS, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import type { Pod } from '../../src/kube/objects.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { ASK_MANY } from '../support/ask-many-pod.ts'
+import { startQuietSandbox } from '../support/quiet-sandbox.ts'
 
 const ACCOUNT = '111122223333'
 const REGION = 'us-east-1'
@@ -37,18 +36,11 @@ afterAll(async () => {
 })
 
 const start = (): Promise<WiredSandbox> =>
-  startWiredSandbox({
-    port: 0,
+  startQuietSandbox({
     accountIds: [ACCOUNT],
     region: REGION,
     clusters: CLUSTERS.map((name) => ({ name, region: REGION, kind: 'eks' })),
     stateFolder: join(folder, 'state'),
-    resolve: [],
-    trustCas: [],
-    network: 'auto',
-    clock: systemClock,
-    log: createLog('error'),
-    logLevel: 'error',
     images: { 'ask-many': ASK_MANY },
   })
 

@@ -8,16 +8,15 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { DEMO_IMAGE, type PodOutcome, runPod } from '../../src/cli/demo/pods.ts'
+import { type PodOutcome, runPod } from '../../src/cli/demo/pods.ts'
 import { createAssociation } from '../../src/cli/parts/associations.ts'
-import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
+import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { issuerApp } from '../../src/issuer/issuer-app.ts'
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import type { ServiceAccount } from '../../src/kube/objects.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { type Desk, openDesk } from '../support/podrole.ts'
+import { startQuietSandbox } from '../support/quiet-sandbox.ts'
 
 const ACCOUNT = '111122223333'
 const OTHER = '444455556666'
@@ -39,21 +38,13 @@ let iam: IAMClient
 let iamWrites = 0
 
 beforeAll(async () => {
-  wired = await startWiredSandbox({
-    port: 0,
+  wired = await startQuietSandbox({
     accountIds: [ACCOUNT, OTHER],
     region: REGION,
     clusters: [
       { name: 'shop-eks', region: REGION, kind: 'eks' },
       { name: 'shop-edge', region: REGION, kind: 'self-managed', issuer: ISSUER },
     ],
-    resolve: [],
-    trustCas: [],
-    network: 'auto',
-    clock: systemClock,
-    log: createLog('error'),
-    logLevel: 'error',
-    images: { [DEMO_IMAGE]: join(ROOT, 'src', 'cli', 'demo', 'pod-program.ts') },
   })
   const { sandbox } = wired
   const [first, second] = [sandbox.clusters.get('shop-eks'), sandbox.clusters.get('shop-edge')]

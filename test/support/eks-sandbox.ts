@@ -1,11 +1,9 @@
 /** A sandbox with one EKS cluster and no nodes, podrole as typed beside it, and callers with EKS tokens. */
-import { Sha256 } from '@aws-crypto/sha256-js'
 import { EKSClient } from '@aws-sdk/client-eks'
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient } from '@aws-sdk/client-iam'
-import { HttpRequest } from '@smithy/protocol-http'
-import { SignatureV4 } from '@smithy/signature-v4'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
+import { eksToken } from '../../src/sandbox/eks-token.suite.ts'
 import { type RunningCluster, type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
 import { type Desk, openDesk } from './podrole.ts'
 
@@ -97,7 +95,9 @@ async function addUser(
     arn: User?.Arn ?? '',
     get: async (path) => {
       const response = await fetch(`${cluster.cluster.server}${path}`, {
-        headers: { authorization: `Bearer ${await eksToken(sandbox.endpoint, keys)}` },
+        headers: {
+          authorization: `Bearer ${await eksToken(sandbox.endpoint, { region: REGION, cluster: CLUSTER, credentials: keys })}`,
+        },
         tls: { ca: cluster.cluster.certificateAuthority },
         proxy: false,
         redirect: 'error',
@@ -107,27 +107,4 @@ async function addUser(
       return response.status
     },
   }
-}
-
-async function eksToken(
-  endpoint: string,
-  credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
-): Promise<string> {
-  const { host, hostname, port } = new URL(endpoint)
-  const signer = new SignatureV4({ service: 'sts', region: REGION, sha256: Sha256, credentials })
-  const request = new HttpRequest({
-    method: 'GET',
-    protocol: 'http:',
-    hostname,
-    port: Number(port),
-    path: '/',
-    query: { Action: 'GetCallerIdentity', Version: '2011-06-15' },
-    headers: { host, 'x-k8s-aws-id': CLUSTER },
-  })
-  const { query } = await signer.presign(request, {
-    expiresIn: 60,
-    unhoistableHeaders: new Set(['x-k8s-aws-id']),
-  })
-  const text = new URLSearchParams(query as Record<string, string>).toString()
-  return `k8s-aws-v1.${Buffer.from(`http://${host}/?${text}`).toString('base64url')}`
 }

@@ -4,32 +4,24 @@
  *
  * real-sandbox.ts KUBERNETES-FOLDER NAME=ISSUER COMMAND…
  */
-import { startWiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
 import { openDesk } from './podrole.ts'
 import { realClusterFactory } from './real-cluster-factory.ts'
+import { startQuietSandbox } from './quiet-sandbox.ts'
 
 const [programs = '', place = '', ...command] = process.argv.slice(2)
 const [name = '', issuer = ''] = place.split('=')
 const region = 'us-east-1'
 const accountId = '111122223333'
 
-const wired = await startWiredSandbox({
-  port: 0,
+const wired = await startQuietSandbox({
   accountIds: [accountId],
   region,
   clusters: [{ name, region, kind: 'self-managed', issuer }],
-  resolve: [],
-  trustCas: [],
   network: 'loopback',
   // Where there is no way out, it finds no address of its own that others could ask it at.
   clusterFactory: realClusterFactory(programs, {
     serverFlags: ['--advertise-address=192.0.2.1'],
   }),
-  clock: systemClock,
-  log: createLog('error'),
-  logLevel: 'error',
 })
 const cluster = wired.sandbox.clusters.get(name)
 if (cluster === undefined) throw new Error(`no cluster ${name} runs`)

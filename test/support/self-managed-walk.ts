@@ -3,19 +3,14 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { expect } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DEMO_IMAGE, runPod } from '../../src/cli/demo/pods.ts'
-import {
-  startWiredSandbox,
-  type WiredSandbox,
-  type WiredSandboxOptions,
-} from '../../src/cli/parts/wired-sandbox.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
+import { runPod } from '../../src/cli/demo/pods.ts'
+import type { WiredSandbox, WiredSandboxOptions } from '../../src/cli/parts/wired-sandbox.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { decodeToken } from '../../src/token/verify.ts'
 import { passTime } from './issuer-folder.ts'
 import { pageBlocks } from './page-commands.ts'
 import { type Desk, openDesk } from './podrole.ts'
+import { startQuietSandbox } from './quiet-sandbox.ts'
 
 const PAGE = 'operating/self-managed.md'
 const ACCOUNT = '111122223333'
@@ -23,7 +18,6 @@ const REGION = 'us-east-1'
 export const CLUSTER = 'c1'
 const ISSUER = `https://s3.${REGION}.amazonaws.com/my-issuer/c1`
 const CONTENT = 'three boxes of tea'
-const ROOT = join(import.meta.dir, '..', '..')
 const DAY_MS = 86_400_000
 /** What retirement waits for after the longest token: STS's leeway, and the hour of the page. */
 const RETIRE_MS = DAY_MS + 3_901_000
@@ -37,18 +31,10 @@ export interface ApiServer {
 
 /** Runs the page's blocks in their order, and what a reader does between them. */
 export async function walkSelfManaged(server: ApiServer): Promise<void> {
-  const wired = await startWiredSandbox({
-    port: 0,
+  const wired = await startQuietSandbox({
     accountIds: [ACCOUNT],
     region: REGION,
     clusters: [],
-    resolve: [],
-    trustCas: [],
-    network: 'auto',
-    clock: systemClock,
-    log: createLog('error'),
-    logLevel: 'error',
-    images: { [DEMO_IMAGE]: join(ROOT, 'src', 'cli', 'demo', 'pod-program.ts') },
     ...server.options,
   })
   const desk = openDesk(wired, { profiles: { default: ACCOUNT }, issuers: [ISSUER] })

@@ -9,16 +9,14 @@ import {
   PutRolePolicyCommand,
 } from '@aws-sdk/client-iam'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { join } from 'node:path'
-import { DEMO_IMAGE, type PodOutcome, runPod } from '../../src/cli/demo/pods.ts'
-import { startWiredSandbox, type WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
+import { type PodOutcome, runPod } from '../../src/cli/demo/pods.ts'
+import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import type { ServiceAccount } from '../../src/kube/objects.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import { codeOf } from '../../src/lib/errors.ts'
-import { createLog } from '../../src/lib/log.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { type Desk, openDesk } from './podrole.ts'
+import { startQuietSandbox } from './quiet-sandbox.ts'
 
 export const ACCOUNT = '111122223333'
 export const OTHER = '444455556666'
@@ -26,7 +24,16 @@ export const REGION = 'us-east-1'
 export const ROLES = `arn:aws:iam::${ACCOUNT}:role`
 const BUCKET = 'shop-orders'
 const KEY = 'today.txt'
-const ROOT = join(import.meta.dir, '..', '..')
+
+/** What `podrole association describe -o json` prints, as far as it is looked at. */
+export interface ShownAssociation {
+  readonly associationId: string
+  readonly roleArn: string
+  readonly targetRoleArn?: string
+  readonly disableSessionTags: boolean
+  readonly policy?: string
+  readonly tags: Readonly<Record<string, string>>
+}
 
 export interface ShopJourney {
   readonly wired: WiredSandbox
@@ -49,6 +56,8 @@ export interface ShopJourney {
   roleState(name: string): Promise<unknown>
   /** Of the namespace `shop`; undefined where there is none. */
   serviceAccountOf(cluster: RunningCluster, name: string): Promise<ServiceAccount | undefined>
+  /** By the command itself; of `shop-eks`, if the options do not name another cluster. */
+  describeAssociation(serviceAccount: string, options?: string): Promise<ShownAssociation>
   stop(): Promise<void>
 }
 
@@ -67,8 +76,7 @@ export const podsTrust = (condition?: object): string =>
   })
 
 export async function startShopJourney(): Promise<ShopJourney> {
-  const wired = await startWiredSandbox({
-    port: 0,
+  const wired = await startQuietSandbox({
     accountIds: [ACCOUNT, OTHER],
     region: REGION,
     clusters: [
@@ -80,13 +88,6 @@ export async function startShopJourney(): Promise<ShopJourney> {
         issuer: 'https://edge.issuer.sandbox/clusters/edge',
       },
     ],
-    resolve: [],
-    trustCas: [],
-    network: 'auto',
-    clock: systemClock,
-    log: createLog('error'),
-    logLevel: 'error',
-    images: { [DEMO_IMAGE]: join(ROOT, 'src', 'cli', 'demo', 'pod-program.ts') },
   })
   const { sandbox } = wired
   const [eks, edge] = [sandbox.clusters.get('shop-eks'), sandbox.clusters.get('shop-edge')]
@@ -117,6 +118,12 @@ export async function startShopJourney(): Promise<ShopJourney> {
     writes,
     ...rolesOf(new IAMClient(config)),
     readAs: podReader(),
+    describeAssociation: async (serviceAccount, options = '--cluster shop-eks') => {
+      const describe = `association describe ${serviceAccount} ${options} -o json`
+      const { code, err, out } = await desk.run(describe)
+      if (code !== 0) throw new Error(err)
+      return JSON.parse(out) as ShownAssociation
+    },
     serviceAccountOf: async (cluster, name) => {
       try {
         return await cluster.client.get<ServiceAccount>(SERVICE_ACCOUNTS, {
