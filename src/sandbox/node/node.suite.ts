@@ -1,5 +1,5 @@
 /** What the node's tests share: a cluster, a node in it, pods, and a wait for what others bring about. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type KubeClient, NAMESPACES, PODS, SERVICE_ACCOUNTS } from '../../kube/client.ts'
@@ -146,4 +146,20 @@ export async function missingNamespaces(): Promise<string | undefined> {
   const { network, mounts, why } = found.isolation
   if (network === 'namespace' && mounts === 'namespace') return undefined
   return `skipped: needs namespaces (root, or unprivileged user namespaces, with util-linux and iproute2): ${why}`
+}
+
+/** Processes of the machine whose environment holds the mark. */
+export const processesWith = (mark: string): string[] => processesWhere('environ', mark)
+
+/** Processes of the machine whose words name a folder: the one that holds a node's network. */
+export const processesOf = (folder: string): string[] => processesWhere('cmdline', folder)
+
+function processesWhere(file: string, text: string): string[] {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/${file}`).includes(text)
+    } catch {
+      return false
+    }
+  })
 }

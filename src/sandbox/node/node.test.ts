@@ -1,25 +1,16 @@
 /** A node with namespaces, in the sandbox's cluster. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS } from '../../kube/client.ts'
 import type { KubeNode, KubeObject, Pod, PodSpec, Volume } from '../../kube/objects.ts'
-import { createImageTable } from './images.ts'
 import { decodeFrames, readExitCode } from './frames.ts'
 import {
   missingNamespaces,
   NAMESPACE,
   NODE,
+  processesWith,
   shell,
   startTestNode,
   type TestNode,
@@ -48,22 +39,6 @@ const irsaMount = {
 
 const claimsOf = (token: string): Record<string, never> =>
   JSON.parse(Buffer.from(token.trim().split('.')[1] ?? '', 'base64url').toString())
-
-/** Processes of the machine whose environment holds the mark. */
-const processesWith = (mark: string): string[] => processesWhere('environ', mark)
-
-/** Processes of the machine whose words name a folder: the one that holds a node's network. */
-const processesOf = (folder: string): string[] => processesWhere('cmdline', folder)
-
-function processesWhere(file: string, text: string): string[] {
-  return readdirSync('/proc').filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/${file}`).includes(text)
-    } catch {
-      return false
-    }
-  })
-}
 
 describe.skipIf(missing !== undefined)('a node with namespaces', () => {
   let t: TestNode
@@ -446,59 +421,5 @@ describe.skipIf(missing !== undefined)('a node with namespaces', () => {
       return items.find(({ reason }) => reason === 'FailedMount')
     })
     expect(found.message).toContain('leads out of it')
-  })
-})
-
-describe.skipIf(missing !== undefined)('an image of files under the temporary folder', () => {
-  test.each([0o755, 0o700])('runs, as whoever may read them: mode %o', async (mode) => {
-    const checkout = mkdtempSync(join(tmpdir(), 'podrole-checkout-'))
-    writeFileSync(join(checkout, 'package.json'), '{}')
-    const program =
-      'console.log(process.getuid(), require("node:fs").readdirSync("/tmp").filter((name) => name.startsWith("podrole-")).length)'
-    writeFileSync(join(checkout, 'program.ts'), program)
-    chmodSync(checkout, mode)
-    const words = [process.execPath, '--no-env-file', join(checkout, 'program.ts')]
-    const t = await startTestNode({ images: createImageTable({ 'acme/own': words }) })
-    try {
-      await t.run('own', { containers: [{ name: 'main', image: 'acme/own:1' }] })
-      const user = mode === 0o755 ? t.node.isolation.user : undefined
-      expect(await t.outcome('own')).toEqual({
-        phase: 'Succeeded',
-        log: `${user ?? 0} 1\n`,
-      })
-    } finally {
-      await t.stop()
-      rmSync(checkout, { recursive: true })
-    }
-  })
-})
-
-describe.skipIf(missing !== undefined)('the end of a node', () => {
-  test('stop ends every process and removes the folder', async () => {
-    const t = await startTestNode()
-    const env = [{ name: 'MARK', value: `mark-${crypto.randomUUID()}` }]
-    await t.run('long', { containers: [shell('sleep 1000 & sleep 1000', { env })] })
-    await until(() => processesWith(env[0]!.value).length >= 2)
-    await t.node.stop()
-    expect(processesWith(env[0]!.value)).toEqual([])
-    expect(existsSync(t.folder)).toBe(false)
-    await t.stop()
-  })
-
-  test.each(['auto', 'mapped'])('kill -9 leaves nothing that runs (mounts: %s)', async (mounts) => {
-    const mark = `mark-${crypto.randomUUID()}`
-    const program = join(import.meta.dir, 'testdata', 'killed-node.ts')
-    const child = Bun.spawn([process.execPath, '--no-env-file', program, mark, mounts], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const reader = child.stdout.getReader()
-    const line = Buffer.from((await reader.read()).value!).toString()
-    const { folder } = JSON.parse(line) as { folder: string }
-    expect(processesOf(folder).length).toBeGreaterThan(0)
-    expect(processesWith(mark).length).toBeGreaterThanOrEqual(2)
-    child.kill('SIGKILL')
-    await child.exited
-    await until(() => processesWith(mark).length === 0 && processesOf(folder).length === 0)
-    Bun.spawnSync(['rm', '-rf', folder])
   })
 })
