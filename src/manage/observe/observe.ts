@@ -62,7 +62,7 @@ async function observeCluster(
   const reader = await places.cluster(desired)
   const facts = await denied.read(() => reader.facts(), undefined)
   if (facts === undefined) return undefined
-  const { endpoint: _endpoint, kubernetesVersion, ...known } = facts
+  const { kubernetesVersion, ...known } = facts
   const associating = denied.read(() => reader.associations(), [])
   const [associations, addons, accessEntries, offers, kube] = await Promise.all([
     associating,
