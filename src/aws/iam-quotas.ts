@@ -23,6 +23,9 @@ const IAM_QUOTAS = {
 
 export type IamQuotaName = keyof typeof IAM_QUOTAS
 
+/** AWS's default, for who cannot ask. */
+export const documentedIamQuota = (name: IamQuotaName): number => IAM_QUOTAS[name].documented
+
 /** When the documented values were read. */
 const DOCUMENTED_IN = 'October 2026'
 const MAX_ANSWER_BYTES = 100_000

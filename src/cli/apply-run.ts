@@ -1,71 +1,174 @@
 /** `podrole apply`. */
 import { createInterface } from 'node:readline/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { actionPort } from '../manage/apply/action-port.ts'
 import { type ApplyDesk, applyPlan, openDesk } from '../manage/apply/apply-plan.ts'
 import { type HeldLease, takeLeases } from '../manage/apply/cluster-lease.ts'
-import type { ProgressEvent, RunResult } from '../manage/apply/run-steps.ts'
-import type { DesiredCluster } from '../manage/desired/desired-state.ts'
-import { observe } from '../manage/observe/observe.ts'
-import type { ObservePlaces } from '../manage/observe/ports.ts'
-import { makePlan } from '../manage/plan/make-plan.ts'
-import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
+import { type Half, partOf, type PlanPart } from '../manage/apply/halves.ts'
+import type { RunResult } from '../manage/apply/run-steps.ts'
+import { refuseStale } from '../manage/apply/stale.ts'
+import { isNothingToDo, type Plan, type PlanStep } from '../manage/plan/plan.ts'
 import { stateFolder } from '../manage/roles/prior-trust.ts'
+import { isWhole, summarise, tell, tellLeft } from './apply-report.ts'
 import type { ApplyFlags } from './commands/apply.ts'
 import { printNote } from './output.ts'
 import { type OpenApplyPlaces, openApplyPlaces } from './parts/apply-places.ts'
-import { openPlaces } from './parts/observe-places.ts'
+import {
+  type ApplySource,
+  halfOfFlags,
+  sourceOfFiles,
+  sourceOfPlanFile,
+} from './parts/apply-source.ts'
 import { counted, printPlan, readFiles } from './plan-run.ts'
 import { stopSignal } from './stop-signal.ts'
 
-export async function runApply(flags: ApplyFlags): Promise<void> {
-  const { clusters } = await readFiles(flags)
-  const places = await openPlaces(clusters, flags, { onCall: () => undefined, note: printNote })
-  const desk = await openDesk(stateFolder(process.env), places.iam.accountId)
+/** How often the other half's receipt is looked at. */
+const RECEIPT_POLL_MS = 1000
+
+/** @param planfile in place of `-f` */
+export async function runApply(planfile: string | undefined, flags: ApplyFlags): Promise<void> {
+  const half = halfOfFlags(flags)
+  const source = await sourceOf(planfile, flags)
+  const desk = await openDesk(stateFolder(process.env), source.accountId, half)
   try {
-    await applyAt(desk, { clusters, places, flags })
+    const applying = begin(desk, source, flags)
+    if (flags.resume) await resume(applying)
+    else if (half === undefined) await applyWhole(applying, planfile !== undefined)
+    else await applyHalf(applying, half)
   } finally {
     desk.release()
   }
 }
 
-interface Wanted {
-  readonly clusters: readonly DesiredCluster[]
-  readonly places: ObservePlaces
-  readonly flags: ApplyFlags
+async function sourceOf(planfile: string | undefined, flags: ApplyFlags): Promise<ApplySource> {
+  const { filename } = flags
+  if ((planfile === undefined) === (filename === undefined)) {
+    const what = filename === undefined ? 'neither is named' : 'both are named'
+    throw new PodroleError('InvalidArguments', `wanted a plan file or -f FILE: ${what}`, {
+      hint: 'podrole plan -f FILE --out PLANFILE writes a plan file.',
+    })
+  }
+  if (planfile !== undefined) return sourceOfPlanFile(planfile, halfOfFlags(flags))
+  const { clusters } = await readFiles({ ...flags, filename: filename ?? [] })
+  const around = { onCall: () => undefined, note: printNote }
+  return sourceOfFiles(clusters, flags, { around, counted })
 }
 
-async function applyAt(desk: ApplyDesk, { clusters, flags, places }: Wanted): Promise<void> {
-  let steps: Plan['steps'] = []
-  let arns: readonly string[] = []
-  if (!flags.resume) {
-    const observed = await counted(() => observe(clusters, places))
-    const plan = makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
-    printPlan(plan, undefined, { output: 'table' })
-    if (plan.refusals.length > 0) process.exitCode = 1
-    if (plan.refusals.length > 0 || isNothingToDo(plan)) return
-    refuseWorkloadIdentity(plan)
-    if (!flags.yes && !(await isConfirmed(plan.steps.length))) return
-    steps = plan.steps
-    arns = observed.clusters.map(({ arn }) => arn)
-  }
-  const opened = await openApplyPlaces(clusters, flags, printNote)
+/** An apply that has its places, which are opened when they are needed. */
+interface Applying {
+  readonly source: ApplySource
+  readonly flags: ApplyFlags
+  readonly port: ReturnType<typeof actionPort>
+  readonly run: (steps: readonly PlanStep[], arns: readonly string[]) => Promise<RunResult>
+  readonly stopReason: () => string | undefined
+}
+
+function begin(desk: ApplyDesk, source: ApplySource, flags: ApplyFlags): Applying {
+  const { accountId, clusters } = source
+  const opened = openApplyPlaces(clusters, flags, { accountId, note: printNote })
+  const port = actionPort(opened)
   let signal: string | undefined
   void stopSignal().then((name) => (signal = name))
-  const { accountId } = places.iam
-  const result = await applyPlan(
-    desk,
-    { accountId, clusters: arns, steps, resume: flags.resume },
-    {
-      port: actionPort(opened),
-      takeLeases: (of, holder) => leasesOf(opened, of, holder),
-      onProgress: tell,
-      stopReason: () => signal,
-      clock: systemClock,
-    },
-  )
+  const stopReason = (): string | undefined => signal
+  return {
+    source,
+    flags,
+    port,
+    stopReason,
+    run: (steps, arns) =>
+      applyPlan(
+        desk,
+        { accountId, clusters: arns, steps, resume: flags.resume },
+        {
+          port,
+          // AWS's half has no way to a cluster that could hold a lease.
+          takeLeases: async (of, holder) => (flags.awsOnly ? [] : leasesOf(opened, of, holder)),
+          onProgress: tell,
+          stopReason,
+          clock: systemClock,
+        },
+      ),
+  }
+}
+
+async function resume({ run, source }: Applying): Promise<void> {
+  const result = await run([], [])
+  await source.receipts?.add(result.standing.done.map(({ id }) => id))
   summarise(result)
+}
+
+async function applyWhole(
+  { flags, port, run, source }: Applying,
+  isPlanFile: boolean,
+): Promise<void> {
+  const { arns, plan } = await source.plan()
+  if (!isApplicable(plan)) return
+  if (isPlanFile) await refuseStale(port, plan.steps)
+  if (!flags.yes && !(await isConfirmed(plan.steps.length))) return
+  summarise(await run(plan.steps, arns))
+}
+
+/** Shows the plan. False where nothing is to be done, or may not. */
+function isApplicable(plan: Plan): boolean {
+  printPlan(plan, undefined, { output: 'table' })
+  if (plan.refusals.length > 0) process.exitCode = 1
+  if (plan.refusals.length > 0 || isNothingToDo(plan)) return false
+  refuseWorkloadIdentity(plan)
+  return true
+}
+
+/** What it can, and behind that, as long as it is to wait, what the other half makes possible. */
+async function applyHalf(applying: Applying, half: Half): Promise<void> {
+  const { run, source } = applying
+  const { arns, plan } = await source.plan()
+  const done = new Set<string>()
+  const partNow = async (): Promise<PlanPart> =>
+    partOf(plan.steps, half, new Set([...done, ...((await source.receipts?.done()) ?? [])]))
+  const until = performance.now() + applying.flags.wait
+  let part = await partNow()
+  if (part.own.length === 0 && part.waiting.length > 0)
+    part = await awaitPart(applying, partNow, until)
+  const isToDo = isApplicable({ ...plan, steps: part.own })
+  if (plan.refusals.length > 0 || (isToDo && !(await mayBegin(applying, part, plan)))) return
+  while (part.own.length > 0) {
+    const result = await run(part.own, arns)
+    const ids = result.standing.done.map(({ id }) => id)
+    for (const id of ids) done.add(id)
+    await source.receipts?.add(ids)
+    summarise(result)
+    if (!isWhole(result)) return
+    part = await awaitPart(applying, partNow, until)
+  }
+  tellLeft(half, part, source.receipts?.path)
+}
+
+/** What is to be done next; nothing of it where the other half's part has not come in time. */
+async function awaitPart(
+  { source, stopReason }: Applying,
+  partNow: () => Promise<PlanPart>,
+  until: number,
+): Promise<PlanPart> {
+  for (let isFirst = true; ; isFirst = false) {
+    const part = await partNow()
+    const isEnd = part.own.length > 0 || part.waiting.length === 0
+    if (isEnd || performance.now() >= until || stopReason() !== undefined) return part
+    if (isFirst) {
+      const path = source.receipts?.path ?? ''
+      printNote(`${part.waiting.length} step(s) wait for the other half of ${path}`)
+    }
+    await sleep(RECEIPT_POLL_MS)
+  }
+}
+
+async function mayBegin(
+  { flags, port, source }: Applying,
+  part: PlanPart,
+  whole: Plan,
+): Promise<boolean> {
+  if (source.receipts !== undefined) await refuseStale(port, part.own, { whole: whole.steps })
+  return flags.yes || isConfirmed(part.own.length)
 }
 
 /** Said before the first step, not by the one that cannot be done. */
@@ -121,25 +224,4 @@ async function isConfirmed(count: number): Promise<boolean> {
   } finally {
     terminal.close()
   }
-}
-
-function tell({ done, error, state, step, total }: ProgressEvent): void {
-  if (state === 'started') return
-  const why = error === undefined ? '' : `: ${messageOf(error)}`
-  printNote(`[${done}/${total}] ${step.id} ${state === 'there' ? 'was done already' : state}${why}`)
-}
-
-function summarise({ standing, stopped }: RunResult): void {
-  const { blocked, done, failed, ready, waiting } = standing
-  const left = [...ready, ...waiting]
-  const parts = [`${done.length} step(s) done`]
-  if (failed.length > 0) parts.push(`${failed.length} failed`)
-  if (blocked.length + left.length > 0) parts.push(`${blocked.length + left.length} not started`)
-  process.stdout.write(`${parts.join(', ')}.\n`)
-  for (const { by, step } of blocked)
-    process.stdout.write(`  not started: ${step.id} (after ${by})\n`)
-  for (const { id } of left) process.stdout.write(`  not started: ${id} (${stopped ?? ''})\n`)
-  if (failed.length + blocked.length + left.length === 0) return
-  process.stdout.write('Go on with the same command and --resume.\n')
-  process.exitCode = 1
 }

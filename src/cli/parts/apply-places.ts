@@ -18,28 +18,42 @@ import { openClusterKube, type PlaceFlags } from './observe-places.ts'
 
 const ADDON_TIMEOUT_MS = 900_000
 
+/** What is to be known of a cluster to reach it. */
+export type ReachedCluster = Pick<DesiredCluster, 'name' | 'kind' | 'region' | 'broker'>
+
+export interface ApplyAccount {
+  /** Refused where the credentials are of another one. */
+  readonly accountId: string
+  readonly note: (text: string) => void
+}
+
 export interface OpenApplyPlaces extends ApplyPlaces {
   /** Undefined where no kubeconfig leads to the cluster. */
   readonly kubeOf: (arn: string) => Promise<KubeClient | undefined>
 }
 
-/** Each place is opened once. @throws PodroleError `NoAwsCredentials`, …; ServiceFault */
-export async function openApplyPlaces(
-  clusters: readonly DesiredCluster[],
+/**
+ * Each place is opened once, when it is needed: who does one half of a plan has no way to the other.
+ * Their functions throw PodroleError `NoAwsCredentials`, `WrongAccount`, `NoKubeAccess`, …;
+ * ServiceFault.
+ */
+export function openApplyPlaces(
+  clusters: readonly ReachedCluster[],
   flags: PlaceFlags,
-  note: (text: string) => void,
-): Promise<OpenApplyPlaces> {
-  const region = flags.region ?? clusters.find((one) => one.region !== undefined)?.region
-  const account = await openAccount(accessOf({ ...flags, ...(region !== undefined && { region }) }))
+  { accountId, note }: ApplyAccount,
+): OpenApplyPlaces {
+  const account = once(async () => accountOf(clusters, flags, accountId))
   const kube = once(async (arn: string) =>
     openClusterKube(desiredOf(clusters, arn), { arn }, { flags, isAlone: clusters.length === 1 }),
   )
   const iam = once(async () =>
-    iamPort(account, keepPriorTrust(stateFolder(process.env), systemClock)),
+    iamPort(await account(''), keepPriorTrust(stateFolder(process.env), systemClock)),
   )
   return {
     iam: () => iam(''),
-    cluster: once((arn) => openCluster(account, desiredOf(clusters, arn), { arn, flags, note })),
+    cluster: once(async (arn) =>
+      openCluster(() => account(''), desiredOf(clusters, arn), { arn, flags, note }),
+    ),
     kube: async (arn) => kubePort(await kube(arn)),
     kubeOf: async (arn) => {
       try {
@@ -53,6 +67,21 @@ export async function openApplyPlaces(
   }
 }
 
+async function accountOf(
+  clusters: readonly ReachedCluster[],
+  flags: PlaceFlags,
+  accountId: string,
+): Promise<AwsAccount> {
+  const region = flags.region ?? clusters.find((one) => one.region !== undefined)?.region
+  const account = await openAccount(accessOf({ ...flags, ...(region !== undefined && { region }) }))
+  if (account.accountId === accountId) return account
+  throw new PodroleError(
+    'WrongAccount',
+    `the plan is for account ${accountId}, the credentials are of ${account.accountId}`,
+    { hint: 'Use a profile of that account.' },
+  )
+}
+
 function once<T>(open: (key: string) => Promise<T>): (key: string) => Promise<T> {
   const opened = new Map<string, Promise<T>>()
   return (key) => {
@@ -62,7 +91,7 @@ function once<T>(open: (key: string) => Promise<T>): (key: string) => Promise<T>
   }
 }
 
-function desiredOf(clusters: readonly DesiredCluster[], arn: string): DesiredCluster {
+function desiredOf(clusters: readonly ReachedCluster[], arn: string): ReachedCluster {
   const name = arn.slice(arn.indexOf('/') + 1)
   const found = clusters.find((one) => one.name === name)
   if (found !== undefined) return found
@@ -72,8 +101,8 @@ function desiredOf(clusters: readonly DesiredCluster[], arn: string): DesiredClu
 }
 
 async function openCluster(
-  account: AwsAccount,
-  desired: DesiredCluster,
+  openedAccount: () => Promise<AwsAccount>,
+  desired: ReachedCluster,
   around: {
     readonly arn: string
     readonly flags: PlaceFlags
@@ -84,6 +113,7 @@ async function openCluster(
   const { name } = desired
   const { region } = parseArn(arn)
   if (desired.kind === 'eks') {
+    const account = await openedAccount()
     const clientConfig = { ...account.clientConfig, region }
     const eks = await openEks({ ...account, region, clientConfig })
     return clusterPort(eksPlaces(eks, name, { timeoutMs: ADDON_TIMEOUT_MS, onProgress: note }))

@@ -142,7 +142,8 @@ function outOfPatience(
 }
 
 const MAX_TEXT = 400
-const brief = (slot: unknown): string => {
+/** A slot in few words. */
+export const brief = (slot: unknown): string => {
   const text = slot === null ? 'nothing' : JSON.stringify(slot)
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
 }

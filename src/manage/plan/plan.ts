@@ -88,6 +88,7 @@ export interface Remark {
     | 'role-kept'
     | 'not-declared'
     | 'trust'
+    | 'half'
   readonly text: string
 }
 
