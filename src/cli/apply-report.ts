@@ -1,22 +1,29 @@
 /** What an apply tells of itself. */
-import { messageOf } from '../lib/errors.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import { type Half, otherHalf, type PlanPart } from '../manage/apply/halves.ts'
 import type { ProgressEvent, RunResult } from '../manage/apply/run-steps.ts'
+import type { PlanStep } from '../manage/plan/plan.ts'
 import { printNote } from './output.ts'
 
 export function tell({ done, error, state, step, total }: ProgressEvent): void {
   if (state === 'started') return
+  // The end tells of those.
+  if (codeOf(error) === 'NotSeenYet') return
   const why = error === undefined ? '' : `: ${messageOf(error)}`
   printNote(`[${done}/${total}] ${step.id} ${state === 'there' ? 'was done already' : state}${why}`)
 }
 
-export function summarise({ standing, stopped }: RunResult): void {
+export function summarise({ errors, standing, stopped }: RunResult): void {
   const { blocked, done, failed, ready, waiting } = standing
   const left = [...ready, ...waiting]
+  const isHanded = ({ id }: PlanStep): boolean => codeOf(errors.get(id)) === 'NotSeenYet'
+  const handed = failed.filter(isHanded)
   const parts = [`${done.length} step(s) done`]
-  if (failed.length > 0) parts.push(`${failed.length} failed`)
+  if (failed.length > handed.length) parts.push(`${failed.length - handed.length} failed`)
+  if (handed.length > 0) parts.push(`${handed.length} handed over and not seen yet`)
   if (blocked.length + left.length > 0) parts.push(`${blocked.length + left.length} not started`)
   process.stdout.write(`${parts.join(', ')}.\n`)
+  for (const { id } of handed) process.stdout.write(`  handed over: ${id}\n`)
   for (const { by, step } of blocked)
     process.stdout.write(`  not started: ${step.id} (after ${by})\n`)
   for (const { id } of left) process.stdout.write(`  not started: ${id} (${stopped ?? ''})\n`)

@@ -21,6 +21,7 @@ import {
   sourceOfFiles,
   sourceOfPlanFile,
 } from './parts/apply-source.ts'
+import { openCarrier } from './parts/hand-over.ts'
 import { counted, printPlan, readFiles } from './plan-run.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -88,6 +89,17 @@ function begin(desk: ApplyDesk, source: ApplySource, flags: ApplyFlags): Applyin
           onProgress: tell,
           stopReason,
           clock: systemClock,
+          ...(flags.handOver !== undefined && {
+            carrierOf: (begun) =>
+              openCarrier(begun, {
+                folder: flags.handOver ?? '',
+                timeoutMs: flags.handOverTimeout,
+                clusters,
+                places: opened,
+                port,
+                stopReason,
+              }),
+          }),
         },
       ),
   }

@@ -9,6 +9,9 @@ export interface ApplyFlags extends Omit<FileFlags, 'filename'>, HalfFlags {
   readonly resume: boolean
   /** Milliseconds. */
   readonly wait: number
+  readonly handOver?: string
+  /** Milliseconds. */
+  readonly handOverTimeout: number
 }
 
 export function addApplyCommand(program: Command): void {
@@ -32,6 +35,15 @@ export function addApplyCommand(program: Command): void {
         .argParser(parseDurationMs)
         .default(0, 'not at all'),
     )
+    .option(
+      '--hand-over <folder>',
+      'write steps that the caller may not do there, for somebody who may, and wait for them',
+    )
+    .addOption(
+      new Option('--hand-over-timeout <duration>', 'how long somebody may take for a step')
+        .argParser(parseDurationMs)
+        .default(3_600_000, '1h'),
+    )
     .addHelpText(
       'after',
       `
@@ -43,7 +55,8 @@ Examples:
   podrole apply -f cluster.yaml --resume
   podrole apply plan.json
   podrole apply plan.json --aws-only
-  podrole apply plan.json --kubernetes-only --wait 30m`,
+  podrole apply plan.json --kubernetes-only --wait 30m
+  podrole apply -f cluster.yaml --hand-over for-iam --hand-over-timeout 8h`,
     )
     .action(async (planfile: string | undefined, flags: ApplyFlags) => {
       const { runApply } = await import('../apply-run.ts')

@@ -28,6 +28,7 @@ export interface ApplyAccount {
 }
 
 export interface OpenApplyPlaces extends ApplyPlaces {
+  readonly account: () => Promise<AwsAccount>
   /** Undefined where no kubeconfig leads to the cluster. */
   readonly kubeOf: (arn: string) => Promise<KubeClient | undefined>
 }
@@ -50,6 +51,7 @@ export function openApplyPlaces(
     iamPort(await account(''), keepPriorTrust(stateFolder(process.env), systemClock)),
   )
   return {
+    account: () => account(''),
     iam: () => iam(''),
     cluster: once(async (arn) =>
       openCluster(() => account(''), desiredOf(clusters, arn), { arn, flags, note }),

@@ -47,7 +47,8 @@ const NOT_SEEN =
 /** Nobody makes a managed policy meanwhile; the code is that of a role which is not seen yet. */
 const NO_POLICY = /Policy arn:\S+ (?:was not found|does not exist)/i
 
-const isWorthAnother = (thrown: unknown): boolean =>
+/** Whether the same may work in a moment. */
+export const isPassing = (thrown: unknown): boolean =>
   !NO_POLICY.test(messageOf(thrown)) && mayPass(thrown)
 
 const mayPass = (thrown: unknown): boolean =>
@@ -97,7 +98,7 @@ async function look(
   try {
     return await port.look(action)
   } catch (error) {
-    if (!isWorthAnother(error)) throw error
+    if (!isPassing(error)) throw error
     return { thrown: error }
   }
 }
@@ -108,7 +109,7 @@ async function attempt(act: () => Promise<void>): Promise<{ readonly error: unkn
     await act()
     return undefined
   } catch (error) {
-    if (!isWorthAnother(error)) throw error
+    if (!isPassing(error)) throw error
     return { error }
   }
 }

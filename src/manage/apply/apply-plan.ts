@@ -17,7 +17,7 @@ import {
   reopenJournal,
 } from './journal.ts'
 import { resumed } from './progress.ts'
-import { type ProgressEvent, runSteps, type RunResult } from './run-steps.ts'
+import { type ProgressEvent, runSteps, type RunResult, type StepCarrier } from './run-steps.ts'
 
 /** The folder of the applies of an account's clusters, locked by this process. */
 export interface ApplyDesk {
@@ -109,6 +109,15 @@ export interface ApplyAround {
   readonly clock: Clock
   readonly pace?: Pace
   readonly atOnce?: number
+  /** In place of doing each step: hands over what the caller may not do. */
+  readonly carrierOf?: (begun: BegunApply) => Promise<StepCarrier>
+}
+
+/** What a run has before it. */
+export interface BegunApply {
+  readonly steps: readonly PlanStep[]
+  /** Ids of those that are done. */
+  readonly done: ReadonlySet<string>
 }
 
 /**
@@ -170,12 +179,14 @@ async function runJournalled(
   leases: readonly HeldLease[],
   around: ApplyAround,
 ): Promise<RunResult> {
-  const { atOnce, onProgress, pace = APPLY_PACE, port, stopReason } = around
+  const { atOnce, carrierOf, onProgress, pace = APPLY_PACE, port, stopReason } = around
   try {
+    const done = new Set([...plan.progress].flatMap(([id, state]) => (state === 'done' ? id : [])))
+    const carrier = await carrierOf?.({ steps: plan.steps, done })
     return await runSteps(
       plan,
       {
-        carryOut: ({ action }) => carryOut(port, action, pace),
+        carryOut: carrier ?? (({ action }) => carryOut(port, action, pace)),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>
