@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
+import { proxyFor } from '../lib/proxy.ts'
 import { partitionById } from '../iam/partitions.ts'
 import { callRestJson, objectMember } from './_rest-json.ts'
 import type { AwsAccount } from './account.ts'
@@ -60,10 +61,12 @@ async function getServiceQuota(
   around: { readonly environment: Environment; readonly clock: Clock },
 ): Promise<number> {
   const region = partitionById(account.partition).homeRegion
+  const endpoint = serviceEndpoint('service-quotas', region, around.environment)
   const answer = await callRestJson(
     {
       name: 'Service Quotas',
-      endpoint: serviceEndpoint('service-quotas', region, around.environment),
+      endpoint,
+      proxy: proxyFor(endpoint, around.environment),
       region,
       signingName: 'servicequotas',
       authorization: { kind: 'sigv4', credentials: account.credentials },

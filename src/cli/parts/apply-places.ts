@@ -10,6 +10,7 @@ import { eksPlaces } from '../../manage/apply/eks-places.ts'
 import { iamPort } from '../../manage/apply/iam-port.ts'
 import { kubePort } from '../../manage/apply/kube-port.ts'
 import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
+import { explainingClient } from '../../manage/observe/private-endpoint.ts'
 import { openEks } from '../../manage/eks/eks-client.ts'
 import { keepPriorTrust, stateFolder } from '../../manage/roles/prior-trust.ts'
 import { accessOf } from '../role-run.ts'
@@ -19,7 +20,13 @@ import { openClusterKube, type PlaceFlags } from './observe-places.ts'
 const ADDON_TIMEOUT_MS = 900_000
 
 /** What is to be known of a cluster to reach it. */
-export type ReachedCluster = Pick<DesiredCluster, 'name' | 'kind' | 'region' | 'broker'>
+export interface ReachedCluster extends Pick<
+  DesiredCluster,
+  'name' | 'kind' | 'region' | 'broker'
+> {
+  /** As EKS told when the plan was made. */
+  readonly isPrivate?: boolean
+}
 
 export interface ApplyAccount {
   /** Refused where the credentials are of another one. */
@@ -45,7 +52,7 @@ export function openApplyPlaces(
 ): OpenApplyPlaces {
   const account = once(async () => accountOf(clusters, flags, accountId))
   const kube = once(async (arn: string) =>
-    openClusterKube(desiredOf(clusters, arn), { arn }, { flags, isAlone: clusters.length === 1 }),
+    openKubeOf(desiredOf(clusters, arn), arn, { flags, isAlone: clusters.length === 1 }),
   )
   const iam = once(async () =>
     iamPort(await account(''), keepPriorTrust(stateFolder(process.env), systemClock)),
@@ -67,6 +74,14 @@ export function openApplyPlaces(
       }
     },
   }
+}
+
+async function openKubeOf(
+  cluster: ReachedCluster,
+  arn: string,
+  around: Parameters<typeof openClusterKube>[2],
+): Promise<KubeClient> {
+  return explainingClient(await openClusterKube(cluster, { arn }, around), cluster)
 }
 
 async function accountOf(

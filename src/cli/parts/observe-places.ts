@@ -8,6 +8,7 @@ import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
 import { brokerReader, lonelyReader } from '../../manage/observe/broker-reader.ts'
 import { eksReader } from '../../manage/observe/eks-reader.ts'
 import { iamReader } from '../../manage/observe/iam-reader.ts'
+import { explainingClient } from '../../manage/observe/private-endpoint.ts'
 import { kubeReader } from '../../manage/observe/kube-reader.ts'
 import type { ClusterFacts, ClusterReader, ObservePlaces } from '../../manage/observe/ports.ts'
 import { accessOf } from '../role-run.ts'
@@ -54,7 +55,7 @@ export async function openPlaces(
     kube: async (desired, facts) => {
       const kube = await openClusterKube(desired, facts, { flags, isAlone: clusters.length === 1 })
       for (const text of otherServer(facts.endpoint, kube)) around.note(text)
-      return kubeReader(kube, onCall)
+      return kubeReader(explainingClient(kube, { name: desired.name, ...facts }), onCall)
     },
   }
 }
