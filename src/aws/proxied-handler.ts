@@ -1,6 +1,5 @@
 /** The AWS SDK's requests over `fetch`, which can go through a proxy; its own handler cannot. */
 import { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
 import { type HttpHandler, type HttpRequest, HttpResponse } from '@smithy/protocol-http'
 import { type Environment, proxyFor, proxyOption } from '../lib/proxy.ts'
 
@@ -41,8 +40,7 @@ async function handle(
       statusCode: answer.status,
       reason: answer.statusText,
       headers,
-      body:
-        answer.body === null ? Readable.from([]) : Readable.fromWeb(answer.body as ReadableStream),
+      body: answer.body === null ? Readable.from([]) : Readable.fromWeb(answer.body),
     }),
   }
 }

@@ -99,7 +99,7 @@ export function handingOver(request: HandOverRequest, around: HandOverAround): S
           if (!trying.has(one) && !done.has(one.id)) handed.add(one.id)
         }
         // Those that are being tried by now are refused in a moment, and come into the same batch.
-        await Promise.all(alikes.map((one) => trying.get(one)))
+        await Promise.all(alikes.flatMap((one) => trying.get(one) ?? []))
         await Promise.resolve()
       }
       write()
