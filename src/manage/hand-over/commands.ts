@@ -12,6 +12,7 @@ import {
   newEntry,
 } from '../apply/eks-requests.ts'
 import { type IamCall, iamCallOf } from '../apply/iam-call.ts'
+import { newAddonInput } from '../eks/eks-addons.ts'
 import type { ClusterAction, KubernetesAction, PlanAction } from '../plan/plan.ts'
 
 /** A step in somebody else's hands: one command, and the file that it reads. */
@@ -109,13 +110,16 @@ function addonCall(action: ClusterAction, clusterName: string): EksCall | undefi
   ]
   switch (action.do) {
     case 'create-addon': {
-      const input = { clusterName, ...newAddon(action.addon) }
+      const input = { clusterName, ...newAddonInput(newAddon(action.addon)) }
       const wait = waitFor('addon-active', action.addon.name)
       return { operation: 'create-addon', input, wait }
     }
     case 'update-addon': {
       const { name: addonName } = action
-      const input = { clusterName, addonName, ...addonChange(action) }
+      const change = addonChange(action)
+      // EKS's model has no text for "without a role".
+      if (change.serviceAccountRoleArn === '') return undefined
+      const input = { clusterName, addonName, ...change }
       return { operation: 'update-addon', input, wait: waitFor('addon-active', addonName) }
     }
     case 'delete-addon': {
