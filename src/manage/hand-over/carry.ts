@@ -198,23 +198,57 @@ async function look(port: ActionPort, action: PlanAction): Promise<Found | undef
 
 /**
  * Somebody who runs the script does not wait until each step was seen: what was made has by then what
- * later steps add to it.
+ * later steps add to it, and what lost something may be gone as a whole.
  */
 function verdictOf(action: PlanAction, steps: readonly PlanStep[], found: Found): Verdict {
-  const verdict = judge(action, found)
+  const verdict = verdictOfMade(action, found)
   if (verdict.kind === 'done') return verdict
-  if (action.do === 'create-role' && found.role !== undefined) {
-    return judge(action, { ...found, role: { ...found.role, policyArns: [], inline: {} } })
+  return steps.some((later) => isPassedBy(action, later.action, found)) ? { kind: 'done' } : verdict
+}
+
+function verdictOfMade(action: PlanAction, found: Found): Verdict {
+  const { entry, role } = found
+  if (action.do === 'create-role' && role !== undefined) {
+    return judge(action, { ...found, role: { ...role, policyArns: [], inline: {} } })
   }
-  if (action.do === 'create-access-entry' && found.entry !== undefined) {
-    return judge(action, { ...found, entry: { ...found.entry, policies: [] } })
+  if (action.do === 'create-access-entry' && entry !== undefined) {
+    return judge(action, { ...found, entry: { ...entry, policies: [] } })
   }
-  if (action.do === 'put-trust' && action.phase === 'admit') {
-    const later = steps.find(
-      ({ action: other }) =>
-        other.do === 'put-trust' && other.role === action.role && other.phase === 'trim',
-    )
-    if (later !== undefined && judge(later.action, found).kind === 'done') return { kind: 'done' }
+  return judge(action, found)
+}
+
+/** Whether the later action was done too, which it could not have been before this one. */
+function isPassedBy(action: PlanAction, later: PlanAction, found: Found): boolean {
+  switch (action.do) {
+    case 'put-trust':
+      return (
+        action.phase === 'admit' &&
+        later.do === 'put-trust' &&
+        later.phase === 'trim' &&
+        later.role === action.role &&
+        judge(later, found).kind === 'done'
+      )
+    case 'detach-policy':
+    case 'delete-inline-policy':
+      return (
+        later.do === 'delete-role' && later.role.name === action.role && found.role === undefined
+      )
+    case 'disassociate-access-policy':
+      return (
+        later.do === 'delete-access-entry' &&
+        later.cluster === action.cluster &&
+        later.entry.principalArn === action.principalArn &&
+        found.entry === undefined
+      )
+    // An entry of another type is another entry.
+    case 'delete-access-entry':
+      return (
+        later.do === 'create-access-entry' &&
+        later.cluster === action.cluster &&
+        later.entry.principalArn === action.entry.principalArn &&
+        verdictOfMade(later, found).kind === 'done'
+      )
+    default:
+      return false
   }
-  return verdict
 }
