@@ -142,7 +142,10 @@ async function applyHalf(applying: Applying, half: Half): Promise<void> {
   let part = await partNow()
   if (part.own.length === 0 && part.waiting.length > 0)
     part = await awaitPart(applying, partNow, until)
-  const isToDo = isApplicable({ ...plan, steps: part.own })
+  const own = { ...plan, steps: part.own }
+  // With something left elsewhere, "nothing to do" would be half the truth.
+  const isLeft = part.others.length + part.waiting.length > 0
+  const isToDo = isNothingToDo(own) && isLeft ? false : isApplicable(own)
   if (plan.refusals.length > 0 || (isToDo && !(await mayBegin(applying, part, plan)))) return
   while (part.own.length > 0) {
     const result = await run(part.own, arns)

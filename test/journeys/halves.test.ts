@@ -79,6 +79,8 @@ test(
     expect([cluster.code, cluster.err]).toEqual([0, expect.any(String)])
     expect(cluster.out).toContain('Left for whoever has AWS')
     expect(cluster.out).toContain('By: podrole apply plan.json --aws-only')
+    const twice = await asKubernetes('apply plan.json --kubernetes-only --yes')
+    expect([twice.code, twice.out]).toEqual([0, expect.stringMatching(/^Left for whoever has AWS/)])
     expect(await annotationOf('reports')).toContain(`:${ACCOUNT}:role/podrole-${CLUSTER}-`)
     const aws = await asAws('apply plan.json --aws-only --yes')
     expect([aws.code, aws.err]).toEqual([0, expect.any(String)])
