@@ -9,7 +9,7 @@ import type { AddonOffer, AddonRole, AddonSettings, PlanAddon } from './observed
 import { isDeclaredBy, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair } from './role-uses.ts'
-import { hasAny, tagChanges } from './tag-steps.ts'
+import { planTags } from './tag-steps.ts'
 
 const BLOCK = 'addons'
 
@@ -195,7 +195,7 @@ function planOld(
       code: 'NotOwned',
       path: `${desired.source}: ${addon.path}`,
       text: `add-on ${there.name} is there, other than the file says, and podrole did not make it`,
-      hint: "--adopt changes it and makes it podrole's own.",
+      hint: '--adopt changes it; it is never deleted then.',
     })
     return undefined
   }
@@ -207,11 +207,7 @@ function planOld(
     ids.push(draft.step({ do: 'update-addon', cluster, ...change, ...more }, { after }))
   }
   const at = { cluster, arn: there.arn, what: `add-on ${there.name}` }
-  const tags = tagChanges(there.tags, madeTags(addon.tags, BLOCK))
-  if (hasAny(tags.after)) {
-    draft.step({ do: 'tag-resource', ...at, before: tags.before, after: tags.after })
-  }
-  if (hasAny(tags.gone)) draft.step({ do: 'untag-resource', ...at, before: tags.gone })
+  planTags(draft, at, { found: there.tags, tags: addon.tags, block: BLOCK })
   return { ids, settings }
 }
 
