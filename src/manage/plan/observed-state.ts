@@ -33,6 +33,8 @@ export interface PlanProvider {
   readonly arn: string
   readonly clientIds: readonly string[]
   readonly tags: Tags
+  /** IAM finds them itself where a new one is asked for without any. */
+  readonly thumbprints?: readonly string[]
 }
 
 export interface ObservedCluster {

@@ -86,6 +86,7 @@ export interface Remark {
     | 'no-agent'
     | 'still-trusted'
     | 'role-kept'
+    | 'provider-kept'
     | 'not-declared'
     | 'trust'
   readonly text: string
