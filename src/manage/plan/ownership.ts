@@ -47,6 +47,15 @@ export const isAdopted = (tags: Tags): boolean => tags[ADOPTED_KEY] !== undefine
 /** Whether somebody else made it: it keeps what its maker gave it. */
 export const isOthers = (tags: Tags): boolean => !isOwned(tags) || isAdopted(tags)
 
+/** Why a delete of what a list declares leaves it alone; undefined where that list made it. */
+export function whyLeave(tags: Tags, block: Block): string | undefined {
+  if (isDeclaredBy(tags, block)) return undefined
+  if (!isOwned(tags)) return 'podrole did not make it'
+  if (isAdopted(tags)) return 'podrole only adopted it'
+  const other = blockOfTags(tags)
+  return other === undefined ? 'a command of its own made it, no file' : `it is of ${other}`
+}
+
 /** The list that it was made for. */
 export const blockOfTags = (tags: Tags): string | undefined => tags[BLOCK_KEY]
 

@@ -38,7 +38,7 @@ export function planAccess(context: PlanContext, pair: ClusterPair): void {
     else planOld(context, pair, { entry, there })
   }
   for (const there of found.values()) {
-    if (isDeclaredBy(there.tags, BLOCK)) planGone(context, cluster.arn, there)
+    if (isDeclaredBy(there.tags, BLOCK)) planEntryGone(context, cluster.arn, there)
   }
 }
 
@@ -131,7 +131,7 @@ function planOld(
     return
   }
   if (entry.type !== there.type) {
-    const gone = planGone(context, cluster, there)
+    const gone = planEntryGone(context, cluster, there)
     // EKS changes no type; the new one is somebody else's still.
     planNew(context, cluster, { entry, after: [gone], found: there.tags })
     return
@@ -208,8 +208,12 @@ function planPolicies(
   }
 }
 
-/** Its policies go first, each by a step that can be undone. */
-function planGone({ draft }: PlanContext, cluster: string, there: PlanAccessEntry): string {
+/** An entry goes: its policies first, each by a step that can be undone. */
+export function planEntryGone(
+  { draft }: PlanContext,
+  cluster: string,
+  there: PlanAccessEntry,
+): string {
   const { groups, policies, principalArn, tags, type, username } = there
   const risk = { level: 'loss', text: `${principalArn} loses access to the cluster` } as const
   const after = policies.map((before) =>

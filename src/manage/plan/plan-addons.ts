@@ -30,9 +30,9 @@ export function planAddons(context: PlanContext, input: AddonsInput): readonly s
     const planned = planAddon(context, input, one)
     if (planned === undefined) continue
     managed.add(one.addon.name)
-    for (const arn of rolesOf(planned.settings)) links.keep(arn)
+    for (const arn of addonRolesOf(planned.settings)) links.keep(arn)
     const there = pair.observed.addons.find(({ name }) => name === one.addon.name)
-    for (const arn of there === undefined ? [] : rolesOf(there.settings)) {
+    for (const arn of there === undefined ? [] : addonRolesOf(there.settings)) {
       for (const id of planned.ids) links.cut(arn, id)
     }
     if (one.addon.name === AGENT_ADDON) agent.push(...planned.ids)
@@ -41,8 +41,8 @@ export function planAddons(context: PlanContext, input: AddonsInput): readonly s
     if (managed.has(there.name)) continue
     const isListed = addons?.some(({ name }) => name === there.name) ?? true
     const isGone = !isListed && isDeclaredBy(there.tags, BLOCK)
-    const id = isGone ? planGone(context, pair, there) : undefined
-    for (const arn of rolesOf(there.settings)) {
+    const id = isGone ? planAddonGone(context, pair, { there, users: agentUsers(pair) }) : undefined
+    for (const arn of addonRolesOf(there.settings)) {
       if (id === undefined) links.keep(arn)
       else links.cut(arn, id)
     }
@@ -50,7 +50,11 @@ export function planAddons(context: PlanContext, input: AddonsInput): readonly s
   return agent
 }
 
-const rolesOf = ({ associations, serviceAccountRoleArn }: AddonSettings): readonly string[] => [
+/** The roles that an add-on has. */
+export const addonRolesOf = ({
+  associations,
+  serviceAccountRoleArn,
+}: AddonSettings): readonly string[] => [
   ...associations.map(({ roleArn }) => roleArn),
   ...(serviceAccountRoleArn === undefined ? [] : [serviceAccountRoleArn]),
 ]
@@ -221,13 +225,18 @@ function isSameSettings(one: AddonSettings, other: AddonSettings): boolean {
   )
 }
 
-function planGone(
+/** An add-on goes; `users` lose their credentials with the agent. Undefined where it is refused. */
+export function planAddonGone(
   { draft, options }: PlanContext,
   { desired, observed: cluster }: ClusterPair,
-  there: PlanAddon,
+  gone: {
+    readonly there: PlanAddon
+    readonly users: readonly string[]
+    readonly after?: readonly string[]
+  },
 ): string | undefined {
-  const losers =
-    there.name === AGENT_ADDON && !cluster.isAutoMode ? agentUsers(desired, cluster) : []
+  const { after = [], there } = gone
+  const losers = there.name === AGENT_ADDON && !cluster.isAutoMode ? gone.users : []
   const who =
     losers.length > 20
       ? `${losers.slice(0, 20).join(', ')} and ${losers.length - 20} more`
@@ -246,15 +255,12 @@ function planGone(
   const { name, settings, tags } = there
   return draft.step(
     { do: 'delete-addon', cluster: cluster.arn, addon: { name, settings, tags } },
-    { risk: { level: 'loss', text } },
+    { after, risk: { level: 'loss', text } },
   )
 }
 
 /** Who has an association when the plan is done. */
-function agentUsers(
-  desired: ClusterPair['desired'],
-  cluster: ClusterPair['observed'],
-): readonly string[] {
+function agentUsers({ desired, observed: cluster }: ClusterPair): readonly string[] {
   const listed = desired.associations?.map(
     ({ serviceAccount: { name, namespace } }) => `${namespace}/${name}`,
   )

@@ -77,6 +77,7 @@ export type RefusalCode =
   | 'ModeNotReversible'
   | 'AccessEntriesOff'
   | 'LosesAccess'
+  | 'ProviderInUse'
 
 export interface Remark {
   readonly code:
@@ -88,6 +89,8 @@ export interface Remark {
     | 'role-kept'
     | 'provider-kept'
     | 'not-declared'
+    /** A delete leaves it, and why. */
+    | 'left-alone'
     | 'trust'
   readonly text: string
 }
