@@ -5,17 +5,17 @@ import type { PlaceFlags } from '../parts/observe-places.ts'
 export interface FileFlags extends PlaceFlags {
   readonly filename: readonly string[]
   readonly cluster?: string
-  readonly adopt: boolean
   readonly force: boolean
 }
 
 export interface PlanFlags extends FileFlags {
+  readonly adopt: boolean
   readonly permissions: boolean
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
 }
 
-/** What `plan` and `apply` have in common: which files, and where clusters are. */
+/** What `plan`, `apply` and `delete` have in common: which files, and where clusters are. */
 export const addPlaceOptions = (command: Command): Command =>
   command
     .requiredOption(
@@ -34,11 +34,11 @@ export const addPlaceOptions = (command: Command): Command =>
     )
     .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
-    .option('--adopt', 'also change what others made, where a file asks for it', false)
-    .option('--force', 'also where service accounts lose access', false)
 
 export function addPlanCommand(program: Command): void {
   addPlaceOptions(program.command('plan'))
+    .option('--adopt', 'also change what others made, where a file asks for it', false)
+    .option('--force', 'also where service accounts lose access', false)
     .description('show what is to be done so that clusters are as files say; changes nothing')
     .option(
       '--permissions',

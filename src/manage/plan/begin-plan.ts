@@ -15,7 +15,7 @@ export interface BegunPlan {
   /** Of the clusters that are there. */
   readonly pairs: readonly ClusterPair[]
   /** All that was written down. */
-  plan(): Plan
+  readonly plan: () => Plan
 }
 
 /** Refuses clusters that are not there. */
