@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
 import { lockFolder } from '../../lib/folder-lock.ts'
 import type { PlanStep } from '../plan/plan.ts'
-import { type ActionPort, APPLY_PACE, carryOut, type Pace } from './act.ts'
+import { type ActionPort, APPLY_PACE, carryOut, freshnessOf, type Pace } from './act.ts'
 import type { HeldLease } from './cluster-lease.ts'
 import {
   createJournal,
@@ -152,11 +152,12 @@ async function runJournalled(
   around: ApplyAround,
 ): Promise<RunResult> {
   const { atOnce, onProgress, pace = APPLY_PACE, port, stopReason } = around
+  const isFresh = freshnessOf(plan.steps)
   try {
     return await runSteps(
       plan,
       {
-        carryOut: ({ action }) => carryOut(port, action, pace),
+        carryOut: ({ action }) => carryOut(port, action, pace, isFresh(action)),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>
