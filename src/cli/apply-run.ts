@@ -141,7 +141,7 @@ async function carriedOut(
 ): Promise<ChangeReport> {
   const { change, clusters, flags, places } = wanted
   const { command } = change
-  const opened = await openApplyPlaces(clusters, flags, printNote)
+  const opened = await openApplyPlaces(clusters, flags, { note: printNote, places })
   const outcomes = new Map<string, Outcome>()
   let signal: string | undefined
   void stopSignal().then((name) => {

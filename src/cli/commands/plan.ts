@@ -29,6 +29,11 @@ export const addPlaceOptions = (command: Command): Command =>
     .option('--kubeconfig <file>', 'where the clusters are; in a pod its own')
     .option('--context <name>', 'of the kubeconfig, for a file about one cluster')
     .option(
+      '--trust-kubeconfig',
+      "take the kubeconfig's cluster for the one that is meant, whatever it says of itself",
+      false,
+    )
+    .option(
       '--broker [url]',
       'in place of the broker that files name; PODROLE_BROKER_URL if no URL is given',
     )

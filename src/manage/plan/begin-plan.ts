@@ -10,6 +10,10 @@ import type { Plan, Refusal } from './plan.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
 import { newDraft, orderSteps } from './steps.ts'
 
+/** What to do where a kubeconfig leads elsewhere. */
+export const IDENTITY_HINT =
+  "Name another context (--context), or say by --trust-kubeconfig that it is the cluster's."
+
 export interface BegunPlan {
   readonly context: PlanContext
   /** Of the clusters that are there. */
@@ -74,6 +78,10 @@ function pairOf(desired: DesiredCluster, observed: ObservedState): ClusterPair |
         hint: 'Register the cluster with its broker first: podrole cluster register.',
       }
     }
+  }
+  if (found?.kubeFault !== undefined) {
+    const { kubeFault: text } = found
+    return { code: 'OtherCluster', path: source, text, hint: IDENTITY_HINT }
   }
   if (found !== undefined) return { desired, observed: found }
   return {

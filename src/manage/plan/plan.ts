@@ -61,6 +61,7 @@ export interface Refusal {
 
 export type RefusalCode =
   | 'NoCluster'
+  | 'OtherCluster'
   | 'WrongAccount'
   | 'NoRole'
   | 'NoIssuer'
