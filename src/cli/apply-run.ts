@@ -1,30 +1,57 @@
-/** `podrole apply`. */
-import { createInterface } from 'node:readline/promises'
+/** `podrole apply`, and what `podrole delete` has in common with it. */
 import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { askUntil, type Patience } from '../lib/waiting.ts'
+import type { Outcome } from '../manage/apply/act.ts'
 import { actionPort } from '../manage/apply/action-port.ts'
 import { type ApplyDesk, applyPlan, openDesk } from '../manage/apply/apply-plan.ts'
 import { type HeldLease, takeLeases } from '../manage/apply/cluster-lease.ts'
-import type { ProgressEvent, RunResult } from '../manage/apply/run-steps.ts'
+import type { JournalCommand } from '../manage/apply/journal.ts'
+import type { ProgressEvent } from '../manage/apply/run-steps.ts'
 import type { DesiredCluster } from '../manage/desired/desired-state.ts'
 import { observe } from '../manage/observe/observe.ts'
 import type { ObservePlaces } from '../manage/observe/ports.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
+import type { ObservedState } from '../manage/plan/observed-state.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
+import { NOTHING_TO_DO, renderPlan } from '../manage/plan/render.ts'
 import { stateFolder } from '../manage/roles/prior-trust.ts'
-import type { ApplyFlags } from './commands/apply.ts'
-import { printNote } from './output.ts'
+import { askToCarryOut } from './apply-ask.ts'
+import { type ChangeReport, renderReport, stepReports } from './apply-report.ts'
+import type { ApplyFlags, ChangeFlags } from './commands/apply.ts'
+import { printData, printNote } from './output.ts'
 import { type OpenApplyPlaces, openApplyPlaces } from './parts/apply-places.ts'
 import { openPlaces } from './parts/observe-places.ts'
 import { counted, printPlan, readFiles } from './plan-run.ts'
 import { stopSignal } from './stop-signal.ts'
 
+/** What is carried out, and how its end is told. */
+export interface Change {
+  readonly command: JournalCommand
+  readonly planOf: (clusters: readonly DesiredCluster[], observed: ObservedState) => Plan
+  /** Said where there is nothing to do. */
+  readonly nothing: string
+  /** Said where nothing is left when all was done. */
+  readonly nothingLeft: string
+}
+
 export async function runApply(flags: ApplyFlags): Promise<void> {
+  const { adopt, force } = flags
+  await runChange(flags, {
+    command: 'apply',
+    planOf: (clusters, observed) => makePlan(clusters, observed, { adopt, force }),
+    nothing: NOTHING_TO_DO,
+    nothingLeft: 'Nothing is left to do: everything is as the files say.',
+  })
+}
+
+/** Plans, asks, carries out and looks whether something is left. */
+export async function runChange(flags: ChangeFlags, change: Change): Promise<void> {
   const { clusters } = await readFiles(flags)
   const places = await openPlaces(clusters, flags, { onCall: () => undefined, note: printNote })
   const desk = await openDesk(stateFolder(process.env), places.iam.accountId)
   try {
-    await applyAt(desk, { clusters, places, flags })
+    await applyAt(desk, { clusters, places, flags, change })
   } finally {
     desk.release()
   }
@@ -33,39 +60,65 @@ export async function runApply(flags: ApplyFlags): Promise<void> {
 interface Wanted {
   readonly clusters: readonly DesiredCluster[]
   readonly places: ObservePlaces
-  readonly flags: ApplyFlags
+  readonly flags: ChangeFlags
+  readonly change: Change
 }
 
-async function applyAt(desk: ApplyDesk, { clusters, flags, places }: Wanted): Promise<void> {
-  let steps: Plan['steps'] = []
-  let arns: readonly string[] = []
-  if (!flags.resume) {
-    const observed = await counted(() => observe(clusters, places))
-    const plan = makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
-    printPlan(plan, undefined, { output: 'table' })
-    if (plan.refusals.length > 0) process.exitCode = 1
-    if (plan.refusals.length > 0 || isNothingToDo(plan)) return
-    refuseWorkloadIdentity(plan)
-    if (!flags.yes && !(await isConfirmed(plan.steps.length))) return
-    steps = plan.steps
-    arns = observed.clusters.map(({ arn }) => arn)
+interface Planned {
+  readonly plan: Plan
+  /** ARNs of the clusters. */
+  readonly clusters: readonly string[]
+}
+
+const NO_PLAN: Planned = { plan: { steps: [], refusals: [], remarks: [] }, clusters: [] }
+
+async function applyAt(desk: ApplyDesk, wanted: Wanted): Promise<void> {
+  const planned = wanted.flags.resume ? NO_PLAN : await confirmed(wanted)
+  if (planned === undefined) return
+  const report = await carriedOut(desk, wanted, planned)
+  const { flags } = wanted
+  if (flags.output === 'table') {
+    process.stdout.write(renderReport(report, wanted.change.nothingLeft))
+  } else printData(flags.output, report, { columns: [], rows: [] })
+  if (report.outcome !== 'done') process.exitCode = exitCodeOf(report)
+}
+
+/** As a shell has it for who ends by a signal: 128 and its number. */
+const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 }
+
+const exitCodeOf = ({ stopped = '' }: Pick<ChangeReport, 'stopped'>): number =>
+  SIGNALS[stopped] ?? 1
+
+const planAfresh = async ({ change, clusters, places }: Wanted): Promise<Planned> => {
+  const observed = await observe(clusters, places)
+  const arns = observed.clusters.map(({ arn }) => arn)
+  return { plan: change.planOf(clusters, observed), clusters: arns }
+}
+
+/** The plan that is to be carried out; undefined where none is, which is told. */
+async function confirmed(wanted: Wanted): Promise<Planned | undefined> {
+  const { change, flags } = wanted
+  const planned = await counted(() => planAfresh(wanted))
+  const { plan } = planned
+  const isTable = flags.output === 'table'
+  const end = (outcome: ChangeReport['outcome'], code: number): undefined => {
+    process.exitCode = code
+    const { command } = change
+    if (!isTable) {
+      const report: ChangeReport = { command, outcome, plan, steps: [] }
+      printData(flags.output, report, { columns: [], rows: [] })
+    } else if (outcome === 'declined') printNote('nothing was changed')
+    return undefined
   }
-  const opened = await openApplyPlaces(clusters, flags, printNote)
-  let signal: string | undefined
-  void stopSignal().then((name) => (signal = name))
-  const { accountId } = places.iam
-  const result = await applyPlan(
-    desk,
-    { accountId, clusters: arns, steps, resume: flags.resume },
-    {
-      port: actionPort(opened),
-      takeLeases: (of, holder) => leasesOf(opened, of, holder),
-      onProgress: tell,
-      stopReason: () => signal,
-      clock: systemClock,
-    },
-  )
-  summarise(result)
+  if (isTable) printPlan(plan, undefined, { output: 'table' }, change.nothing)
+  // Standard output is for the one document at the end.
+  else if (!flags.yes) process.stderr.write(renderPlan(plan, change.nothing))
+  if (plan.refusals.length > 0) return end('refused', 1)
+  if (isNothingToDo(plan)) return end('nothing-to-do', 0)
+  refuseWorkloadIdentity(plan)
+  const answer = flags.yes ? 'yes' : await askToCarryOut(plan.steps.length, change.command)
+  if (answer === 'yes') return planned
+  return end('declined', answer === 'no' ? 1 : (SIGNALS['SIGINT'] ?? 1))
 }
 
 /** Said before the first step, not by the one that cannot be done. */
@@ -79,6 +132,67 @@ function refuseWorkloadIdentity({ steps }: Plan): void {
       hint: 'Set up issuer and webhook with podrole issuer and podrole webhook manifests.',
     },
   )
+}
+
+async function carriedOut(
+  desk: ApplyDesk,
+  wanted: Wanted,
+  { clusters: arns, plan }: Planned,
+): Promise<ChangeReport> {
+  const { change, clusters, flags, places } = wanted
+  const { command } = change
+  const opened = await openApplyPlaces(clusters, flags, { note: printNote, places })
+  const outcomes = new Map<string, Outcome>()
+  let signal: string | undefined
+  void stopSignal().then((name) => {
+    signal = name
+    printNote(`${name}: ends after the steps that are under way; another one ends it at once`)
+  })
+  const { accountId } = places.iam
+  const result = await applyPlan(
+    desk,
+    { command, accountId, clusters: arns, steps: plan.steps, resume: flags.resume },
+    {
+      port: actionPort(opened),
+      takeLeases: (of, holder) => leasesOf(opened, of, holder),
+      onProgress: (event) => {
+        if (event.state === 'done' || event.state === 'there') {
+          outcomes.set(event.step.id, event.state)
+        }
+        tell(event)
+      },
+      stopReason: () => signal,
+      clock: systemClock,
+    },
+  )
+  const steps = stepReports(result, outcomes)
+  const isDone = steps.every(({ outcome }) => outcome === 'done' || outcome === 'there')
+  const { stopped } = result
+  const left = isDone ? await leftAfter(wanted) : undefined
+  const isLeft = left !== undefined && !isNothingToDo(left)
+  return {
+    command,
+    outcome: isDone ? (isLeft ? 'left' : 'done') : 'incomplete',
+    plan,
+    steps,
+    ...(stopped !== undefined && { stopped }),
+    ...(left !== undefined && { left }),
+  }
+}
+
+/** Lists may be behind what was just seen one by one. */
+const LIST_PATIENCE: Patience = { totalMs: 30_000, firstDelayMs: 500, maxDelayMs: 5000 }
+
+/** What is to be done still when all was done. */
+async function leftAfter(wanted: Wanted): Promise<Plan> {
+  const { plan } = await counted(() =>
+    askUntil(
+      () => planAfresh(wanted),
+      (one) => isNothingToDo(one.plan),
+      LIST_PATIENCE,
+    ),
+  )
+  return plan
 }
 
 /** Where no kubeconfig leads, or leases may not be written, that is told and the apply goes on. */
@@ -104,42 +218,9 @@ async function leasesOf(
   return held
 }
 
-/** @throws PodroleError `NotConfirmed` where nobody can be asked */
-async function isConfirmed(count: number): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    throw new PodroleError(
-      'NotConfirmed',
-      'there is nobody to ask: standard input is no terminal',
-      {
-        hint: 'Look at the plan and apply it with --yes.',
-      },
-    )
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return /^y(?:es)?$/i.test(await terminal.question(`Carry out ${count} step(s)? [y/N] `))
-  } finally {
-    terminal.close()
-  }
-}
-
 function tell({ done, error, state, step, total }: ProgressEvent): void {
   if (state === 'started') return
   const why = error === undefined ? '' : `: ${messageOf(error)}`
   printNote(`[${done}/${total}] ${step.id} ${state === 'there' ? 'was done already' : state}${why}`)
-}
-
-function summarise({ standing, stopped }: RunResult): void {
-  const { blocked, done, failed, ready, waiting } = standing
-  const left = [...ready, ...waiting]
-  const parts = [`${done.length} step(s) done`]
-  if (failed.length > 0) parts.push(`${failed.length} failed`)
-  if (blocked.length + left.length > 0) parts.push(`${blocked.length + left.length} not started`)
-  process.stdout.write(`${parts.join(', ')}.\n`)
-  for (const { by, step } of blocked)
-    process.stdout.write(`  not started: ${step.id} (after ${by})\n`)
-  for (const { id } of left) process.stdout.write(`  not started: ${id} (${stopped ?? ''})\n`)
-  if (failed.length + blocked.length + left.length === 0) return
-  process.stdout.write('Go on with the same command and --resume.\n')
-  process.exitCode = 1
+  if (error instanceof PodroleError && error.hint !== undefined) printNote(`  ${error.hint}`)
 }

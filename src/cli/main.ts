@@ -8,7 +8,7 @@ import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
-import { addApplyCommand } from './commands/apply.ts'
+import { addApplyCommand, addDeleteCommand } from './commands/apply.ts'
 import { addPlanCommand } from './commands/plan.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
@@ -37,6 +37,7 @@ export function buildProgram(): Command {
   addAddonCommand(program)
   addPlanCommand(program)
   addApplyCommand(program)
+  addDeleteCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program

@@ -7,7 +7,7 @@ import { iamSimulator } from '../manage/observe/iam-simulator.ts'
 import { checkPermissions, type Permissions } from '../manage/observe/permissions.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
-import { renderPlan } from '../manage/plan/render.ts'
+import { NOTHING_TO_DO, renderPlan } from '../manage/plan/render.ts'
 import type { FileFlags, PlanFlags } from './commands/plan.ts'
 import { printData, printNote } from './output.ts'
 import { openPlaces } from './parts/observe-places.ts'
@@ -58,6 +58,7 @@ export function printPlan(
   plan: Plan,
   permissions: Permissions | undefined,
   { output }: Pick<PlanFlags, 'output'>,
+  nothing: string = NOTHING_TO_DO,
 ): void {
   if (output !== 'table') {
     const told = permissions === undefined ? plan : { ...plan, permissions }
@@ -66,12 +67,15 @@ export function printPlan(
   }
   // Then there is one line, and what is worth knowing is beside it.
   const isQuiet = isNothingToDo(plan)
-  if (isQuiet) for (const { text } of plan.remarks) printNote(text)
-  process.stdout.write(renderPlan(isQuiet ? { ...plan, remarks: [] } : plan))
+  if (isQuiet) for (const remark of plan.remarks) printNote(toldBeside(remark))
+  process.stdout.write(renderPlan(isQuiet ? { ...plan, remarks: [] } : plan, nothing))
   if (permissions !== undefined && plan.steps.length > 0) {
     for (const line of permissionLines(permissions)) printNote(line)
   }
 }
+
+const toldBeside = ({ code, text }: Plan['remarks'][number]): string =>
+  code === 'left-alone' ? `left alone: ${text}` : text
 
 function permissionLines(permissions: Permissions): readonly string[] {
   if (permissions.status === 'not-known') {

@@ -30,9 +30,7 @@ beforeAll(async () => {
     const [, name = ''] = /^# (\S+)/.exec(block) ?? []
     shop.desk.write(name, block)
   }
-  // The sandbox calls the user of every cluster the same; beside one another the first one wins.
-  const kubeconfig = shop.edge.cluster.kubeconfig().replaceAll('"admin"', '"edge-admin"')
-  shop.desk.write('edge.kubeconfig', kubeconfig)
+  shop.desk.write('edge.kubeconfig', shop.edge.cluster.kubeconfig())
   await shop.makeRole('ci')
   const issuer = shop.wired.brokers[0]?.issuer ?? ''
   expect((await shop.desk.run(`issuer provider create --issuer ${issuer}`)).code).toBe(0)

@@ -5,17 +5,17 @@ import type { PlaceFlags } from '../parts/observe-places.ts'
 export interface FileFlags extends PlaceFlags {
   readonly filename: readonly string[]
   readonly cluster?: string
-  readonly adopt: boolean
   readonly force: boolean
 }
 
 export interface PlanFlags extends FileFlags {
+  readonly adopt: boolean
   readonly permissions: boolean
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
 }
 
-/** What `plan` and `apply` have in common: which files, and where clusters are. */
+/** What `plan`, `apply` and `delete` have in common: which files, and where clusters are. */
 export const addPlaceOptions = (command: Command): Command =>
   command
     .requiredOption(
@@ -29,16 +29,21 @@ export const addPlaceOptions = (command: Command): Command =>
     .option('--kubeconfig <file>', 'where the clusters are; in a pod its own')
     .option('--context <name>', 'of the kubeconfig, for a file about one cluster')
     .option(
+      '--trust-kubeconfig',
+      "take the kubeconfig's cluster for the one that is meant, whatever it says of itself",
+      false,
+    )
+    .option(
       '--broker [url]',
       'in place of the broker that files name; PODROLE_BROKER_URL if no URL is given',
     )
     .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
-    .option('--adopt', 'also change what others made, where a file asks for it', false)
-    .option('--force', 'also where service accounts lose access', false)
 
 export function addPlanCommand(program: Command): void {
   addPlaceOptions(program.command('plan'))
+    .option('--adopt', 'also change what others made, where a file asks for it', false)
+    .option('--force', 'also where service accounts lose access', false)
     .description('show what is to be done so that clusters are as files say; changes nothing')
     .option(
       '--permissions',

@@ -10,6 +10,10 @@ import { eksPlaces } from '../../manage/apply/eks-places.ts'
 import { iamPort } from '../../manage/apply/iam-port.ts'
 import { kubePort } from '../../manage/apply/kube-port.ts'
 import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
+import { identityFault, kubeIdentity } from '../../manage/observe/kube-identity.ts'
+import { issuerOf } from '../../manage/observe/kube-reader.ts'
+import type { ObservePlaces } from '../../manage/observe/ports.ts'
+import { IDENTITY_HINT } from '../../manage/plan/begin-plan.ts'
 import { openEks } from '../../manage/eks/eks-client.ts'
 import { keepPriorTrust, stateFolder } from '../../manage/roles/prior-trust.ts'
 import { accessOf } from '../role-run.ts'
@@ -23,17 +27,27 @@ export interface OpenApplyPlaces extends ApplyPlaces {
   readonly kubeOf: (arn: string) => Promise<KubeClient | undefined>
 }
 
-/** Each place is opened once. @throws PodroleError `NoAwsCredentials`, …; ServiceFault */
+/**
+ * Each place is opened once. A cluster's Kubernetes is one only where the kubeconfig leads to it.
+ * @throws PodroleError `NoAwsCredentials`, …; ServiceFault
+ */
 export async function openApplyPlaces(
   clusters: readonly DesiredCluster[],
   flags: PlaceFlags,
-  note: (text: string) => void,
+  { note, places }: { readonly note: (text: string) => void; readonly places: ObservePlaces },
 ): Promise<OpenApplyPlaces> {
   const region = flags.region ?? clusters.find((one) => one.region !== undefined)?.region
   const account = await openAccount(accessOf({ ...flags, ...(region !== undefined && { region }) }))
-  const kube = once(async (arn: string) =>
-    openClusterKube(desiredOf(clusters, arn), { arn }, { flags, isAlone: clusters.length === 1 }),
-  )
+  const kube = once(async (arn: string) => {
+    const desired = desiredOf(clusters, arn)
+    const opened = await openClusterKube(
+      desired,
+      { arn },
+      { flags, isAlone: clusters.length === 1 },
+    )
+    if (flags.trustKubeconfig !== true) await requireSame(opened, desired, places)
+    return opened
+  })
   const iam = once(async () =>
     iamPort(account, keepPriorTrust(stateFolder(process.env), systemClock)),
   )
@@ -51,6 +65,19 @@ export async function openApplyPlaces(
       }
     },
   }
+}
+
+/** @throws PodroleError `OtherCluster` */
+async function requireSame(
+  kube: KubeClient,
+  desired: DesiredCluster,
+  places: ObservePlaces,
+): Promise<void> {
+  const facts = await (await places.cluster(desired)).facts()
+  if (facts === undefined) return
+  const reached = { server: kube.server, issuer: () => issuerOf(kube) }
+  const fault = identityFault(await kubeIdentity(facts, reached), desired.name)
+  if (fault !== undefined) throw new PodroleError('OtherCluster', fault, { hint: IDENTITY_HINT })
 }
 
 function once<T>(open: (key: string) => Promise<T>): (key: string) => Promise<T> {

@@ -21,6 +21,8 @@ export interface PlaceFlags {
   readonly region?: string
   readonly kubeconfig?: string
   readonly context?: string
+  /** The kubeconfig's cluster is taken for the one that is meant. */
+  readonly trustKubeconfig?: boolean
   /** True where the URL is to come from PODROLE_BROKER_URL. */
   readonly broker?: string | true
   readonly keyFile?: string
@@ -53,8 +55,9 @@ export async function openPlaces(
     cluster: (desired) => openClusterReader(account, desired, flags, onCall),
     kube: async (desired, facts) => {
       const kube = await openClusterKube(desired, facts, { flags, isAlone: clusters.length === 1 })
-      for (const text of otherServer(facts.endpoint, kube)) around.note(text)
-      return kubeReader(kube, onCall)
+      const isTrusted = flags.trustKubeconfig === true
+      if (isTrusted) for (const text of otherServer(facts.endpoint, kube)) around.note(text)
+      return kubeReader(kube, isTrusted ? undefined : facts, onCall)
     },
   }
 }

@@ -192,6 +192,21 @@ describe('every action on the sandbox, whose IAM and EKS are 200 ms late', () =>
   }, 90_000)
 })
 
+test('a provider that is deleted comes back with its thumbprints', async () => {
+  const arn = `arn:aws:iam::${ACCOUNT}:oidc-provider/red.issuer.sandbox/clusters/red`
+  const thumbprints = ['b'.repeat(40), 'a'.repeat(40)]
+  const made = { arn, clientIds: ['sts.amazonaws.com'], tags: OWNER_TAG, thumbprints }
+  await carryOut(port, { do: 'create-provider', provider: made }, PACE)
+  const { provider } = (await port.look({ do: 'create-provider', provider: made })).found
+  if (provider === undefined) throw new Error('no provider')
+  const remove = { do: 'delete-provider', provider } as const
+  expect(await carryOut(port, remove, PACE)).toBe('done')
+  for (const action of inverseOf(remove)) expect(await carryOut(port, action, PACE)).toBe('done')
+  const { found } = await port.look(remove)
+  expect(found.provider?.thumbprints?.toSorted()).toEqual(thumbprints.toSorted())
+  await carryOut(port, remove, PACE)
+}, 30_000)
+
 test('add-ons are waited for, and associations, trust and tags changed', async () => {
   const arn = 'arn:aws:iam::111122223333:role/changed'
   const made = { ...role, name: 'changed', arn, tags: OWNER_TAG }

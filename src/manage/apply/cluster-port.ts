@@ -204,8 +204,9 @@ async function actOnAddon({ addonWait, addons }: Eks, action: OfAddon): Promise<
       await addons.update(addonName, {
         addonVersion: after.version,
         ...(!isSame && { podIdentityAssociations: after.associations }),
-        ...(after.serviceAccountRoleArn !== before.serviceAccountRoleArn && {
-          serviceAccountRoleArn: after.serviceAccountRoleArn ?? '',
+        // EKS takes away the role that an update does not name.
+        ...(after.serviceAccountRoleArn !== undefined && {
+          serviceAccountRoleArn: after.serviceAccountRoleArn,
         }),
         ...(conflicts !== undefined && { resolveConflicts: conflicts }),
       })

@@ -4,6 +4,7 @@ import { callSdk } from '../../aws/sdk-fault.ts'
 import { outlastThrottling } from '../../aws/throttling.ts'
 import { tagList, type Tags } from '../../iam/tags.ts'
 import { codeOf } from '../../lib/errors.ts'
+import { providerOf } from '../observe/iam-reader.ts'
 import type { PlanRole } from '../plan/observed-state.ts'
 import type { RoleAction } from '../plan/plan.ts'
 import type { KeepPriorTrust } from '../roles/prior-trust.ts'
@@ -74,7 +75,7 @@ async function lookAtProvider(iam: Iam, arn: string): Promise<Found> {
     ),
   )
   if (found === undefined) return {}
-  return { provider: { arn, clientIds: found.ClientIDList ?? [], tags: tagsOf(found.Tags) } }
+  return { provider: providerOf(arn, found) }
 }
 
 interface RoleParts {
@@ -163,9 +164,14 @@ async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
 async function act({ call, client, sdk }: Iam, action: RoleAction): Promise<void> {
   switch (action.do) {
     case 'create-provider': {
-      const { arn, clientIds, tags } = action.provider
+      const { arn, clientIds, tags, thumbprints } = action.provider
       const Url = `https://${arn.slice(arn.indexOf('/') + 1)}`
-      const input = { Url, ClientIDList: [...clientIds], Tags: tagList(tags) }
+      const input = {
+        Url,
+        ClientIDList: [...clientIds],
+        Tags: tagList(tags),
+        ...(thumbprints !== undefined && { ThumbprintList: [...thumbprints] }),
+      }
       await call(`CreateOpenIDConnectProvider ${Url}`, () =>
         client.send(new sdk.CreateOpenIDConnectProviderCommand(input)),
       )

@@ -76,9 +76,21 @@ const whole = <A>(
 })
 
 const provider = whole<Of<'create-provider' | 'delete-provider'>>(
-  (action) => ({ clientIds: sorted(action.provider.clientIds), tags: action.provider.tags }),
-  (_, { provider: one }) =>
-    one === undefined ? null : { clientIds: sorted(one.clientIds), tags: one.tags },
+  ({ provider: one }) => ({
+    clientIds: sorted(one.clientIds),
+    tags: one.tags,
+    ...(one.thumbprints !== undefined && { thumbprints: sorted(one.thumbprints) }),
+  }),
+  (action, { provider: one }) =>
+    one === undefined
+      ? null
+      : {
+          clientIds: sorted(one.clientIds),
+          tags: one.tags,
+          ...(action.provider.thumbprints !== undefined && {
+            thumbprints: sorted(one.thumbprints ?? []),
+          }),
+        },
 )
 
 const bareRole = (role: Pick<PlanRole, 'trustPolicy' | 'tags' | 'boundaryArn'>): object => ({

@@ -44,6 +44,7 @@ function placesOf(
     ...change.cluster,
   }
   const kube: KubeReader = {
+    identity: told('identity', { kind: 'same' } as const),
     serviceAccounts: told('serviceAccounts', []),
     namespaces: told('namespaces', []),
     workloadIdentity: told('workloadIdentity', { status: 'enabled', isDeclared: true } as const),

@@ -4,6 +4,7 @@ import { AGENT_ADDON } from '../desired/checks/addons.ts'
 import type { DesiredCluster } from '../desired/desired-state.ts'
 import type { ObservedCluster, ObservedState, PlanProvider } from '../plan/observed-state.ts'
 import { providerArnOf } from '../plan/role-uses.ts'
+import { identityFault } from './kube-identity.ts'
 import type { ClusterFacts, ClusterReader, ObservePlaces } from './ports.ts'
 import { Unreadable } from './unreadable.ts'
 
@@ -99,14 +100,23 @@ const needsKube = (desired: DesiredCluster): boolean =>
     (one) => one !== undefined,
   )
 
+type ObservedKube = Pick<
+  ObservedCluster,
+  'serviceAccounts' | 'namespaces' | 'workloadIdentity' | 'kubeFault'
+>
+
 async function readKube(
   desired: DesiredCluster,
   facts: ClusterFacts,
   { denied, places }: { readonly places: ObservePlaces; readonly denied: Unreadable },
-): Promise<Pick<ObservedCluster, 'serviceAccounts' | 'namespaces' | 'workloadIdentity'>> {
+): Promise<ObservedKube> {
   const off = { status: 'disabled', isDeclared: false } as const
-  if (!needsKube(desired)) return { serviceAccounts: [], namespaces: [], workloadIdentity: off }
+  const nothing = { serviceAccounts: [], namespaces: [], workloadIdentity: off }
+  if (!needsKube(desired)) return nothing
   const kube = await places.kube(desired, facts)
+  const kubeFault = identityFault(await kube.identity(), desired.name)
+  // What is in another cluster says nothing of this one.
+  if (kubeFault !== undefined) return { ...nothing, kubeFault }
   const [serviceAccounts, namespaces, workloadIdentity] = await Promise.all([
     denied.read(() => kube.serviceAccounts(), []),
     denied.read(() => kube.namespaces(), []),

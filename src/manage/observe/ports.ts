@@ -3,6 +3,7 @@ import type { QuotaReading } from '../../aws/iam-quotas.ts'
 import type { DesiredAddon, DesiredCluster } from '../desired/desired-state.ts'
 import type {
   AddonOffer,
+  KubeIdentity,
   ObservedCluster,
   PlanAccessEntry,
   PlanAddon,
@@ -50,6 +51,8 @@ export interface ClusterReader {
 
 /** One cluster's Kubernetes. */
 export interface KubeReader {
+  /** Whether it is the cluster's, whose Kubernetes is to be read. */
+  identity(): Promise<KubeIdentity>
   serviceAccounts(): Promise<readonly PlanServiceAccount[]>
   namespaces(): Promise<readonly string[]>
   workloadIdentity(): Promise<WorkloadIdentity>

@@ -33,7 +33,20 @@ export interface PlanProvider {
   readonly arn: string
   readonly clientIds: readonly string[]
   readonly tags: Tags
+  /** IAM finds them itself where a new one is asked for without any. */
+  readonly thumbprints?: readonly string[]
 }
+
+/** Whether the kubeconfig leads to the cluster that is meant. */
+export type KubeIdentity =
+  | { readonly kind: 'same' }
+  | {
+      readonly kind: 'other'
+      readonly server: string
+      readonly issuer: string
+      readonly wanted: string
+    }
+  | { readonly kind: 'unknown'; readonly server: string; readonly why: string }
 
 export interface ObservedCluster {
   readonly arn: string
@@ -54,6 +67,8 @@ export interface ObservedCluster {
   readonly serviceAccounts: readonly PlanServiceAccount[]
   readonly namespaces: readonly string[]
   readonly workloadIdentity: WorkloadIdentity
+  /** Where its Kubernetes was to be read and something else was found. */
+  readonly kubeFault?: string
 }
 
 export interface PlanAssociation {

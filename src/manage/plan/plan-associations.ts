@@ -8,7 +8,7 @@ import type { AssociationSettings, PlanAssociation } from './observed-state.ts'
 import { isDeclaredBy, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair, RoleUse } from './role-uses.ts'
-import { hasAny, tagChanges } from './tag-steps.ts'
+import { planTags } from './tag-steps.ts'
 
 const BLOCK = 'iam.podIdentityAssociations'
 
@@ -106,7 +106,7 @@ function planOld(
       code: 'NotOwned',
       path,
       text: `there is an association of ${label} that podrole did not make: ${differenceOf(there.settings, settings)}`,
-      hint: "--adopt changes it and makes it podrole's own.",
+      hint: '--adopt changes it; it is never deleted then.',
     })
     return
   }
@@ -121,11 +121,7 @@ function planOld(
     if (there.settings.roleArn !== settings.roleArn) links.cut(there.settings.roleArn, id)
   }
   const at = { cluster, arn: there.arn, what: `association ${label}` }
-  const tags = tagChanges(there.tags, madeTags(association.tags, BLOCK))
-  if (hasAny(tags.after)) {
-    draft.step({ do: 'tag-resource', ...at, before: tags.before, after: tags.after })
-  }
-  if (hasAny(tags.gone)) draft.step({ do: 'untag-resource', ...at, before: tags.gone })
+  planTags(draft, at, { found: there.tags, tags: association.tags, block: BLOCK })
 }
 
 const isSameSettings = (one: AssociationSettings, other: AssociationSettings): boolean =>

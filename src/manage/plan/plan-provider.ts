@@ -22,7 +22,10 @@ export function planProviders(
         found.get(providerArnOf(cluster.arn, fleetIssuer)),
       )
     }
-    if (desired.withOidc !== true) continue
+    if (desired.withOidc !== true) {
+      if (desired.withOidc === false) remarkOnKept(draft, { desired, cluster, found })
+      continue
+    }
     const path = `${desired.source}: iam.withOIDC`
     const issuer = desired.issuer ?? cluster.issuer
     if (issuer === undefined) {
@@ -50,6 +53,23 @@ export function planProviders(
     }
   }
   return steps
+}
+
+/** eksctl ignores a `false` too: roles may trust the provider, and `false` is its default. */
+function remarkOnKept(
+  draft: Draft,
+  at: {
+    readonly desired: ClusterPair['desired']
+    readonly cluster: ClusterPair['observed']
+    readonly found: ReadonlyMap<string, PlanProvider>
+  },
+): void {
+  const issuer = at.desired.issuer ?? at.cluster.issuer
+  const arn = issuer === undefined ? '' : providerArnOf(at.cluster.arn, issuer)
+  const provider = at.found.get(arn)
+  if (issuer === undefined || provider === undefined || !isOwned(provider.tags)) return
+  const text = `iam.withOIDC is false, and ${arn} stays all the same: podrole issuer provider delete --issuer ${issuer} takes it away where no role trusts it`
+  draft.remark({ code: 'provider-kept', text })
 }
 
 /** The fleet's provider is one for all clusters: no file of one of them makes it. */

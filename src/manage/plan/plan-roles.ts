@@ -75,7 +75,7 @@ export function planRoles(
 }
 
 /** Looks up the role that a use has by its association or annotation; a cluster is read once. */
-function currentRoles(): (use: RoleUse) => string | undefined {
+export function currentRoles(): (use: RoleUse) => string | undefined {
   const known = new Map<ObservedCluster, ReadonlyMap<string, string>>()
   const read = (cluster: ObservedCluster): ReadonlyMap<string, string> =>
     new Map([

@@ -61,6 +61,7 @@ export interface Refusal {
 
 export type RefusalCode =
   | 'NoCluster'
+  | 'OtherCluster'
   | 'WrongAccount'
   | 'NoRole'
   | 'NoIssuer'
@@ -77,6 +78,7 @@ export type RefusalCode =
   | 'ModeNotReversible'
   | 'AccessEntriesOff'
   | 'LosesAccess'
+  | 'ProviderInUse'
 
 export interface Remark {
   readonly code:
@@ -86,7 +88,10 @@ export interface Remark {
     | 'no-agent'
     | 'still-trusted'
     | 'role-kept'
+    | 'provider-kept'
     | 'not-declared'
+    /** A delete leaves it, and why. */
+    | 'left-alone'
     | 'trust'
   readonly text: string
 }

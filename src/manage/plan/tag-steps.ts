@@ -1,5 +1,6 @@
 import type { Tags } from '../../iam/tags.ts'
-import { changeableTags } from './ownership.ts'
+import { type Block, changeableTags, isOthers, tagsOver } from './ownership.ts'
+import type { Draft } from './steps.ts'
 
 /** What is to change of tags so that they are the wanted ones and no others, but for AWS's own. */
 export function tagChanges(
@@ -23,6 +24,20 @@ export function tagChanges(
     after: Object.fromEntries(changed),
     gone: Object.fromEntries(options.keepOthers ? [] : others),
   }
+}
+
+/** The steps by which something of a cluster's gets the tags of a file. */
+export function planTags(
+  draft: Draft,
+  resource: { readonly cluster: string; readonly arn: string; readonly what: string },
+  wanted: { readonly found: Tags; readonly tags: Tags; readonly block: Block },
+): void {
+  const { found } = wanted
+  const { after, before, gone } = tagChanges(found, tagsOver(wanted.tags, wanted), {
+    keepOthers: isOthers(found),
+  })
+  if (hasAny(after)) draft.step({ do: 'tag-resource', ...resource, before, after })
+  if (hasAny(gone)) draft.step({ do: 'untag-resource', ...resource, before: gone })
 }
 
 export const hasAny = (tags: Tags): boolean => Object.keys(tags).length > 0

@@ -75,7 +75,7 @@ function requireAddon(call: Call, clusterName: string, addonName: string): Addon
   })
 }
 
-/** What an add-on may be set to, checked; `undefined` leaves it as it is. */
+/** What an add-on may be set to, checked; `undefined` leaves it as it is, but for the role. */
 interface AddonSettings {
   readonly addonVersion: string | undefined
   readonly serviceAccountRoleArn: string | undefined
@@ -230,8 +230,11 @@ async function updateAddon(call: Call, input: JsonInput): Promise<unknown> {
     },
     clientRequestToken,
   })
+  // "If you don't specify an existing IAM role, then the add-on uses the permissions assigned to the
+  // node IAM role": EKS API, UpdateAddon, serviceAccountRoleArn.
+  const { serviceAccountRoleArn: _before, ...kept } = known
   call.world.tables.addons.set(addonKey(call, clusterName, addonName), {
-    ...known,
+    ...kept,
     ...(addonVersion !== undefined && { addonVersion }),
     ...(serviceAccountRoleArn !== undefined && { serviceAccountRoleArn }),
     ...(configurationValues !== undefined && { configurationValues }),

@@ -67,6 +67,23 @@ describe('add-ons', () => {
   const statusOf = async (): Promise<string | undefined> =>
     (await eks.send(new DescribeAddonCommand(ADDON))).addon?.status
 
+  test('an update that names no role takes it away', async () => {
+    const efs = { ...IN, addonName: 'aws-efs-csi-driver' }
+    const serviceAccountRoleArn = arnOf('cni')
+    const roleOf = async (): Promise<string | undefined> =>
+      (await eks.send(new DescribeAddonCommand(efs))).addon?.serviceAccountRoleArn
+    await eks.send(new CreateAddonCommand({ ...efs, serviceAccountRoleArn }))
+    fixture.clock.advance(TRANSITION_MS)
+    await eks.send(new UpdateAddonCommand({ ...efs, serviceAccountRoleArn }))
+    fixture.clock.advance(TRANSITION_MS)
+    expect(await roleOf()).toBe(serviceAccountRoleArn)
+    await eks.send(new UpdateAddonCommand(efs))
+    fixture.clock.advance(TRANSITION_MS)
+    expect(await roleOf()).toBeUndefined()
+    await eks.send(new DeleteAddonCommand(efs))
+    fixture.clock.advance(TRANSITION_MS)
+  })
+
   test('with associations of their own, from CREATING to gone', async () => {
     const podIdentityAssociations = [{ serviceAccount: 'aws-node', roleArn: arnOf('cni') }]
     const { addon } = await eks.send(

@@ -1,0 +1,34 @@
+/** Asking before a plan is carried out. */
+import { createInterface } from 'node:readline/promises'
+import { PodroleError } from '../lib/errors.ts'
+
+export type Answer = 'yes' | 'no' | 'interrupted'
+
+/**
+ * Asks on the terminal; Ctrl-C and its end are answers too.
+ * @throws PodroleError `NotConfirmed` where nobody can be asked
+ */
+export async function askToCarryOut(count: number, command: string): Promise<Answer> {
+  if (!process.stdin.isTTY) {
+    throw new PodroleError(
+      'NotConfirmed',
+      'there is nobody to ask: standard input is no terminal',
+      { hint: `Look at the plan and ${command} it with --yes.` },
+    )
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const ended = new Promise<Answer>((resolve) => {
+    terminal.once('SIGINT', () => resolve('interrupted'))
+    terminal.once('close', () => resolve('no'))
+  })
+  const answered = terminal
+    .question(`Carry out ${count} step(s)? [y/N] `)
+    .then((text): Answer => (/^y(?:es)?$/i.test(text.trim()) ? 'yes' : 'no'))
+  try {
+    const answer = await Promise.race([answered, ended])
+    if (answer === 'interrupted') process.stderr.write('\n')
+    return answer
+  } finally {
+    terminal.close()
+  }
+}
