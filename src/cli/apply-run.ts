@@ -1,5 +1,4 @@
 /** `podrole apply`. */
-import { createInterface } from 'node:readline/promises'
 import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { actionPort } from '../manage/apply/action-port.ts'
@@ -13,6 +12,7 @@ import { makePlan } from '../manage/plan/make-plan.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
 import { stateFolder } from '../manage/roles/prior-trust.ts'
 import type { ApplyFlags } from './commands/apply.ts'
+import { isConfirmed } from './confirm.ts'
 import { printNote } from './output.ts'
 import { type OpenApplyPlaces, openApplyPlaces } from './parts/apply-places.ts'
 import { openPlaces } from './parts/observe-places.ts'
@@ -46,7 +46,9 @@ async function applyAt(desk: ApplyDesk, { clusters, flags, places }: Wanted): Pr
     if (plan.refusals.length > 0) process.exitCode = 1
     if (plan.refusals.length > 0 || isNothingToDo(plan)) return
     refuseWorkloadIdentity(plan)
-    if (!flags.yes && !(await isConfirmed(plan.steps.length))) return
+    const question = `Carry out ${plan.steps.length} step(s)?`
+    if (!flags.yes && !(await isConfirmed(question, 'Look at the plan and apply it with --yes.')))
+      return
     steps = plan.steps
     arns = observed.clusters.map(({ arn }) => arn)
   }
@@ -102,25 +104,6 @@ async function leasesOf(
     }
   }
   return held
-}
-
-/** @throws PodroleError `NotConfirmed` where nobody can be asked */
-async function isConfirmed(count: number): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    throw new PodroleError(
-      'NotConfirmed',
-      'there is nobody to ask: standard input is no terminal',
-      {
-        hint: 'Look at the plan and apply it with --yes.',
-      },
-    )
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return /^y(?:es)?$/i.test(await terminal.question(`Carry out ${count} step(s)? [y/N] `))
-  } finally {
-    terminal.close()
-  }
 }
 
 function tell({ done, error, state, step, total }: ProgressEvent): void {
