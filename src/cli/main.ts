@@ -10,6 +10,7 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand } from './commands/apply.ts'
 import { addPlanCommand } from './commands/plan.ts'
+import { addQuotasCommand } from './commands/quotas.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addSchemaCommand } from './commands/schema.ts'
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   addAddonCommand(program)
   addPlanCommand(program)
   addApplyCommand(program)
+  addQuotasCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program
