@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { addAccessEntryCommand } from './commands/access-entry.ts'
 import { addAddonCommand } from './commands/addon.ts'
+import { addAdviseCommand } from './commands/advise.ts'
 import { addAgentCommand } from './commands/agent.ts'
 import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
@@ -38,6 +39,7 @@ export function buildProgram(): Command {
   addAddonCommand(program)
   addPlanCommand(program)
   addApplyCommand(program)
+  addAdviseCommand(program)
   addQuotasCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)

@@ -175,7 +175,8 @@ function roleLines(iam: IamFacts, role: QuotaRole): readonly Measured[] {
   if (subjects === undefined) return []
   const scope = `role ${role.name}`
   const limit = limitOf(iam, 'trust-policy-characters')
-  const longest = Math.max(USUAL_SUBJECT, ...subjects.map(({ length }) => length))
+  const longest =
+    subjects.length === 0 ? USUAL_SUBJECT : Math.max(...subjects.map(({ length }) => length))
   const room = trustRoom(role.trustPolicy, { quota: limit.limit, valueCharacters: longest })
   return [
     {
