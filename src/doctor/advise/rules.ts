@@ -25,6 +25,7 @@ export const ARGUMENT_CODES = [
   'needs-no-agent',
   'second-way',
   'provider-after-cluster',
+  'provider-missing',
   'provider-quota',
   'trust-sprawl',
   'provider-in-other-account',
@@ -87,6 +88,8 @@ const elsewhereEvidence = ({ role }: AdviceFacts): string =>
 const providersEvidence = ({ providers }: AdviceFacts): string =>
   `${providers?.used} of ${providers?.limit} providers are used`
 
+const NO_PROVIDER = "the account has no provider of the cluster's issuer"
+
 const IRSA: readonly Rule[] = [
   rule('irsa', 'pro', 'in-use-since-2019', ({ current }) =>
     current.includes('irsa')
@@ -126,6 +129,11 @@ const IRSA: readonly Rule[] = [
           'the OIDC provider, and so the role, cannot be made before the cluster has its issuer',
           asked('role-before-cluster'),
         ]
+      : undefined,
+  ),
+  rule('irsa', 'con', 'provider-missing', ({ cluster }) =>
+    cluster.hasProvider === false
+      ? ['the OIDC provider must be made first: podrole issuer provider create', NO_PROVIDER]
       : undefined,
   ),
   rule('irsa', 'blocker', 'provider-quota', (facts) => {
@@ -185,16 +193,12 @@ const podIdentityRules = (way: 'pod-identity' | 'broker'): readonly Rule[] => [
         ]
       : undefined,
   ),
-  rule(way, 'pro', 'no-provider', (facts) =>
-    areProvidersNear(facts)
-      ? [
-          way === 'broker'
-            ? 'one OIDC provider serves the whole fleet'
-            : 'it needs no OIDC provider',
-          providersEvidence(facts),
-        ]
-      : undefined,
-  ),
+  rule(way, 'pro', 'no-provider', (facts) => {
+    const text =
+      way === 'broker' ? 'one OIDC provider serves the whole fleet' : 'it needs no OIDC provider'
+    if (areProvidersNear(facts)) return [text, providersEvidence(facts)]
+    return facts.cluster.hasProvider === false ? [text, NO_PROVIDER] : undefined
+  }),
   rule(way, 'pro', 'one-role-for-all-clusters', (facts) =>
     isReused(facts) || isTrustNear(facts)
       ? [
@@ -329,7 +333,13 @@ function isTooOld({ cluster }: AdviceFacts): boolean {
 
 /** All that apply, way by way. */
 export const argumentsOf = (facts: AdviceFacts): readonly Argument[] =>
-  [...POD_IDENTITY, ...IRSA, ...BROKER].flatMap((judge) => judge(facts) ?? [])
+  [...POD_IDENTITY, ...IRSA, ...BROKER]
+    .flatMap((judge) => judge(facts) ?? [])
+    .filter((argument) => !isIdle(argument, facts))
+
+/** On EKS a broker is the last resort: what it has in common with Pod Identity goes without saying. */
+const isIdle = ({ code, side, way }: Argument, { cluster }: AdviceFacts): boolean =>
+  way === 'broker' && isEks(cluster.kind) && side !== 'blocker' && code !== 'eks-has-its-own'
 
 export const subjectOf = ({ serviceAccount }: AdviceFacts): string =>
   formatServiceAccountName(serviceAccount)
