@@ -16,9 +16,9 @@ import type { ObservedState } from '../manage/plan/observed-state.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
 import { NOTHING_TO_DO, renderPlan } from '../manage/plan/render.ts'
 import { stateFolder } from '../manage/roles/prior-trust.ts'
-import { askToCarryOut } from './apply-ask.ts'
 import { type ChangeReport, renderReport, stepReports } from './apply-report.ts'
 import type { ApplyFlags, ChangeFlags } from './commands/apply.ts'
+import { askToConfirm } from './confirm.ts'
 import { printData, printNote } from './output.ts'
 import { type OpenApplyPlaces, openApplyPlaces } from './parts/apply-places.ts'
 import { openPlaces } from './parts/observe-places.ts'
@@ -116,7 +116,9 @@ async function confirmed(wanted: Wanted): Promise<Planned | undefined> {
   if (plan.refusals.length > 0) return end('refused', 1)
   if (isNothingToDo(plan)) return end('nothing-to-do', 0)
   refuseWorkloadIdentity(plan)
-  const answer = flags.yes ? 'yes' : await askToCarryOut(plan.steps.length, change.command)
+  const question = `Carry out ${plan.steps.length} step(s)?`
+  const hint = `Look at the plan and ${change.command} it with --yes.`
+  const answer = flags.yes ? 'yes' : await askToConfirm(question, hint)
   if (answer === 'yes') return planned
   return end('declined', answer === 'no' ? 1 : (SIGNALS['SIGINT'] ?? 1))
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { addAccessEntryCommand } from './commands/access-entry.ts'
 import { addAddonCommand } from './commands/addon.ts'
+import { addAdviseCommand } from './commands/advise.ts'
 import { addAgentCommand } from './commands/agent.ts'
 import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
@@ -10,6 +11,7 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand, addDeleteCommand } from './commands/apply.ts'
 import { addPlanCommand } from './commands/plan.ts'
+import { addQuotasCommand } from './commands/quotas.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addSchemaCommand } from './commands/schema.ts'
@@ -38,6 +40,8 @@ export function buildProgram(): Command {
   addPlanCommand(program)
   addApplyCommand(program)
   addDeleteCommand(program)
+  addAdviseCommand(program)
+  addQuotasCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program
