@@ -9,6 +9,7 @@ import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand } from './commands/apply.ts'
+import { addExplainCommand } from './commands/explain.ts'
 import { addPlanCommand } from './commands/plan.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   addAddonCommand(program)
   addPlanCommand(program)
   addApplyCommand(program)
+  addExplainCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program
