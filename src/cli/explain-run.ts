@@ -1,9 +1,10 @@
 /** `podrole explain`. */
-import { openAccount } from '../aws/account.ts'
+import { type AwsAccount, openAccount } from '../aws/account.ts'
 import { describeEksCluster } from '../aws/eks-cluster.ts'
 import { explain, type Explanation } from '../doctor/explain/explain.ts'
 import { renderExplanation, renderFix } from '../doctor/explain/render.ts'
 import { orAbsent } from '../doctor/facts/fact.ts'
+import { associationFact } from '../doctor/facts/association-fact.ts'
 import { gatherFacts, type Subject } from '../doctor/facts/gather.ts'
 import { iamPort } from '../doctor/facts/iam-adapter.ts'
 import type { ClusterPort, ExplainPlaces } from '../doctor/facts/ports.ts'
@@ -14,6 +15,9 @@ import { type KubeClient, PODS } from '../kube/client.ts'
 import type { Pod } from '../kube/objects.ts'
 import { systemClock } from '../lib/clock.ts'
 import { PodroleError } from '../lib/errors.ts'
+import { eksAssociations } from '../manage/eks/eks-associations.ts'
+import { findAssociation } from '../manage/eks/association-port.ts'
+import { openEks } from '../manage/eks/eks-client.ts'
 import type { ExplainFlags } from './commands/explain.ts'
 import { printData } from './output.ts'
 import { openKube } from './parts/kube-cluster.ts'
@@ -77,19 +81,44 @@ async function completeSubject(asked: Asked, kube: KubeClient): Promise<Subject>
 async function openExplainPlaces(flags: ExplainFlags, kube: KubeClient): Promise<ExplainPlaces> {
   const account = await openAccount(accessOf(flags))
   const names = readOutsideNames(process.env)
-  const { cluster: name } = flags
-  const cluster: ClusterPort =
-    name === undefined
-      ? { kind: 'not-named', facts: () => Promise.resolve(undefined) }
-      : { kind: 'eks', name, facts: () => orAbsent(() => describeEksCluster(account, name)) }
   return {
     account,
     kube,
     iam: await iamPort(account, TIMEOUT_MS),
-    cluster,
+    cluster: await clusterPort(flags, account),
     look: (issuer) => gatherOutside(issuer, { names, clock: systemClock }),
     nowMs: systemClock.now(),
     timeoutMs: TIMEOUT_MS,
+  }
+}
+
+async function clusterPort({ cluster }: ExplainFlags, account: AwsAccount): Promise<ClusterPort> {
+  if (cluster === undefined) {
+    return {
+      kind: 'not-named',
+      facts: () => Promise.resolve(undefined),
+      association: () =>
+        Promise.reject(
+          new PodroleError(
+            'NoCluster',
+            'associations are known by cluster: name it with --cluster',
+          ),
+        ),
+    }
+  }
+  const associations = eksAssociations(await openEks(account), cluster)
+  return {
+    kind: 'eks',
+    name: cluster,
+    facts: () =>
+      orAbsent(async () => {
+        const { arn, autoMode, issuer } = await describeEksCluster(account, cluster)
+        return { arn, isAutoMode: autoMode, ...(issuer !== undefined && { issuer }) }
+      }),
+    association: async (serviceAccount) => {
+      const found = await findAssociation(associations, serviceAccount)
+      return found && associationFact(found)
+    },
   }
 }
 

@@ -66,18 +66,28 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
   const wired = await startQuietSandbox({
     accountIds: [HOME, OTHER, ...accountOf.values()],
     region: REGION,
-    clusters: [{ name: 'edge', region: REGION, kind: 'self-managed', issuer: issuerOf('edge') }],
+    clusters: [
+      { name: 'edge', region: REGION, kind: 'self-managed', issuer: issuerOf('edge') },
+      { name: 'shop', region: REGION, kind: 'eks' },
+    ],
   })
   const shared = wired.sandbox.clusters.get('edge')
   if (shared === undefined) throw new Error('no cluster')
   const issuer = issuerOf('edge')
   const app = issuerApp({ issuer, jwks: () => shared.cluster.jwks() })
   wired.sandbox.aws.addIssuer('edge', app)
-  const ground: Ground = { cluster: shared, issuer }
+  const shop = wired.sandbox.clusters.get('shop')
+  if (shop === undefined) throw new Error('no cluster')
+  const grounds: Readonly<Record<Case['method'], Ground>> = {
+    irsa: { cluster: shared, issuer },
+    'pod-identity': { cluster: shop, issuer },
+  }
   return {
     place: async (one) => {
-      const own = one.needsOwnCluster ? await ownGround(wired, one.id) : ground
-      const account = accountOf.get(one.id) ?? ''
+      const own = one.needsOwnCluster ? await ownGround(wired, one.id) : grounds[one.method]
+      // EKS takes roles of the cluster's own account alone.
+      const isEks = own.cluster.kind === 'eks'
+      const account = isEks ? HOME : (accountOf.get(one.id) ?? '')
       return placeCase(wired, own, { account, name: one.id })
     },
     stop: () => wired.stop(),
@@ -175,6 +185,8 @@ async function placeCase(
     issuer,
     namespace: name,
     bucket: `bucket-${name}`,
+    role: `orders-${name}`,
+    cluster: cluster.name,
   }
   const { client } = cluster
   await client.create(NAMESPACES, { metadata: { name } })
@@ -204,7 +216,7 @@ async function placeCase(
     },
     explain: (options) =>
       desk.run(
-        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${options === '' ? '' : ` ${options}`}`,
+        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${cluster.kind === 'eks' ? ` --cluster ${cluster.name}` : ''}${options === '' ? '' : ` ${options}`}`,
       ),
     end: async () => {
       desk.remove()

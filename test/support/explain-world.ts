@@ -1,5 +1,11 @@
 /** Makes a case's set-up in the sandbox's AWS and Kubernetes, and changes it to another. */
 import {
+  CreatePodIdentityAssociationCommand,
+  DeletePodIdentityAssociationCommand,
+  EKSClient,
+  ListPodIdentityAssociationsCommand,
+} from '@aws-sdk/client-eks'
+import {
   AttachRolePolicyCommand,
   CreateOpenIDConnectProviderCommand,
   CreatePolicyCommand,
@@ -27,14 +33,26 @@ import type { ServiceAccount } from '../../src/kube/objects.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 
 const KEY = 'today.txt'
-const RoleName = 'orders'
 
 type Role = NonNullable<SetUp['role']>
 
-const NOTHING: Pick<SetUp, 'bucket' | 'organization' | 'providers' | 'role' | 'serviceAccount'> = {
+type Made = Omit<SetUp, 'agent' | 'issuer' | 'pod' | 'webhook'>
+
+const NOTHING: Made = {
   bucket: {},
   organization: {},
   providers: {},
+}
+
+const TRUSTS_PODS = {
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Principal: { Service: 'pods.eks.amazonaws.com' },
+      Action: ['sts:AssumeRole', 'sts:TagSession'],
+    },
+  ],
 }
 
 interface Surroundings {
@@ -48,12 +66,14 @@ export class CaseWorld {
   readonly #around: Surroundings
   readonly #iam: IAMClient
   readonly #s3: S3Client
+  readonly #eks: EKSClient
   #now = NOTHING
 
-  private constructor(around: Surroundings, iam: IAMClient, s3: S3Client) {
+  private constructor(around: Surroundings, iam: IAMClient, s3: S3Client, eks: EKSClient) {
     this.#around = around
     this.#iam = iam
     this.#s3 = s3
+    this.#eks = eks
   }
 
   /** With a bucket that holds the object, and nothing else. */
@@ -65,13 +85,15 @@ export class CaseWorld {
     const s3 = new S3Client({ ...config, forcePathStyle: true })
     await s3.send(new CreateBucketCommand({ Bucket: words.bucket }))
     await s3.send(new PutObjectCommand({ Bucket: words.bucket, Key: KEY, Body: 'tea' }))
-    return new CaseWorld(around, new IAMClient(config), s3)
+    return new CaseWorld(around, new IAMClient(config), s3, new EKSClient(config))
   }
 
   async establish(wanted: SetUp): Promise<void> {
     await this.#serviceAccount(wanted)
     await this.#providers(wanted)
     await this.#role(wanted.role)
+    await this.#targetRole(wanted.targetRole)
+    await this.#association(wanted)
     await this.#bucket(wanted)
     this.#organization(wanted)
     this.#now = wanted
@@ -113,6 +135,7 @@ export class CaseWorld {
   }
 
   async #role(wanted: Role | undefined): Promise<void> {
+    const RoleName = this.#around.words.role
     const before = this.#now.role
     if (before !== undefined && (wanted === undefined || wanted.path !== before.path)) {
       await this.#policies(before, undefined)
@@ -134,9 +157,53 @@ export class CaseWorld {
     await this.#policies(before, wanted)
   }
 
+  async #targetRole(wanted: SetUp['targetRole']): Promise<void> {
+    if (wanted === undefined || same(wanted, this.#now.targetRole)) return
+    const RoleName = `${this.#around.words.role}-target`
+    const AssumeRolePolicyDocument = JSON.stringify(wanted.trust)
+    await this.#iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
+    for (const [PolicyName, policy] of Object.entries(wanted.inline)) {
+      const PolicyDocument = JSON.stringify(policy)
+      await this.#iam.send(new PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument }))
+    }
+  }
+
+  async #association({ association, role }: SetUp): Promise<void> {
+    if (same(association, this.#now.association)) return
+    const { cluster: clusterName, namespace } = this.#around.words
+    const key = { clusterName, namespace, serviceAccount: 'orders' }
+    const { associations: [old] = [] } = await this.#eks.send(
+      new ListPodIdentityAssociationsCommand(key),
+    )
+    if (old !== undefined) {
+      const input = { clusterName, associationId: old.associationId }
+      await this.#eks.send(new DeletePodIdentityAssociationCommand(input))
+    }
+    if (association === undefined) return
+    const RoleName = this.#around.words.role
+    // EKS looks at the trust policy when an association is made, and never again.
+    const put = (policy: object): Promise<unknown> =>
+      this.#iam.send(
+        new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument: JSON.stringify(policy) }),
+      )
+    await put(TRUSTS_PODS)
+    const { disableSessionTags, policy, role: roleArn, targetRole } = association
+    await this.#eks.send(
+      new CreatePodIdentityAssociationCommand({
+        ...key,
+        roleArn,
+        disableSessionTags,
+        ...(targetRole !== undefined && { targetRoleArn: targetRole }),
+        ...(policy !== undefined && { policy: JSON.stringify(policy) }),
+      }),
+    )
+    if (role !== undefined) await put(role.trust)
+  }
+
   async #policies(before: Role | undefined, wanted: Role | undefined): Promise<void> {
     if (same(before, wanted)) return
     const iam = this.#iam
+    const RoleName = this.#around.words.role
     for (const PolicyName of Object.keys(before?.inline ?? {})) {
       await iam.send(new DeleteRolePolicyCommand({ RoleName, PolicyName }))
     }
@@ -162,9 +229,10 @@ export class CaseWorld {
   }
 
   readonly #policyArn = (name: string): string =>
-    `arn:aws:iam::${this.#around.words.account}:policy/${name}`
+    `arn:aws:iam::${this.#around.words.account}:policy/${this.#around.words.role}-${name}`
 
-  async #managed(PolicyName: string, policy: object): Promise<void> {
+  async #managed(name: string, policy: object): Promise<void> {
+    const PolicyName = `${this.#around.words.role}-${name}`
     const PolicyDocument = JSON.stringify(policy)
     await this.#iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument }))
   }

@@ -12,6 +12,13 @@ const Texts = z.record(z.string(), z.string())
 const Policy = z.looseObject({ Statement: z.array(z.looseObject({ Effect: z.string() })) })
 const Policies = z.record(z.string(), Policy)
 
+const Association = z.strictObject({
+  role: z.string(),
+  targetRole: z.string().optional(),
+  disableSessionTags: z.boolean().optional(),
+  policy: Policy.optional(),
+})
+
 const SetUpSchema = z.strictObject({
   serviceAccount: z.strictObject({ annotations: Texts }).optional(),
   pod: z.strictObject({
@@ -31,6 +38,9 @@ const SetUpSchema = z.strictObject({
       maxSessionSeconds: z.number().optional(),
     })
     .optional(),
+  association: Association.optional(),
+  targetRole: z.strictObject({ trust: Policy, inline: Policies }).optional(),
+  agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
   providers: z.record(z.string(), z.array(z.string())),
   issuer: z.enum([
     'well',
@@ -56,7 +66,7 @@ const Patch = z.record(z.string(), z.unknown())
 const CaseSchema = z
   .strictObject({
     name: z.string().min(10),
-    method: z.enum(['irsa']),
+    method: z.enum(['irsa', 'pod-identity']),
     set: Patch.default({}),
     later: Patch.default({}),
     expect: z
@@ -101,6 +111,9 @@ export interface Words {
   readonly issuer: string
   readonly namespace: string
   readonly bucket: string
+  /** Names of the role and of the cluster. */
+  readonly role: string
+  readonly cluster: string
 }
 
 /** Every case, by its file's name. @throws where a file is not one */
@@ -156,6 +169,8 @@ export const NOWHERE: Words = {
   issuer: 'https://edge.issuer.sandbox/clusters/edge',
   namespace: 'shop',
   bucket: 'shop-orders',
+  role: 'orders',
+  cluster: 'shop',
 }
 
 function replaceWords(text: string, words: Words): string {

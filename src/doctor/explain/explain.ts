@@ -1,11 +1,14 @@
 /** Joins the links: facts → verdicts in order, the cause, and one fix. Pure. */
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
 import type { WorkloadFacts } from '../facts/workload-facts.ts'
+import { agentLink } from './links/agent.ts'
+import { associationLink } from './links/association.ts'
 import { issuerLink } from './links/issuer.ts'
 import { permissionsLink } from './links/permissions.ts'
 import { podLink } from './links/pod.ts'
 import { providerLink } from './links/provider.ts'
 import { sdkChainLink } from './links/sdk-chain.ts'
+import { targetRoleLink } from './links/target-role.ts'
 import { tokenLink } from './links/token.ts'
 import { trustLink } from './links/trust.ts'
 import type { Broken, LinkName, LinkVerdict } from './verdict.ts'
@@ -34,7 +37,10 @@ const JUDGES: Partial<Readonly<Record<LinkName, Link>>> = {
   token: tokenLink,
   issuer: issuerLink,
   provider: providerLink,
+  association: associationLink,
+  agent: agentLink,
   trust: trustLink,
+  'target-role': targetRoleLink,
   permissions: permissionsLink,
   'sdk-chain': sdkChainLink,
 }

@@ -10,7 +10,14 @@ import type { Jwk } from '../../token/jwks.ts'
 import { parseWebhookConfig } from '../../webhook/config.ts'
 import { decideMutation } from '../../webhook/mutation.ts'
 import { known } from '../facts/fact.ts'
-import type { PolicyFact, ProviderFact, RoleFact, WorkloadFacts } from '../facts/workload-facts.ts'
+import type {
+  AgentFact,
+  AssociationFact,
+  PolicyFact,
+  ProviderFact,
+  RoleFact,
+  WorkloadFacts,
+} from '../facts/workload-facts.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
 import { podOf, type SetUp, type Words } from './cases.suite.ts'
 
@@ -46,7 +53,10 @@ export function factsOf(before: SetUp, now: SetUp, words: Words): WorkloadFacts 
     subject: { namespace: words.namespace, name: 'orders' },
     account: { accountId: words.account, partition: 'aws', region: REGION },
     cluster: {
-      kind: 'not-named',
+      kind: 'eks',
+      name: words.cluster,
+      arn: `arn:aws:eks:${REGION}:${words.account}:cluster/${words.cluster}`,
+      isAutoMode: false,
       issuer: known(issuerOf(now, words)),
       keys: known({ keys: [KEY] }),
     },
@@ -61,6 +71,9 @@ export function factsOf(before: SetUp, now: SetUp, words: Words): WorkloadFacts 
     role: known(roleNamed(roleOf(now, words), pod, now)),
     provider: known(provider.find(({ arn }) => arn.endsWith(words.issuer.slice(8)))),
     providerArns: known(provider.map(({ arn }) => arn)),
+    association: known(associationOf(now)),
+    targetRole: known(targetRoleOf(now, words)),
+    agent: known(agentOf(now)),
     question: {
       action: 's3:GetObject',
       resource: `arn:aws:s3:::${words.bucket}/today.txt`,
@@ -94,25 +107,64 @@ function admit(setUp: SetUp, words: Words): Pod | undefined {
     pod,
     namespace: words.namespace,
     serviceAccount: serviceAccountOf(setUp, words),
-    containerCredentials: false,
+    containerCredentials: setUp.association !== undefined,
     config: parseWebhookConfig({ 'aws-default-region': REGION }),
     random: () => 0.5,
   })
-  return applyJsonPatch(pod, patch)
+  const admitted = applyJsonPatch(pod, patch)
+  return { ...admitted, spec: { ...admitted.spec, nodeName: 'node-1' } }
+}
+
+function associationOf({ association }: SetUp): AssociationFact | undefined {
+  if (association === undefined) return undefined
+  const { disableSessionTags = false, policy, role, targetRole } = association
+  return {
+    id: 'a-1',
+    roleArn: role,
+    disableSessionTags,
+    createdAtMs: NOW_MS,
+    ...(targetRole !== undefined && { targetRoleArn: targetRole }),
+    ...(policy !== undefined && { policy: JSON.stringify(policy) }),
+  }
+}
+
+function targetRoleOf({ targetRole }: SetUp, { account, role }: Words): RoleFact | undefined {
+  if (targetRole === undefined) return undefined
+  const name = `${role}-target`
+  return {
+    arn: `arn:aws:iam::${account}:role/${name}`,
+    name,
+    id: 'AROAEXAMPLEEXAMPLE456',
+    trustPolicy: JSON.stringify(targetRole.trust),
+    maxSessionSeconds: 3600,
+    policies: known(
+      Object.entries(targetRole.inline).map(([policy, document]) => ({
+        name: `inline:${policy}`,
+        text: JSON.stringify(document),
+      })),
+    ),
+  }
+}
+
+function agentOf({ agent }: SetUp): AgentFact | undefined {
+  if (agent === 'missing') return undefined
+  const name = 'kube-system/eks-pod-identity-agent-x'
+  return { kind: 'pod', name, node: 'node-1', ready: agent === 'runs' }
 }
 
 /** IAM is asked for the name that the pod or the annotation ends with. */
 function roleNamed(
   role: RoleFact | undefined,
   pod: Pod | undefined,
-  { serviceAccount }: SetUp,
+  { association, serviceAccount }: SetUp,
 ): RoleFact | undefined {
   const env = pod?.spec.containers[0]?.env?.find(({ name }) => name === 'AWS_ROLE_ARN')
-  const text = env?.value ?? serviceAccount?.annotations[ROLE_ANNOTATION] ?? ''
+  const asked = env?.value ?? association?.role ?? serviceAccount?.annotations[ROLE_ANNOTATION]
+  const text = asked ?? ''
   return text.split('/').at(-1) === role?.name ? role : undefined
 }
 
-function roleOf({ role }: SetUp, { account }: Words): RoleFact | undefined {
+function roleOf({ role }: SetUp, { account, role: name }: Words): RoleFact | undefined {
   if (role === undefined) return undefined
   const policy = (prefix: string, policies: Readonly<Record<string, object>>): PolicyFact[] =>
     Object.entries(policies).map(([name, document]) => ({
@@ -122,8 +174,8 @@ function roleOf({ role }: SetUp, { account }: Words): RoleFact | undefined {
   const managed = `arn:aws:iam::${account}:policy/`
   const policies = [...policy('inline:', role.inline), ...policy(managed, role.attached)]
   return {
-    arn: `arn:aws:iam::${account}:role${role.path}orders`,
-    name: 'orders',
+    arn: `arn:aws:iam::${account}:role${role.path}${name}`,
+    name,
     id: 'AROAEXAMPLEEXAMPLE123',
     trustPolicy: JSON.stringify(role.trust),
     maxSessionSeconds: role.maxSessionSeconds ?? 3600,

@@ -127,6 +127,30 @@ export const REASONS = {
     matters: 'STS refuses the token: Incorrect token audience.',
     mend: 'Add the audience to the provider, or ask for a token with one that it has.',
   },
+  'association-missing': {
+    link: 'association',
+    says: 'The pod asks for container credentials, and the cluster has no association for its service account.',
+    matters: 'EKS Auth answers ResourceNotFoundException, and the SDK gets nothing.',
+    mend: 'Associate the service account with a role.',
+  },
+  'proxy-in-the-way': {
+    link: 'agent',
+    says: "The container's proxy is asked for the agent's address.",
+    matters: 'The address is of the node alone; a proxy cannot reach it.',
+    mend: 'Put the address into NO_PROXY.',
+  },
+  'agent-missing': {
+    link: 'agent',
+    says: "No Pod Identity agent runs on the pod's node.",
+    matters: 'Nobody answers at the address of the credentials.',
+    mend: 'Run the agent on every node.',
+  },
+  'agent-not-ready': {
+    link: 'agent',
+    says: "The agent on the pod's node is not ready.",
+    matters: 'It gives no credentials, or none that are new.',
+    mend: 'Read its log; it needs the node role, or a broker.',
+  },
   'role-missing': {
     link: 'trust',
     says: 'There is no such role.',
@@ -169,6 +193,24 @@ export const REASONS = {
     matters: 'IRSA needs sts:AssumeRoleWithWebIdentity, with session tags sts:TagSession too.',
     mend: 'Add a statement that allows it.',
   },
+  'trust-lacks-tag-session': {
+    link: 'trust',
+    says: 'The trust policy allows sts:AssumeRole and not sts:TagSession.',
+    matters: 'Pod Identity passes session tags with every call.',
+    mend: 'Allow sts:TagSession in the same statement.',
+  },
+  'trust-wants-tags': {
+    link: 'trust',
+    says: 'The trust policy wants session tags that the association does not pass.',
+    matters: 'A condition on a key that is not there does not hold.',
+    mend: 'Pass session tags, or narrow the trust policy by the account.',
+  },
+  'trust-tag-differs': {
+    link: 'trust',
+    says: 'The trust policy wants another cluster, namespace or service account in the session tags.',
+    matters: 'The statement does not hold for this pod.',
+    mend: 'Add the service account to the trust policy.',
+  },
   'trust-wildcard-in-equals': {
     link: 'trust',
     says: 'A condition compares exactly with a value that holds a star.',
@@ -205,6 +247,31 @@ export const REASONS = {
     matters: 'All conditions of a statement must hold.',
     mend: 'Add a statement for the service account, or change the condition.',
   },
+  'target-role-missing': {
+    link: 'target-role',
+    says: 'The target role of the association does not exist.',
+    matters: 'The session ends at the first role, and the pod gets nothing.',
+    mend: 'Make the target role, or take it off the association.',
+  },
+  'target-role-not-allowed': {
+    link: 'target-role',
+    says: "No policy of the association's role lets it assume the target role.",
+    matters:
+      'The first role needs sts:AssumeRole, and with session tags sts:TagSession, on the second.',
+    mend: 'Give the first role that permission.',
+  },
+  'target-role-does-not-trust': {
+    link: 'target-role',
+    says: "The target role does not trust the association's role, or not with session tags.",
+    matters: 'Its trust policy needs both actions for that role.',
+    mend: 'Add a statement to its trust policy.',
+  },
+  'target-role-trusts-former-role': {
+    link: 'target-role',
+    says: 'The target role trusts a role that was deleted; IAM shows it as AROA….',
+    matters: 'IAM keeps principals by id: a role of the same name that was made again is another.',
+    mend: "Write the role's ARN into the trust policy again.",
+  },
   'permission-missing': {
     link: 'permissions',
     says: 'No policy of the role allows the action on the resource.',
@@ -222,6 +289,12 @@ export const REASONS = {
     says: "The role's permissions boundary does not allow the action.",
     matters: 'A role may do what its policies and its boundary both allow.',
     mend: 'Widen the boundary, or take it off: it belongs to whoever governs the account.',
+  },
+  'session-policy-limits': {
+    link: 'permissions',
+    says: "The association's session policy does not allow the action.",
+    matters: 'A session may do what the role and its session policy both allow.',
+    mend: 'Widen the session policy, or take it off.',
   },
   'resource-policy-denies': {
     link: 'permissions',

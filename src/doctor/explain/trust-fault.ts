@@ -37,6 +37,15 @@ export function trustFaultOf(explained: TrustExplanation, call: TrustCall): Trus
     return principalFault(explained.statements, call)
   }
   if (mismatch.reason === 'condition') return conditionFault(mismatch, statement, call)
+  if (missing === 'sts:TagSession') {
+    return {
+      reason: 'trust-lacks-tag-session',
+      text: `statement ${statement} allows ${quoted(mismatch.wanted)}, and the session has tags, for which sts:TagSession is needed`,
+      found: mismatch.wanted.join(', '),
+      wanted: 'sts:TagSession too',
+      statement,
+    }
+  }
   return {
     reason: 'trust-lacks-action',
     text: `statement ${statement} allows ${quoted(mismatch.wanted)}, and ${missing} is asked for`,
@@ -50,14 +59,18 @@ function principalFault(statements: readonly StatementOutcome[], call: TrustCall
   const named = statements.flatMap(({ effect, mismatch }) =>
     effect === 'Allow' && mismatch?.reason === 'principal' ? mismatch.wanted : [],
   )
-  const wanted = call.caller.kind === 'web-identity' ? call.caller.provider : call.who
+  const { caller } = call
+  const isService = caller.kind === 'service'
+  const wanted =
+    caller.kind === 'web-identity' ? caller.provider : isService ? caller.service : call.who
   const providers = named.flatMap((text) => {
     const arn = text.replace(/^Federated:/, '')
     return issuerHostPathOf(arn) === undefined ? [] : [arn]
   })
-  const found = (providers.length > 0 ? providers : named).join(', ') || 'nobody'
+  const isOther = providers.length > 0 && !isService
+  const found = (isOther ? providers : named).join(', ') || 'nobody'
   return {
-    reason: providers.length > 0 ? 'trust-other-provider' : 'trust-no-principal',
+    reason: isOther ? 'trust-other-provider' : 'trust-no-principal',
     text: `it names ${found}, not ${wanted}`,
     found,
     wanted,
@@ -87,7 +100,11 @@ function reasonOf(
 ): ReasonCode {
   const claim = /:(sub|aud)$/i.exec(key)?.[1]?.toLowerCase()
   const host = hostPathOf(call.issuer)?.toLowerCase()
-  if (claim === undefined) return 'trust-condition-false'
+  if (claim === undefined) {
+    const isTag = /^aws:RequestTag\//i.test(key) && call.caller.kind === 'service'
+    if (!isTag) return 'trust-condition-false'
+    return actual === undefined ? 'trust-wants-tags' : 'trust-tag-differs'
+  }
   if (actual === undefined && key.slice(0, -claim.length - 1).toLowerCase() !== host) {
     return 'trust-other-issuer-key'
   }

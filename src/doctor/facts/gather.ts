@@ -9,6 +9,7 @@ import { hostPathOf, wayOf } from './way.ts'
 import { type Fact, known, orAbsent, readFact, unknown, valueOf } from './fact.ts'
 import type { ExplainPlaces } from './ports.ts'
 import type {
+  AgentFact,
   ClusterFact,
   LabelSelector,
   QuestionFact,
@@ -32,16 +33,19 @@ export async function gatherFacts(subject: Subject, places: ExplainPlaces): Prom
   const seen = await gatherCluster(subject, places)
   const way = wayOf(seen)
   const issuer = way.token?.issuer
-  const [outside, role, provider, providerArns, question] = await Promise.all([
+  const [outside, role, provider, providerArns, targetRole, agent, question] = await Promise.all([
     issuer === undefined || way.method === 'pod-identity'
       ? known(undefined)
       : read(places, () => places.look(issuer)),
     readRole(places, way.roleArn),
     readProvider(places, issuer),
     read(places, () => places.iam.providerArns()),
-    readQuestion(places, subject, way.roleArn),
+    readRole(places, valueOf(seen.association)?.targetRoleArn),
+    readAgent(places, seen, way.pod),
+    readQuestion(places, subject, valueOf(seen.association)?.targetRoleArn ?? way.roleArn),
   ])
-  return { ...seen, outside, role, provider, providerArns, ...(question && { question }) }
+  const found = { outside, role, provider, providerArns, targetRole, agent }
+  return { ...seen, ...found, ...(question && { question }) }
 }
 
 const read = <T>({ timeoutMs }: ExplainPlaces, ask: () => Promise<T>): Promise<Fact<T>> =>
@@ -52,11 +56,12 @@ async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<W
   const { kube } = places
   const { container, serviceAccount, token } = subject
   const ask = { namespace: serviceAccount.namespace, name: serviceAccount.name }
-  const [found, pod, webhooks, cluster] = await Promise.all([
+  const [found, pod, webhooks, cluster, association] = await Promise.all([
     read(places, () => orAbsent(() => kube.get<ServiceAccount>(SERVICE_ACCOUNTS, ask))),
     read(places, () => findPod(subject, places)),
     read(places, () => findWebhooks(places)),
     gatherClusterFact(places),
+    read(places, () => places.cluster.association(serviceAccount)),
   ])
   return {
     nowMs: places.nowMs,
@@ -72,6 +77,9 @@ async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<W
     role: known(undefined),
     provider: known(undefined),
     providerArns: known([]),
+    association,
+    targetRole: known(undefined),
+    agent: known(undefined),
   }
 }
 
@@ -89,6 +97,7 @@ async function gatherClusterFact(places: ExplainPlaces): Promise<ClusterFact> {
     ...(arn !== undefined && { arn }),
     issuer: issuerOf(document, told),
     keys: keys satisfies Fact<Jwks | undefined>,
+    isAutoMode: valueOf(told)?.isAutoMode === true,
   }
 }
 
@@ -157,6 +166,28 @@ async function findWebhooks({ kube }: ExplainPlaces): Promise<readonly WebhookFa
         ...(objectSelector !== undefined && { objectSelector }),
       })),
   )
+}
+
+/** Agents by the names of their pods: AWS's and podrole's. */
+const AGENT = /^(?:eks-pod-identity-agent|podrole-agent)/
+
+async function readAgent(
+  places: ExplainPlaces,
+  { cluster }: WorkloadFacts,
+  pod: Pod | undefined,
+): Promise<Fact<AgentFact | undefined>> {
+  if (cluster.isAutoMode) return known({ kind: 'built-in' })
+  const node = pod?.spec.nodeName
+  if (node === undefined) return known(undefined)
+  return read(places, async () => {
+    const { items } = await places.kube.list<Pod>(PODS, { fieldSelector: `spec.nodeName=${node}` })
+    const agent = items.find(({ metadata }) => AGENT.test(metadata.name ?? ''))
+    if (agent === undefined) return undefined
+    const conditions = agent.status?.conditions ?? []
+    const ready = conditions.some(({ status, type }) => type === 'Ready' && status === 'True')
+    const { name, namespace } = agent.metadata
+    return { kind: 'pod', name: `${namespace}/${name}`, node, ready }
+  })
 }
 
 /** The role of that name, whatever its path is; also where the text is not an ARN. */

@@ -1,7 +1,14 @@
 /** What explain reads, place by place; nothing here writes. Faults carry the codes of AWS and Kubernetes. */
 import type { OutsideFacts } from '../../issuer/outside/facts.ts'
 import type { KubeClient } from '../../kube/client.ts'
-import type { AccountFact, PolicyFact, ProviderFact, RoleFact } from './workload-facts.ts'
+import type { ServiceAccountName } from '../../iam/service-account-name.ts'
+import type {
+  AccountFact,
+  AssociationFact,
+  PolicyFact,
+  ProviderFact,
+  RoleFact,
+} from './workload-facts.ts'
 
 export interface IamPort {
   /** Undefined where the account has none of that name. */
@@ -18,12 +25,21 @@ export interface IamPort {
   resourcePolicy(resource: string): Promise<PolicyFact | undefined>
 }
 
+/** What EKS or a broker says of a cluster. */
+export interface ClusterTold {
+  readonly arn?: string
+  readonly issuer?: string
+  /** EKS Auto Mode. */
+  readonly isAutoMode?: boolean
+}
+
 /** What is known of the cluster beside Kubernetes: EKS or a broker. */
 export interface ClusterPort {
   readonly name?: string
   readonly kind: 'eks' | 'broker' | 'not-named'
   /** Undefined where there is nobody to ask. */
-  facts(): Promise<{ readonly arn?: string; readonly issuer?: string } | undefined>
+  facts(): Promise<ClusterTold | undefined>
+  association(serviceAccount: ServiceAccountName): Promise<AssociationFact | undefined>
 }
 
 export interface ExplainPlaces {

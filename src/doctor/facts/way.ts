@@ -27,11 +27,16 @@ export function wayOf(facts: WorkloadFacts): Way {
   const container = containerOf(pod, facts.container)
   const annotated = annotationOf(facts, ROLE_ANNOTATION)
   const annotatedRoleArn = annotated === '' ? undefined : annotated
-  const roleArn = (container && envOf(container, 'AWS_ROLE_ARN')) ?? annotatedRoleArn
+  const association = valueOf(facts.association)
+  const method = methodOf(container, { annotatedRoleArn, isAssociated: association !== undefined })
+  const roleArn =
+    method === 'pod-identity'
+      ? association?.roleArn
+      : ((container && envOf(container, 'AWS_ROLE_ARN')) ?? annotatedRoleArn)
   const mount = pod && container && tokenMountOf(pod, container)
   const audience = mount?.audience ?? (annotationOf(facts, AUDIENCE_ANNOTATION) || STS_AUDIENCE)
   return {
-    method: methodOf(container, annotatedRoleArn),
+    method,
     pod,
     container,
     roleArn,
@@ -40,8 +45,15 @@ export function wayOf(facts: WorkloadFacts): Way {
   }
 }
 
-function methodOf(container: Container | undefined, annotated: string | undefined): Way['method'] {
-  if (container === undefined) return annotated === undefined ? 'none' : 'irsa'
+/** The webhook prefers an association to an annotation; SDKs prefer a web identity. */
+function methodOf(
+  container: Container | undefined,
+  wanted: { readonly annotatedRoleArn: string | undefined; readonly isAssociated: boolean },
+): Way['method'] {
+  if (container === undefined) {
+    if (wanted.isAssociated) return 'pod-identity'
+    return wanted.annotatedRoleArn === undefined ? 'none' : 'irsa'
+  }
   if (WEB_IDENTITY.every((name) => hasEnv(container, name))) return 'irsa'
   return hasEnv(container, CONTAINER_CREDENTIALS) ? 'pod-identity' : 'none'
 }

@@ -27,8 +27,31 @@ export interface WorkloadFacts {
   readonly provider: Fact<ProviderFact | undefined>
   /** ARNs of all providers of the account. */
   readonly providerArns: Fact<readonly string[]>
+  /** Of the cluster that was named, on EKS or a broker. */
+  readonly association: Fact<AssociationFact | undefined>
+  /** That the association's role goes on to. */
+  readonly targetRole: Fact<RoleFact | undefined>
+  /** The Pod Identity agent on the pod's node. */
+  readonly agent: Fact<AgentFact | undefined>
   readonly question?: QuestionFact
 }
+
+export interface AssociationFact {
+  readonly id: string
+  readonly roleArn: string
+  readonly targetRoleArn?: string
+  readonly externalId?: string
+  readonly disableSessionTags: boolean
+  /** Session policy, JSON text. */
+  readonly policy?: string
+  /** Milliseconds since the epoch. */
+  readonly createdAtMs: number
+}
+
+export type AgentFact =
+  /** EKS Auto Mode has it built in. */
+  | { readonly kind: 'built-in' }
+  | { readonly kind: 'pod'; readonly name: string; readonly node: string; readonly ready: boolean }
 
 export interface AccountFact {
   readonly accountId: string
@@ -45,6 +68,8 @@ export interface ClusterFact {
   readonly issuer: Fact<string | undefined>
   /** The keys that its API server takes tokens of. */
   readonly keys: Fact<Jwks | undefined>
+  /** EKS Auto Mode. */
+  readonly isAutoMode: boolean
 }
 
 /** A mutating webhook that is called for pods. */

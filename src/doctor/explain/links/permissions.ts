@@ -1,20 +1,16 @@
 /** What the role may do, as far as policies of the account go. */
 import { tryParseArn } from '../../../iam/arn.ts'
-import { authorize, type Decision, type PolicySource } from '../../../iam/evaluate.ts'
-import { parsePolicy } from '../../../iam/policy.ts'
-import type { PolicyKind } from '../../../iam/policy-document.ts'
+import { authorize, type Decision } from '../../../iam/evaluate.ts'
 import { principalContext } from '../../../iam/principal.ts'
-import type { Caller } from '../../../iam/request.ts'
+import type { ContextKeys } from '../../../iam/request.ts'
+import { formatServiceAccountName } from '../../../iam/service-account-name.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { type Fact, valueOf } from '../../facts/fact.ts'
-import type {
-  PolicyFact,
-  QuestionFact,
-  RoleFact,
-  WorkloadFacts,
-} from '../../facts/workload-facts.ts'
+import type { QuestionFact, RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside } from '../fix.ts'
 import type { ReasonCode } from '../reasons.ts'
+import { sessionOf, sourceOf } from '../role-session.ts'
+import { tagContext } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import type { Way } from '../../facts/way.ts'
 
@@ -26,7 +22,10 @@ export function permissionsLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (question === undefined) {
     return notApplicable('permissions', 'not asked: name --action and --resource')
   }
-  const role = valueOf(facts.role)
+  const { association } = facts
+  const isChained =
+    way.method === 'pod-identity' && valueOf(association)?.targetRoleArn !== undefined
+  const role = valueOf(isChained ? facts.targetRole : facts.role)
   if (role === undefined) return notKnown('permissions', 'the role is not known')
   const unread = unreadOf(role, question)
   const isForbidden = valueOf(question.allowedByOrganization) === false
@@ -56,7 +55,7 @@ function judge(facts: WorkloadFacts, role: RoleFact, question: QuestionFact): Li
   const decision = decide(facts, role, question)
   const { action, resource } = question
   const { statements } = decision
-  if (!decision.allowed) return refused(role, question, decision)
+  if (!decision.allowed) return refused(facts, role, question, decision)
   if (valueOf(question.allowedByOrganization) === false) {
     return organizationDenies(facts, role, question)
   }
@@ -78,15 +77,10 @@ function organizationDenies(
   })
 }
 
-function decide({ account }: WorkloadFacts, role: RoleFact, question: QuestionFact): Decision {
-  const caller: Caller = {
-    kind: 'role-session',
-    accountId: account.accountId,
-    arn: `arn:${account.partition}:sts::${account.accountId}:assumed-role/${role.name}/session`,
-    roleArn: role.arn,
-    roleId: role.id,
-    sessionName: 'session',
-  }
+function decide(facts: WorkloadFacts, role: RoleFact, question: QuestionFact): Decision {
+  const caller = sessionOf(facts, role)
+  const { account } = facts
+  const sessionPolicy = valueOf(facts.association)?.policy
   const { action, resource } = question
   const boundary = role.boundary === undefined ? undefined : valueOf(role.boundary)
   const resourcePolicy = valueOf(question.resourcePolicy)
@@ -98,6 +92,7 @@ function decide({ account }: WorkloadFacts, role: RoleFact, question: QuestionFa
       resourceAccountId: tryParseArn(resource)?.accountId || account.accountId,
       context: {
         ...principalContext(caller),
+        ...sessionTags(facts),
         'aws:RequestedRegion': account.region,
         'aws:SecureTransport': 'true',
       },
@@ -105,17 +100,28 @@ function decide({ account }: WorkloadFacts, role: RoleFact, question: QuestionFa
     {
       identity: (valueOf(role.policies) ?? []).map((one) => sourceOf(one)),
       ...(boundary !== undefined && { boundary: sourceOf(boundary) }),
+      ...(sessionPolicy !== undefined && {
+        session: [sourceOf({ name: 'association', text: sessionPolicy }, 'session')],
+      }),
       ...(resourcePolicy !== undefined && { resource: sourceOf(resourcePolicy, 'resource') }),
     },
   )
 }
 
-const sourceOf = ({ name, text }: PolicyFact, kind: PolicyKind = 'identity'): PolicySource => ({
-  name,
-  document: parsePolicy(text, kind),
-})
+/** Of the session that Pod Identity begins. */
+function sessionTags(facts: WorkloadFacts): ContextKeys {
+  const association = valueOf(facts.association)
+  if (association === undefined || association.disableSessionTags) return {}
+  const all = Object.entries(tagContext(facts))
+  return Object.fromEntries(all.filter(([key]) => key.startsWith('aws:PrincipalTag/')))
+}
 
-function refused(role: RoleFact, question: QuestionFact, decision: Decision): LinkVerdict {
+function refused(
+  facts: WorkloadFacts,
+  role: RoleFact,
+  question: QuestionFact,
+  decision: Decision,
+): LinkVerdict {
   const { action, resource } = question
   const { reason, statements } = decision
   const denies = statements.find(({ effect, matched }) => matched && effect === 'Deny')
@@ -127,7 +133,13 @@ function refused(role: RoleFact, question: QuestionFact, decision: Decision): Li
     found: decision.text,
     wanted: `${action} on ${resource} allowed`,
     statements,
-    fix: fixOf(code, role, question, denies && `statement ${denies.statement} of ${denies.policy}`),
+    fix: fixOf(
+      facts,
+      code,
+      role,
+      question,
+      denies && `statement ${denies.statement} of ${denies.policy}`,
+    ),
   })
 }
 
@@ -136,18 +148,34 @@ const REASON_OF: Partial<Readonly<Record<Decision['reason'], ReasonCode>>> = {
   'explicit-deny-in-boundary': 'boundary-limits',
   'explicit-deny-in-resource-policy': 'resource-policy-denies',
   'boundary-does-not-allow': 'boundary-limits',
+  'session-policy-does-not-allow': 'session-policy-limits',
+  'explicit-deny-in-session-policy': 'session-policy-limits',
 }
 
 /** Name of the inline policy that the fix writes. */
 const POLICY_NAME = 'podrole-explain'
 
-function fixOf(code: ReasonCode, role: RoleFact, question: QuestionFact, deny = ''): Fix {
+function fixOf(
+  facts: WorkloadFacts,
+  code: ReasonCode,
+  role: RoleFact,
+  question: QuestionFact,
+  deny = '',
+): Fix {
   const { action, resource } = question
   const boundary = role.boundary === undefined ? '' : (valueOf(role.boundary)?.name ?? '')
   switch (code) {
     case 'boundary-limits':
       return outside(
         `let the permissions boundary ${boundary} of ${role.name} allow ${action} on ${resource}, or take it off the role: it belongs to whoever governs the account`,
+      )
+    case 'session-policy-limits':
+      return commands(
+        'take the session policy off the association, or put in its place one that allows it too',
+        command(
+          ...['podrole', 'association', 'update', formatServiceAccountName(facts.subject)],
+          ...['--cluster', facts.cluster.name ?? '', '--no-policy', '--adopt'],
+        ),
       )
     case 'permission-denied':
       return outside(`narrow or remove ${deny}, so that it does not deny ${action} on ${resource}`)

@@ -6,7 +6,7 @@ import { valueOf } from '../../facts/fact.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside } from '../fix.ts'
 import { broken, type LinkVerdict, notKnown, ok } from '../verdict.ts'
-import { ROLE_ANNOTATION, tokenMountOf, type Way } from '../../facts/way.ts'
+import { envOf, ROLE_ANNOTATION, tokenMountOf, type Way } from '../../facts/way.ts'
 
 const SKIP_ANNOTATION = 'eks.amazonaws.com/skip-containers'
 /** Annotations that people write in place of the one that is read. */
@@ -57,8 +57,13 @@ function withoutPod(facts: WorkloadFacts, way: Way): LinkVerdict {
 
 function injected(facts: WorkloadFacts, way: Way): LinkVerdict {
   const { container, pod } = way
-  if (pod === undefined || container === undefined || way.method !== 'irsa') {
-    return ok('pod', 'the pod has container credentials')
+  if (pod === undefined || container === undefined) return notKnown('pod', 'there is no pod')
+  if (way.method === 'pod-identity') {
+    return ok('pod', `${podName(way)} was admitted with container credentials`, {
+      evidence: [
+        `container ${container.name}: AWS_CONTAINER_CREDENTIALS_FULL_URI ${envOf(container, 'AWS_CONTAINER_CREDENTIALS_FULL_URI')}`,
+      ],
+    })
   }
   const mount = tokenMountOf(pod, container)
   if (mount === undefined) return notMounted(way)
@@ -89,20 +94,22 @@ function notMounted(way: Way): LinkVerdict {
 
 /** The pod has nothing: the first reason that also holds for the next pod, else its age. */
 function notInjected(facts: WorkloadFacts, way: Way): LinkVerdict {
+  const wanted = valueOf(facts.association)?.roleArn ?? way.annotatedRoleArn ?? ''
   return (
     annotationFault(facts, way) ??
     skippedFault(way) ??
     webhookFault(facts) ??
     broken('pod', 'pod-admitted-without-role', {
-      text: `${podName(way)} was admitted without credentials; a pod made now gets ${way.annotatedRoleArn}`,
-      found: 'neither AWS_ROLE_ARN nor a token volume',
-      wanted: `AWS_ROLE_ARN ${way.annotatedRoleArn} and a token volume`,
+      text: `${podName(way)} was admitted without credentials; a pod made now gets ${wanted}`,
+      found: 'no token volume and no variables',
+      wanted: `a token volume and the variables for ${wanted}`,
       fix: commands('make the pod again', deletePod(way)),
     })
   )
 }
 
 function annotationFault(facts: WorkloadFacts, way: Way): LinkVerdict | undefined {
+  if (valueOf(facts.association) !== undefined) return undefined
   const name = formatServiceAccountName(facts.subject)
   const { annotatedRoleArn } = way
   const annotations = valueOf(facts.serviceAccount)?.metadata.annotations ?? {}

@@ -1,20 +1,22 @@
 /** The role and its trust policy, statement by statement. */
 import { tryParseArn } from '../../../iam/arn.ts'
 import { formatServiceAccountName } from '../../../iam/service-account-name.ts'
+import { STS_AUDIENCE } from '../../../iam/trust-document.ts'
+import { addTrust } from '../../../iam/trust-edit.ts'
 import { explainTrust, type TrustExplanation } from '../../../iam/trust-explain.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside } from '../fix.ts'
 import { type TrustFault, trustFaultOf } from '../trust-fault.ts'
-import { isKnownKey, type TrustCall, webIdentityCall } from '../trust-call.ts'
+import { isKnownKey, podIdentityCall, type TrustCall, webIdentityCall } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import { hostPathOf, type Way } from '../../facts/way.ts'
 import { allowIt } from './permissions.ts'
 import { annotateAgain } from './pod.ts'
 
 export function trustLink(facts: WorkloadFacts, way: Way): LinkVerdict {
-  if (way.method !== 'irsa') return notApplicable('trust', 'no role is asked for')
+  if (way.method === 'none') return notApplicable('trust', 'no role is asked for')
   const { roleArn = '', token } = way
   const named = tryParseArn(roleArn)
   if (named === undefined) return notKnown('trust', 'which role is meant is not known')
@@ -37,6 +39,10 @@ export function trustLink(facts: WorkloadFacts, way: Way): LinkVerdict {
       wanted: role.arn,
       fix: annotateAgain(facts, "write the role's own ARN, and make the pod again", role.arn),
     })
+  }
+  const association = valueOf(facts.association)
+  if (way.method === 'pod-identity' && association !== undefined) {
+    return judge(facts, role, podIdentityCall(facts, association))
   }
   if (token === undefined || hostPathOf(token.issuer) === undefined) {
     return notKnown('trust', 'who asks is not known')
@@ -85,23 +91,22 @@ function fixOf(facts: WorkloadFacts, role: RoleFact, fault: TrustFault, call: Tr
       `narrow or remove statement ${fault.statement} of the trust policy of ${role.name}, so that it does not deny ${call.who}`,
     )
   }
-  const { issuer, audience } = call
-  const isStandard = audience === 'sts.amazonaws.com'
-  return commands(
-    'add a statement for the service account; the others stay as they are',
-    command(
-      'podrole',
-      'role',
-      'trust',
-      'add',
-      role.name,
-      '--service-account',
-      formatServiceAccountName(facts.subject),
-      '--issuer',
-      issuer,
-      ...(isStandard ? [] : ['--audience', audience]),
-    ),
-  )
+  const { audience, issuer, target } = call
+  const name = formatServiceAccountName(facts.subject)
+  const text = 'add a statement for the service account; the others stay as they are'
+  if (issuer === '' || audience === STS_AUDIENCE) {
+    const add = ['role', 'trust', 'add', role.name, '--service-account', name, ...target]
+    return commands(text, command('podrole', ...add))
+  }
+  const { after } = addTrust(role.trustPolicy, {
+    way: 'irsa',
+    ...facts.account,
+    issuer,
+    audience,
+    serviceAccounts: [facts.subject],
+  })
+  const put = ['update-assume-role-policy', '--role-name', role.name, '--policy-document', after]
+  return commands(text, command('aws', 'iam', ...put))
 }
 
 function otherPartition(facts: WorkloadFacts, { roleArn = '' }: Way): LinkVerdict {
@@ -115,9 +120,19 @@ function otherPartition(facts: WorkloadFacts, { roleArn = '' }: Way): LinkVerdic
   })
 }
 
+const targetOf = ({ cluster }: WorkloadFacts, { method, token }: Way): readonly string[] =>
+  method === 'irsa'
+    ? ['--issuer', token?.issuer ?? '']
+    : ['--cluster', cluster.name ?? '', '--method', 'pod-identity']
+
 function missing(facts: WorkloadFacts, way: Way): LinkVerdict {
-  const { annotatedRoleArn, roleArn = '', token } = way
-  if (annotatedRoleArn !== undefined && annotatedRoleArn !== roleArn && way.pod !== undefined) {
+  const { annotatedRoleArn, roleArn = '' } = way
+  if (
+    way.method === 'irsa' &&
+    annotatedRoleArn !== undefined &&
+    annotatedRoleArn !== roleArn &&
+    way.pod !== undefined
+  ) {
     const { name = '', namespace = '' } = way.pod.metadata
     return broken('trust', 'pod-admitted-with-other-role', {
       text: `the pod was admitted with ${roleArn}, which there is not; its service account has ${annotatedRoleArn} by now`,
@@ -146,8 +161,7 @@ function missing(facts: WorkloadFacts, way: Way): LinkVerdict {
         ...(path === undefined ? [] : ['--path', path]),
         '--service-account',
         formatServiceAccountName(facts.subject),
-        '--issuer',
-        token?.issuer ?? '',
+        ...targetOf(facts, way),
       ),
       ...(facts.question === undefined ? [] : [allowIt(name, facts.question)]),
     ),
