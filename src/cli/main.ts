@@ -10,6 +10,7 @@ import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand, addDeleteCommand } from './commands/apply.ts'
+import { addExplainCommand } from './commands/explain.ts'
 import { addPlanCommand } from './commands/plan.ts'
 import { addQuotasCommand } from './commands/quotas.ts'
 import { addRoleCommand } from './commands/role.ts'
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
   addDeleteCommand(program)
   addAdviseCommand(program)
   addQuotasCommand(program)
+  addExplainCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program

@@ -34,6 +34,14 @@ export function explainDecision(decision: Decision): string[] {
   ]
 }
 
+/** What one statement said, in one sentence without its full stop. */
+export function describeStatement(statement: StatementOutcome): string {
+  const { effect, matched, mismatch, statement: name } = statement
+  const head = `${effect} ${name} of ${USE_WORDS[statement.policyUse]} ${statement.policy}`
+  if (matched) return `${head}: matches`
+  return `${head}: ${mismatch === undefined ? 'does not match' : describeMismatch(mismatch)}`
+}
+
 function missedAllows(statements: readonly StatementOutcome[]): readonly StatementOutcome[] {
   return statements.filter(({ matched, effect }) => !matched && effect === 'Allow')
 }
