@@ -84,7 +84,7 @@ async function orTold(open: () => Promise<AwsAccount>): Promise<AwsAccount | und
 
 async function currentCluster(flags: AdviseFlags): Promise<AdviceCluster> {
   const kube = await openKube(flags)
-  const { serviceAccounts } = kubeReader(kube, () => undefined)
+  const { serviceAccounts } = kubeReader(kube, undefined, () => undefined)
   const name = flags.context ?? 'of the kubeconfig'
   return { name, kube: { serviceAccounts, signs: () => readKubeSigns(kube) } }
 }
@@ -98,7 +98,7 @@ async function openCluster(
   const isAlone = flags.cluster.length === 1
   const arn = known?.facts.arn ?? name
   const kube = await openClusterKube({ name }, { arn }, { flags, isAlone })
-  const { serviceAccounts } = kubeReader(kube, () => undefined)
+  const { serviceAccounts } = kubeReader(kube, known?.facts, () => undefined)
   return {
     name,
     kube: { serviceAccounts, signs: () => readKubeSigns(kube) },
