@@ -7,6 +7,7 @@ import { type ApplyDesk, applyPlan, openDesk } from '../manage/apply/apply-plan.
 import { type HeldLease, takeLeases } from '../manage/apply/cluster-lease.ts'
 import type { ProgressEvent, RunResult } from '../manage/apply/run-steps.ts'
 import type { DesiredCluster } from '../manage/desired/desired-state.ts'
+import { forgetObservations } from '../manage/observe/kept-observations.ts'
 import { observe } from '../manage/observe/observe.ts'
 import type { ObservePlaces } from '../manage/observe/ports.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
@@ -50,6 +51,8 @@ async function applyAt(desk: ApplyDesk, { clusters, flags, places }: Wanted): Pr
     steps = plan.steps
     arns = observed.clusters.map(({ arn }) => arn)
   }
+  // From now on nothing is as `plan --cached` kept it.
+  await forgetObservations(stateFolder(process.env))
   const opened = await openApplyPlaces(clusters, flags, printNote)
   let signal: string | undefined
   void stopSignal().then((name) => (signal = name))

@@ -15,6 +15,7 @@ export const WEBHOOK_NAME = 'podrole-webhook'
 
 /** A cluster's Kubernetes by its client, which asks page by page. */
 export const kubeReader = (kube: KubeClient, onCall: (operation: string) => void): KubeReader => ({
+  server: kube.server,
   serviceAccounts: async () => {
     onCall('list serviceaccounts')
     const { items } = await kube.list<ServiceAccount>(SERVICE_ACCOUNTS)

@@ -44,6 +44,7 @@ function placesOf(
     ...change.cluster,
   }
   const kube: KubeReader = {
+    server: 'https://shop.example.com',
     serviceAccounts: told('serviceAccounts', []),
     namespaces: told('namespaces', []),
     workloadIdentity: told('workloadIdentity', { status: 'enabled', isDeclared: true } as const),

@@ -50,6 +50,8 @@ export interface ClusterReader {
 
 /** One cluster's Kubernetes. */
 export interface KubeReader {
+  /** Of its API server, as it is reached. */
+  readonly server: string
   serviceAccounts(): Promise<readonly PlanServiceAccount[]>
   namespaces(): Promise<readonly string[]>
   workloadIdentity(): Promise<WorkloadIdentity>
