@@ -132,7 +132,11 @@ interface Ran {
 async function run(stage: Stage, command: readonly string[], input = ''): Promise<Ran> {
   const { environment, folder, sandbox } = stage
   const calls: Record<string, number> = {}
-  const stop = sandbox.aws.decisions.listen(({ operation }) => {
+  const seen = new Set<string>()
+  const stop = sandbox.aws.decisions.listen(({ operation, requestId }) => {
+    // A call may need several decisions.
+    if (seen.has(requestId)) return
+    seen.add(requestId)
     calls[operation] = (calls[operation] ?? 0) + 1
   })
   const out = join(folder, 'out')
@@ -142,14 +146,10 @@ async function run(stage: Stage, command: readonly string[], input = ''): Promis
     env: environment,
     stdio: [new TextEncoder().encode(input), Bun.file(out), 'pipe'],
   })
-  let isOver = false
-  const exited = child.exited.then((code) => {
-    isOver = true
-    return { code, ms: performance.now() - startedAt }
-  })
+  const exited = child.exited.then((code) => ({ code, ms: performance.now() - startedAt }))
   // What wait4 tells of a child counts the memory of the process that started it.
   let peakMb = 0
-  while (!isOver) {
+  while (child.exitCode === null) {
     peakMb = Math.max(peakMb, peakOf(child.pid))
     await Bun.sleep(POLL_MS)
   }
