@@ -9,6 +9,7 @@ import { type HeldLease, takeLeases } from '../manage/apply/cluster-lease.ts'
 import type { JournalCommand } from '../manage/apply/journal.ts'
 import type { ProgressEvent } from '../manage/apply/run-steps.ts'
 import type { DesiredCluster } from '../manage/desired/desired-state.ts'
+import { forgetObservations } from '../manage/observe/kept-observations.ts'
 import { observe } from '../manage/observe/observe.ts'
 import type { ObservePlaces } from '../manage/observe/ports.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
@@ -143,6 +144,8 @@ async function carriedOut(
 ): Promise<ChangeReport> {
   const { change, clusters, flags, places } = wanted
   const { command } = change
+  // From now on nothing is as `plan --cached` kept it.
+  await forgetObservations(stateFolder(process.env))
   const opened = await openApplyPlaces(clusters, flags, { note: printNote, places })
   const outcomes = new Map<string, Outcome>()
   let signal: string | undefined

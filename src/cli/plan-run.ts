@@ -1,33 +1,75 @@
 /** `podrole plan`. */
+import { systemClock } from '../lib/clock.ts'
+import { formatDuration, parseDurationMs } from '../lib/durations.ts'
+import { PodroleError } from '../lib/errors.ts'
 import type { DesiredState } from '../manage/desired/desired-state.ts'
 import { readDesired } from '../manage/desired/read-desired.ts'
 import { readSources } from '../manage/desired/sources.ts'
+import { MAX_KEPT_MS } from '../manage/observe/kept-observations.ts'
+import {
+  type CacheUse,
+  newObservationCache,
+  type ObservationCache,
+} from '../manage/observe/observation-cache.ts'
 import { observe } from '../manage/observe/observe.ts'
 import { iamSimulator } from '../manage/observe/iam-simulator.ts'
 import { checkPermissions, type Permissions } from '../manage/observe/permissions.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
 import { NOTHING_TO_DO, renderPlan } from '../manage/plan/render.ts'
+import { stateFolder as stateFolderOf } from '../manage/roles/prior-trust.ts'
 import type { FileFlags, PlanFlags } from './commands/plan.ts'
 import { printData, printNote } from './output.ts'
 import { openPlaces } from './parts/observe-places.ts'
+import { VERSION } from './version.ts'
 
 /** How often a person is told that it goes on. */
 const PROGRESS_MS = 5000
 
 export async function runPlan(flags: PlanFlags): Promise<void> {
+  const cache = flags.cached === undefined ? undefined : openCache(flags.cached)
   const { clusters } = await readFiles(flags)
   const { permissions, plan } = await counted(async (onCall) => {
-    const places = await openPlaces(clusters, flags, { onCall, note: printNote })
+    const around = { onCall, note: printNote, ...(cache !== undefined && { cache }) }
+    const places = await openPlaces(clusters, flags, around)
     const observed = await observe(clusters, places)
+    await cache?.keep()
     const made = makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
     if (!flags.permissions) return { plan: made }
     const caller = { arn: places.account.callerArn, roles: observed.roles }
     const simulator = await iamSimulator(places.account)
     return { plan: made, permissions: await checkPermissions(made, caller, simulator) }
   })
-  printPlan(plan, permissions, flags)
+  const use = cache?.use()
+  if (use !== undefined) printNote(`--cached ${flags.cached}: ${cacheUse(use)}`)
+  const observedAt = use?.oldestMs === undefined ? undefined : new Date(use.oldestMs).toISOString()
+  printPlan({ ...plan, ...(observedAt !== undefined && { observedAt }) }, permissions, flags)
   process.exitCode = exitCodeOf(plan, flags)
+}
+
+/** @throws PodroleError `InvalidDuration` */
+function openCache(age: string): ObservationCache {
+  const maxAgeMs = parseDurationMs(age)
+  if (maxAgeMs > MAX_KEPT_MS) {
+    throw new PodroleError(
+      'InvalidDuration',
+      `--cached ${age}: wanted at most ${formatDuration(MAX_KEPT_MS)}, nothing older is kept`,
+    )
+  }
+  const stateFolder = stateFolderOf(process.env)
+  return newObservationCache({
+    stateFolder,
+    version: VERSION,
+    maxAgeMs,
+    clock: systemClock,
+    note: printNote,
+  })
+}
+
+function cacheUse({ asked, kept, oldestMs }: CacheUse): string {
+  if (oldestMs === undefined) return 'nothing kept is so young, all was read anew'
+  const age = formatDuration(systemClock.now() - oldestMs)
+  return `${kept} reading(s) kept from up to ${age} ago, ${asked} read anew`
 }
 
 /** @throws PodroleError `NoSource`, `SourceTooLarge`, `InvalidDesiredState` */

@@ -10,6 +10,7 @@ export interface FileFlags extends PlaceFlags {
 
 export interface PlanFlags extends FileFlags {
   readonly adopt: boolean
+  readonly cached?: string
   readonly permissions: boolean
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
@@ -46,6 +47,10 @@ export function addPlanCommand(program: Command): void {
     .option('--force', 'also where service accounts lose access', false)
     .description('show what is to be done so that clusters are as files say; changes nothing')
     .option(
+      '--cached <age>',
+      'take what was read at most so long ago, such as 10m, in place of reading it again',
+    )
+    .option(
       '--permissions',
       "also tell what of it the caller may not do, by IAM's simulator",
       false,
@@ -60,6 +65,7 @@ Exit codes: 0 planned, 1 a fault or a refusal; with --detailed-exitcode 0 nothin
 Examples:
   podrole plan -f cluster.yaml
   podrole plan -f clusters/ --detailed-exitcode -o json
+  podrole plan -f clusters/ --cached 10m
   podrole plan -f iam.yaml --cluster prod --region eu-central-1`,
     )
     .action(async (flags: PlanFlags) => {

@@ -33,6 +33,7 @@ export const kubeReader = (
   facts: Pick<ClusterFacts, 'endpoint' | 'issuer'> | undefined,
   onCall: (operation: string) => void,
 ): KubeReader => ({
+  server: kube.server,
   identity: async () => {
     if (facts === undefined) return { kind: 'same' }
     return kubeIdentity(facts, {

@@ -45,6 +45,7 @@ function placesOf(
   }
   const kube: KubeReader = {
     identity: told('identity', { kind: 'same' } as const),
+    server: 'https://shop.example.com',
     serviceAccounts: told('serviceAccounts', []),
     namespaces: told('namespaces', []),
     workloadIdentity: told('workloadIdentity', { status: 'enabled', isDeclared: true } as const),

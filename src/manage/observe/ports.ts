@@ -53,6 +53,8 @@ export interface ClusterReader {
 export interface KubeReader {
   /** Whether it is the cluster's, whose Kubernetes is to be read. */
   identity(): Promise<KubeIdentity>
+  /** Of its API server, as it is reached. */
+  readonly server: string
   serviceAccounts(): Promise<readonly PlanServiceAccount[]>
   namespaces(): Promise<readonly string[]>
   workloadIdentity(): Promise<WorkloadIdentity>

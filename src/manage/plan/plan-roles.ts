@@ -1,4 +1,5 @@
 /** All roles of a plan: grouped by name, shared, given, and those that nothing asks for any more. */
+import { isDeepStrictEqual } from 'node:util'
 import { parseArn } from '../../iam/arn.ts'
 import { messageOf } from '../../lib/errors.ts'
 import type { MadeRole } from '../desired/desired-state.ts'
@@ -33,7 +34,7 @@ interface Group {
   readonly uses: RoleUse[]
   /** Podrole named it for a service account, whose it is. */
   isNamedByUs: boolean
-  /** What is asked of it, once a second one asks. */
+  /** What is asked of it, once another asks in other words. */
   spec?: string
 }
 
@@ -151,8 +152,10 @@ function joins({ draft }: PlanContext, group: Group, use: RoleUse): boolean {
     })
     return false
   }
+  // Nearly always they are written alike, and only what is not is brought into one order.
+  if (isDeepStrictEqual(role, group.role)) return true
   group.spec ??= specOf(group.role)
-  if (role === group.role || specOf(role) === group.spec) return true
+  if (specOf(role) === group.spec) return true
   draft.refuse({
     code: 'RoleDiffers',
     path,

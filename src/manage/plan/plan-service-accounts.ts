@@ -44,11 +44,16 @@ export function planServiceAccounts(context: PlanContext, input: ServiceAccounts
     if (there === undefined) planNew(context, one, { pair, namespaces })
     else planOld(context, one, { there, input })
   }
+  const spoken = spokenOf(pair)
   for (const one of found.values()) {
     if (wanted.refused.has(keyOf(one))) keepRole(one, input.links)
-    else planLeftOver(context, one, input)
+    else planLeftOver(context, one, { ...input, isStillUsed: spoken.has(keyOf(one)) })
   }
 }
+
+/** Whom the file speaks of in either list, with an object of their own or without. */
+const spokenOf = ({ desired }: ClusterPair): ReadonlySet<string> =>
+  new Set([...(desired.associations ?? []), ...(desired.serviceAccounts ?? [])].map(keyOf))
 
 const keyOf = ({ serviceAccount }: { readonly serviceAccount: ServiceAccountName }): string =>
   formatServiceAccountName(serviceAccount)
@@ -236,14 +241,11 @@ function patch(
 function planLeftOver(
   context: PlanContext,
   there: PlanServiceAccount,
-  input: ServiceAccountsInput,
+  input: ServiceAccountsInput & { readonly isStillUsed: boolean },
 ): void {
-  const { links, pair } = input
+  const { isStillUsed, links, pair } = input
   const { associations, serviceAccounts } = pair.desired
   const key = keyOf(there)
-  const isStillUsed =
-    associations?.some((one) => keyOf(one) === key) === true ||
-    serviceAccounts?.some((one) => keyOf(one) === key) === true
   const isDeclared =
     (serviceAccounts !== undefined && isDeclaredBy(there.annotations, 'iam.serviceAccounts')) ||
     (associations !== undefined && isDeclaredBy(there.annotations, 'iam.podIdentityAssociations'))
