@@ -204,8 +204,8 @@ async function actOnAddon({ addonWait, addons }: Eks, action: OfAddon): Promise<
       await addons.update(addonName, {
         addonVersion: after.version,
         ...(!isSame && { podIdentityAssociations: after.associations }),
-        ...(after.serviceAccountRoleArn !== before.serviceAccountRoleArn && {
-          serviceAccountRoleArn: after.serviceAccountRoleArn ?? '',
+        ...(after.serviceAccountRoleArn !== undefined && {
+          serviceAccountRoleArn: after.serviceAccountRoleArn,
         }),
         ...(conflicts !== undefined && { resolveConflicts: conflicts }),
       })

@@ -26,7 +26,7 @@ export interface AddonVersion {
   readonly requiresIamPermissions: boolean
 }
 
-/** What `update` sets; all of it may be left out. */
+/** What `update` sets; all of it may be left out, and stays then but for the role. */
 export interface AddonSettings {
   readonly addonVersion?: string
   /** What becomes of settings on the cluster that are not EKS's own. */
@@ -36,7 +36,10 @@ export interface AddonSettings {
     readonly serviceAccount: string
     readonly roleArn: string
   }[]
-  /** Its role by IRSA; the empty text takes it away. */
+  /**
+   * Its role by IRSA: where it is left out, EKS takes away the one that is there.
+   * https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateAddon.html
+   */
   readonly serviceAccountRoleArn?: string
 }
 
