@@ -120,6 +120,26 @@ describe('add-ons', () => {
     expect((await refusalOf(statusOf())).code).toBe('ResourceNotFoundException')
   })
 
+  test('an update that names no role takes it away; the empty text is none', async () => {
+    const ebs = { ...IN, addonName: 'aws-ebs-csi-driver' }
+    const serviceAccountRoleArn = arnOf('cni')
+    const roleOf = async (): Promise<string | undefined> => {
+      fixture.clock.advance(TRANSITION_MS)
+      return (await eks.send(new DescribeAddonCommand(ebs))).addon?.serviceAccountRoleArn
+    }
+    await eks.send(new CreateAddonCommand({ ...ebs, serviceAccountRoleArn }))
+    expect(await roleOf()).toBe(serviceAccountRoleArn)
+    const addonVersion = 'v1.50.1-eksbuild.1'
+    const empty = new UpdateAddonCommand({ ...ebs, addonVersion, serviceAccountRoleArn: '' })
+    expect((await refusalOf(eks.send(empty))).code).toBe('InvalidParameterException')
+    await eks.send(new UpdateAddonCommand({ ...ebs, addonVersion, serviceAccountRoleArn }))
+    expect(await roleOf()).toBe(serviceAccountRoleArn)
+    await eks.send(new UpdateAddonCommand({ ...ebs, addonVersion }))
+    expect(await roleOf()).toBeUndefined()
+    await eks.send(new DeleteAddonCommand(ebs))
+    fixture.clock.advance(TRANSITION_MS)
+  })
+
   test.each([
     ['an unknown add-on', { addonName: 'nope' }],
     ['an unknown version', { addonVersion: 'v0.0.1' }],
