@@ -45,7 +45,6 @@ async function applyAt(desk: ApplyDesk, { clusters, flags, places }: Wanted): Pr
     printPlan(plan, undefined, { output: 'table' })
     if (plan.refusals.length > 0) process.exitCode = 1
     if (plan.refusals.length > 0 || isNothingToDo(plan)) return
-    refuseWorkloadIdentity(plan)
     if (!flags.yes && !(await isConfirmed(plan.steps.length))) return
     steps = plan.steps
     arns = observed.clusters.map(({ arn }) => arn)
@@ -66,19 +65,6 @@ async function applyAt(desk: ApplyDesk, { clusters, flags, places }: Wanted): Pr
     },
   )
   summarise(result)
-}
-
-/** Said before the first step, not by the one that cannot be done. */
-function refuseWorkloadIdentity({ steps }: Plan): void {
-  const found = steps.find(({ action }) => action.do.endsWith('-workload-identity'))
-  if (found === undefined) return
-  throw new PodroleError(
-    'NotSupported',
-    `apply cannot ${found.action.do} yet; nothing was changed`,
-    {
-      hint: 'Set up issuer and webhook with podrole issuer and podrole webhook manifests.',
-    },
-  )
 }
 
 /** Where no kubeconfig leads, or leases may not be written, that is told and the apply goes on. */

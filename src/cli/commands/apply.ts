@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import { imageOption } from '../options.ts'
 import { addPlaceOptions, type FileFlags } from './plan.ts'
 
 export interface ApplyFlags extends FileFlags {
   readonly yes: boolean
   readonly resume: boolean
+  readonly image?: string
 }
 
 export function addApplyCommand(program: Command): void {
@@ -11,6 +13,7 @@ export function addApplyCommand(program: Command): void {
     .description('make clusters as files say: shows the plan, asks, and carries it out')
     .option('--yes', 'do not ask', false)
     .option('--resume', 'go on with an apply that did not come to its end', false)
+    .addOption(imageOption())
     .addHelpText(
       'after',
       `

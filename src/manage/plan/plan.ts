@@ -11,6 +11,7 @@ import type {
   PlanProvider,
   PlanRole,
   PlanServiceAccount,
+  WebhookOrigin,
 } from './observed-state.ts'
 
 export interface Plan {
@@ -77,6 +78,7 @@ export type RefusalCode =
   | 'ModeNotReversible'
   | 'AccessEntriesOff'
   | 'LosesAccess'
+  | 'IssuerDiffers'
 
 export interface Remark {
   readonly code:
@@ -200,7 +202,12 @@ export type ClusterAction = { readonly cluster: string } & (
       readonly what: string
       readonly before: Tags
     }
-  | { readonly do: 'enable-workload-identity' }
+  | {
+      readonly do: 'enable-workload-identity'
+      /** Of the API server, and whose webhook there will be; where they were seen. */
+      readonly issuer?: string
+      readonly webhook?: WebhookOrigin
+    }
   | { readonly do: 'disable-workload-identity'; readonly losesAccess: readonly string[] }
 )
 
