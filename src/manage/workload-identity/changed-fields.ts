@@ -18,9 +18,9 @@ export function changedFields(
   { isSecret }: { readonly isSecret: boolean },
 ): readonly string[] {
   const lines: string[] = []
-  const show = (value: unknown): string => {
+  const show = (value: unknown, path: string): string => {
     if (value === undefined) return 'nothing'
-    if (isSecret) return 'something'
+    if (isSecret || path.endsWith('.caBundle')) return 'something'
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text
   }
@@ -31,7 +31,8 @@ export function changedFields(
       for (const key of keys) walk(one[key], other[key], joined(path, key, Array.isArray(other)))
       return
     }
-    lines.push(`${path}: ${show(one)} → ${isSecret ? 'something else' : show(other)}`)
+    const [from, to] = [show(one, path), show(other, path)]
+    lines.push(`${path}: ${from} → ${to}${from === to ? ' else' : ''}`)
   }
   walk(before, after, '')
   return lines
