@@ -116,25 +116,11 @@ async function confirmed(wanted: Wanted): Promise<Planned | undefined> {
   else if (!flags.yes) process.stderr.write(renderPlan(plan, change.nothing))
   if (plan.refusals.length > 0) return end('refused', 1)
   if (isNothingToDo(plan)) return end('nothing-to-do', 0)
-  refuseWorkloadIdentity(plan)
   const question = `Carry out ${plan.steps.length} step(s)?`
   const hint = `Look at the plan and ${change.command} it with --yes.`
   const answer = flags.yes ? 'yes' : await askToConfirm(question, hint)
   if (answer === 'yes') return planned
   return end('declined', answer === 'no' ? 1 : (SIGNALS['SIGINT'] ?? 1))
-}
-
-/** Said before the first step, not by the one that cannot be done. */
-function refuseWorkloadIdentity({ steps }: Plan): void {
-  const found = steps.find(({ action }) => action.do.endsWith('-workload-identity'))
-  if (found === undefined) return
-  throw new PodroleError(
-    'NotSupported',
-    `apply cannot ${found.action.do} yet; nothing was changed`,
-    {
-      hint: 'Set up issuer and webhook with podrole issuer and podrole webhook manifests.',
-    },
-  )
 }
 
 async function carriedOut(

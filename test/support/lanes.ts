@@ -127,6 +127,7 @@ async function openLane(sandbox: Sandbox, at: number, folder: string): Promise<L
     iam: async () => iam,
     cluster: async (arn) => clusterPort(eksPlaces(eks, nameOf(arn), wait)),
     kube: async (arn) => kubePort(kubeOf(nameOf(arn))),
+    workloadIdentity: () => Promise.reject(new Error('no generated file asks for it')),
   })
   const hands = { iam: new IAMClient(access), eks: new EKSClient(access), kube: kubeOf }
   await makeOthersRoles(hands.iam, { accountId, sandbox, at })

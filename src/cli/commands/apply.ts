@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type OutputFormat, outputOption } from '../options.ts'
+import { imageOption, type OutputFormat, outputOption } from '../options.ts'
 import { addPlaceOptions, type FileFlags } from './plan.ts'
 
 /** Of commands that carry out a plan. */
@@ -11,6 +11,7 @@ export interface ChangeFlags extends FileFlags {
 
 export interface ApplyFlags extends ChangeFlags {
   readonly adopt: boolean
+  readonly image?: string
 }
 
 const EXIT_CODES =
@@ -24,6 +25,7 @@ export function addApplyCommand(program: Command): void {
     .option('--yes', 'do not ask', false)
     .option('--resume', 'go on with an apply that did not come to its end', false)
     .addOption(outputOption())
+    .addOption(imageOption())
     .addHelpText(
       'after',
       `

@@ -9,6 +9,7 @@ import { type ClusterPort, clusterPort } from '../../manage/apply/cluster-port.t
 import { eksPlaces } from '../../manage/apply/eks-places.ts'
 import { iamPort } from '../../manage/apply/iam-port.ts'
 import { kubePort } from '../../manage/apply/kube-port.ts'
+import { workloadIdentityPort } from '../../manage/apply/workload-identity-port.ts'
 import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
 import { identityFault, kubeIdentity } from '../../manage/observe/kube-identity.ts'
 import { issuerOf } from '../../manage/observe/kube-reader.ts'
@@ -16,6 +17,7 @@ import type { ObservePlaces } from '../../manage/observe/ports.ts'
 import { IDENTITY_HINT } from '../../manage/plan/begin-plan.ts'
 import { openEks } from '../../manage/eks/eks-client.ts'
 import { keepPriorTrust, stateFolder } from '../../manage/roles/prior-trust.ts'
+import type { WorkloadIdentityStep } from '../../manage/workload-identity/enable.ts'
 import { accessOf } from '../role-run.ts'
 import { brokerOf, endpointOf, portOfBroker } from './association-cluster.ts'
 import { openClusterKube, type PlaceFlags } from './observe-places.ts'
@@ -33,7 +35,10 @@ export interface OpenApplyPlaces extends ApplyPlaces {
  */
 export async function openApplyPlaces(
   clusters: readonly DesiredCluster[],
-  flags: PlaceFlags,
+  flags: PlaceFlags & {
+    /** Of awsWorkloadIdentity's webhook. */
+    readonly image?: string
+  },
   { note, places }: { readonly note: (text: string) => void; readonly places: ObservePlaces },
 ): Promise<OpenApplyPlaces> {
   const region = flags.region ?? clusters.find((one) => one.region !== undefined)?.region
@@ -55,6 +60,22 @@ export async function openApplyPlaces(
     iam: () => iam(''),
     cluster: once((arn) => openCluster(account, desiredOf(clusters, arn), { arn, flags, note })),
     kube: async (arn) => kubePort(await kube(arn)),
+    workloadIdentity: once(async (arn) => {
+      const { workloadIdentityPorts } = await import('./workload-identity.ts')
+      const place = {
+        account: { ...account, region: parseArn(arn).region },
+        kube: await kube(arn),
+        flags: { createBucket: false, check: true, ...profileOf(flags) },
+        timeoutMs: ADDON_TIMEOUT_MS,
+        tell: ({ lines, step }: WorkloadIdentityStep) =>
+          lines.forEach((line) => note(`${step}: ${line}`)),
+      }
+      const wish = {
+        cluster: desiredOf(clusters, arn).name,
+        webhook: flags.image === undefined ? {} : { image: flags.image },
+      }
+      return workloadIdentityPort(workloadIdentityPorts(place, { hasProvider: true }), wish)
+    }),
     kubeOf: async (arn) => {
       try {
         return await kube(arn)
@@ -79,6 +100,9 @@ async function requireSame(
   const fault = identityFault(await kubeIdentity(facts, reached), desired.name)
   if (fault !== undefined) throw new PodroleError('OtherCluster', fault, { hint: IDENTITY_HINT })
 }
+
+const profileOf = ({ profile }: PlaceFlags): { readonly profile?: string } =>
+  profile === undefined ? {} : { profile }
 
 function once<T>(open: (key: string) => Promise<T>): (key: string) => Promise<T> {
   const opened = new Map<string, Promise<T>>()

@@ -79,6 +79,8 @@ beforeAll(async () => {
     iam: async () => iam,
     cluster: async () => cluster,
     kube: async () => forKube,
+    // `workload-identity/enable.test.ts` has it.
+    workloadIdentity: () => Promise.reject(new Error('not asked for here')),
   })
 })
 afterAll(async () => {

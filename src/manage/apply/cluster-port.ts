@@ -14,10 +14,14 @@ import type { AccessPolicy } from '../desired/desired-state.ts'
 import type { AssociationSettings, PlanAssociation } from '../plan/observed-state.ts'
 import type { ClusterAction } from '../plan/plan.ts'
 import type { Found } from './slots.ts'
+import type { WorkloadIdentityAction } from './workload-identity-port.ts'
+
+/** What EKS or a broker is asked for. */
+export type ServiceAction = Exclude<ClusterAction, WorkloadIdentityAction>
 
 export interface ClusterPort {
-  look(action: ClusterAction): Promise<Found>
-  act(action: ClusterAction): Promise<void>
+  look(action: ServiceAction): Promise<Found>
+  act(action: ServiceAction): Promise<void>
 }
 
 /** One cluster on EKS, or on a broker, which has associations alone. */
@@ -45,12 +49,12 @@ export const clusterPort = (places: ClusterPlaces): ClusterPort => ({
   act: (action) => act(places, action),
 })
 
-function requireEks({ associations, eks }: ClusterPlaces, action: ClusterAction): Eks {
+function requireEks({ associations, eks }: ClusterPlaces, action: ServiceAction): Eks {
   if (eks !== undefined) return eks
   throw new PodroleError('NotSupported', `${associations.place} knows no ${action.do}`)
 }
 
-async function lookAtAssociation(port: AssociationPort, action: ClusterAction): Promise<Found> {
+async function lookAtAssociation(port: AssociationPort, action: ServiceAction): Promise<Found> {
   const serviceAccount =
     'association' in action
       ? action.association.serviceAccount
@@ -62,7 +66,7 @@ async function lookAtAssociation(port: AssociationPort, action: ClusterAction): 
   return found === undefined ? {} : { association: planAssociationOf(found) }
 }
 
-async function lookAtEks(eks: Eks, places: ClusterPlaces, action: ClusterAction): Promise<Found> {
+async function lookAtEks(eks: Eks, places: ClusterPlaces, action: ServiceAction): Promise<Found> {
   switch (action.do) {
     case 'update-authentication-mode':
       return { authenticationMode: await eks.authenticationMode() }
@@ -116,7 +120,7 @@ async function lookAtAddon(
   return { addon: planAddonOf(addon, byArn) }
 }
 
-async function act(places: ClusterPlaces, action: ClusterAction): Promise<void> {
+async function act(places: ClusterPlaces, action: ServiceAction): Promise<void> {
   const { associations } = places
   switch (action.do) {
     case 'create-association': {
@@ -135,11 +139,6 @@ async function act(places: ClusterPlaces, action: ClusterAction): Promise<void> 
       if (id !== undefined) await associations.delete(id)
       return
     }
-    case 'enable-workload-identity':
-    case 'disable-workload-identity':
-      throw new PodroleError('NotSupported', `apply cannot ${action.do} yet`, {
-        hint: 'Set up issuer and webhook with podrole issuer and podrole webhook manifests.',
-      })
     default:
       await actOnEks(requireEks(places, action), action)
   }
@@ -153,10 +152,7 @@ const changeOf = (settings: AssociationSettings): Parameters<AssociationPort['up
   policy: settings.policy ?? '',
 })
 
-type OfEks = Exclude<
-  ClusterAction,
-  { readonly do: `${string}-association` | `${string}-workload-identity` }
->
+type OfEks = Exclude<ServiceAction, { readonly do: `${string}-association` }>
 
 async function actOnEks(eks: Eks, action: OfEks): Promise<void> {
   switch (action.do) {

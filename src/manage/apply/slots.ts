@@ -15,6 +15,7 @@ import type {
   PlanProvider,
   PlanRole,
   PlanServiceAccount,
+  WorkloadIdentity,
 } from '../plan/observed-state.ts'
 import type { AccessNames, KeyValues, PlanAction } from '../plan/plan.ts'
 
@@ -36,7 +37,7 @@ export interface Found {
   readonly authenticationMode?: string
   /** Of the resource that is tagged. */
   readonly tags?: Tags
-  readonly workloadIdentity?: string
+  readonly workloadIdentity?: WorkloadIdentity['status']
 }
 
 type Do = PlanAction['do']
@@ -298,12 +299,13 @@ const RULES: { readonly [D in Do]: Rule<Of<D>> } = {
   'enable-workload-identity': {
     before: () => 'disabled',
     after: () => 'enabled',
-    found: (_, found) => found.workloadIdentity ?? GONE,
+    // What was begun is begun again.
+    found: (_, found) => (found.workloadIdentity === 'enabled' ? 'enabled' : 'disabled'),
   },
   'disable-workload-identity': {
     before: () => 'enabled',
     after: () => 'disabled',
-    found: (_, found) => found.workloadIdentity ?? GONE,
+    found: (_, found) => (found.workloadIdentity === 'disabled' ? 'disabled' : 'enabled'),
   },
   'create-namespace': namespace.create,
   'delete-namespace': namespace.remove,

@@ -1,18 +1,9 @@
-import { isOwned } from '../../iam/tags.ts'
-import {
-  type KubeClient,
-  MUTATING_WEBHOOK_CONFIGURATIONS,
-  NAMESPACES,
-  SERVICE_ACCOUNTS,
-} from '../../kube/client.ts'
+import { type KubeClient, NAMESPACES, SERVICE_ACCOUNTS } from '../../kube/client.ts'
 import type { ServiceAccount } from '../../kube/objects.ts'
-import { codeOf, PodroleError } from '../../lib/errors.ts'
-import { blockOfTags } from '../plan/ownership.ts'
+import { PodroleError } from '../../lib/errors.ts'
+import { lookAtWorkloadIdentity } from '../workload-identity/look.ts'
 import { kubeIdentity } from './kube-identity.ts'
 import type { ClusterFacts, KubeReader } from './ports.ts'
-
-/** What `podrole webhook manifests` calls its MutatingWebhookConfiguration. */
-export const WEBHOOK_NAME = 'podrole-webhook'
 
 /** The issuer of the tokens of a cluster's service accounts, as its API server names it. */
 export async function issuerOf(kube: KubeClient): Promise<string> {
@@ -61,15 +52,7 @@ export const kubeReader = (
     return items.flatMap(({ metadata }) => metadata.name ?? [])
   },
   workloadIdentity: async () => {
-    onCall('get mutatingwebhookconfigurations')
-    try {
-      const { metadata } = await kube.get(MUTATING_WEBHOOK_CONFIGURATIONS, { name: WEBHOOK_NAME })
-      const { annotations = {} } = metadata
-      const isDeclared = isOwned(annotations) && blockOfTags(annotations) !== undefined
-      return { status: 'enabled', isDeclared }
-    } catch (error) {
-      if (codeOf(error) === 'NotFound') return { status: 'disabled', isDeclared: false }
-      throw error
-    }
+    const { record: _record, ...seen } = await lookAtWorkloadIdentity(kube, onCall)
+    return seen
   },
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
 import { webhookServiceNames } from '../../webhook/manifests.ts'
 import type { DesiredCluster } from '../desired/desired-state.ts'
-import { WEBHOOK_NAME } from './kube-reader.ts'
+import { WEBHOOK_NAME } from '../workload-identity/look.ts'
 import { observe } from './observe.ts'
 import type { ClusterReader, KubeReader, ObservePlaces } from './ports.ts'
 

@@ -50,7 +50,7 @@ function providerArnsOf(
   cluster: ObservedCluster | undefined,
 ): readonly string[] {
   if (cluster === undefined) return []
-  return [issuer ?? cluster.issuer, cluster.fleetIssuer]
+  return [issuer ?? cluster.issuer ?? cluster.workloadIdentity.issuer, cluster.fleetIssuer]
     .filter((one) => one !== undefined)
     .map((one) => providerArnOf(cluster.arn, one))
 }

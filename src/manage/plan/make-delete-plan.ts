@@ -39,10 +39,8 @@ function deletePairs(context: PlanContext, pairs: readonly ClusterPair[]): void 
     deleteAccess(context, pair)
     const { desired } = pair
     if (desired.workloadIdentity === 'enabled') {
-      planWorkloadIdentity(context, {
-        ...pair,
-        desired: { ...desired, workloadIdentity: 'disabled' },
-      })
+      const disabled = { ...desired, workloadIdentity: 'disabled' } as const
+      planWorkloadIdentity(context, { ...pair, desired: disabled }, new Map())
     }
     for (const use of roleUsesOf(pair)) {
       const isIrsa = use.block === 'iam.serviceAccounts'

@@ -49,7 +49,7 @@ function planPairs(context: PlanContext, pairs: readonly ClusterPair[]): void {
     planServiceAccounts(context, { pair, roles, uses: irsa, links })
     planAssociations(context, { pair, roles, uses: associated, links, agent })
     planAccess(context, pair)
-    planWorkloadIdentity(context, pair)
+    planWorkloadIdentity(context, pair, providers)
   }
   planTrims(context, links)
   keepOthersLinks(context, pairs, links)

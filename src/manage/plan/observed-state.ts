@@ -140,7 +140,18 @@ export interface PlanServiceAccount {
 
 /** Document 002's add-on. */
 export interface WorkloadIdentity {
-  readonly status: 'enabled' | 'disabled'
+  /** `partial`: begun and not brought to its end, or changed since. */
+  readonly status: 'enabled' | 'disabled' | 'partial'
   /** A file enabled it, so that a file without it disables it. */
   readonly isDeclared: boolean
+  /** Of the service accounts' tokens, as the API server tells it. */
+  readonly issuer?: string
+  /** Whose webhook gives pods their tokens, or would. */
+  readonly webhook?: WebhookOrigin
 }
+
+/**
+ * `podrole`: the add-on's own; `found`: one of the same name that the add-on did not make, and
+ * leaves alone; `eks`: EKS's, in its control plane.
+ */
+export type WebhookOrigin = 'podrole' | 'found' | 'eks'

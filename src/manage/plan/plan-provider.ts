@@ -3,6 +3,7 @@ import { isOwned } from '../../iam/tags.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanProvider } from './observed-state.ts'
 import { madeTags } from './ownership.ts'
+import { workloadIdentityPath } from './plan-workload-identity.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
 import type { Draft } from './steps.ts'
 
@@ -22,13 +23,16 @@ export function planProviders(
         found.get(providerArnOf(cluster.arn, fleetIssuer)),
       )
     }
-    if (desired.withOidc !== true) {
+    const isOidc = desired.withOidc === true
+    if (!isOidc && desired.workloadIdentity !== 'enabled') {
       if (desired.withOidc === false) remarkOnKept(draft, { desired, cluster, found })
       continue
     }
-    const path = `${desired.source}: iam.withOIDC`
-    const issuer = desired.issuer ?? cluster.issuer
+    const path = isOidc ? `${desired.source}: iam.withOIDC` : workloadIdentityPath(desired)
+    const issuer = desired.issuer ?? cluster.issuer ?? cluster.workloadIdentity.issuer
     if (issuer === undefined) {
+      // The step that enables it says what the API server lacks.
+      if (!isOidc) continue
       const text = `cluster ${cluster.name} has no issuer that could be trusted`
       draft.refuse({ code: 'NoIssuer', path, text, hint: 'Wait until the cluster is ACTIVE.' })
       continue
@@ -36,7 +40,7 @@ export function planProviders(
     const arn = providerArnOf(cluster.arn, issuer)
     const provider = found.get(arn)
     if (provider === undefined) {
-      const tags = madeTags(desired.tags, 'iam.withOIDC', cluster.arn)
+      const tags = madeTags(desired.tags, isOidc ? 'iam.withOIDC' : 'addons', cluster.arn)
       const made = { arn, clientIds: [STS_AUDIENCE], tags }
       steps.set(arn, draft.step({ do: 'create-provider', provider: made }))
     } else if (!provider.clientIds.includes(STS_AUDIENCE)) {

@@ -11,6 +11,7 @@ import type {
   PlanProvider,
   PlanRole,
   PlanServiceAccount,
+  WebhookOrigin,
 } from './observed-state.ts'
 
 export interface Plan {
@@ -79,6 +80,7 @@ export type RefusalCode =
   | 'AccessEntriesOff'
   | 'LosesAccess'
   | 'ProviderInUse'
+  | 'IssuerDiffers'
 
 export interface Remark {
   readonly code:
@@ -205,7 +207,12 @@ export type ClusterAction = { readonly cluster: string } & (
       readonly what: string
       readonly before: Tags
     }
-  | { readonly do: 'enable-workload-identity' }
+  | {
+      readonly do: 'enable-workload-identity'
+      /** Of the API server, and whose webhook there will be; where they were seen. */
+      readonly issuer?: string
+      readonly webhook?: WebhookOrigin
+    }
   | { readonly do: 'disable-workload-identity'; readonly losesAccess: readonly string[] }
 )
 
