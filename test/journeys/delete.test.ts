@@ -123,7 +123,10 @@ test(
     expect(OpenIDConnectProviderList).toEqual([])
     await here.iam.send(new GetRoleCommand({ RoleName: IMPORTED }))
     const left = await here.cluster.client.list(SERVICE_ACCOUNTS, { namespace: 'rafay-demo' })
-    expect(left.items.map(({ metadata }) => metadata.name).sort()).toEqual(['default', 'demo-test'])
+    expect(left.items.map(({ metadata: { name = '' } }) => name).sort()).toEqual([
+      'default',
+      'demo-test',
+    ])
     const theirs = await here.cluster.client.get(SERVICE_ACCOUNTS, THEIRS)
     expect(theirs.metadata.labels).toEqual({ app: 'theirs' })
     expect(theirs.metadata.annotations ?? {}).toEqual({})
