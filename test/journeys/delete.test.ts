@@ -146,3 +146,33 @@ test(
   },
   STEP_MS,
 )
+
+test(
+  'what fails half way is told apart, and goes on by its own command alone',
+  async () => {
+    expect((await here.desk.run('apply -f cluster.yaml --yes')).code).toBe(0)
+    here.sandbox.aws.faults.replace(['iam:DeleteRole=error:AccessDenied:403'])
+    const failed = await here.desk.run('delete -f cluster.yaml --yes --force -o json')
+    here.sandbox.aws.faults.replace([])
+    const report = JSON.parse(failed.out) as ChangeReport
+    expect([failed.code, report.outcome]).toEqual([1, 'incomplete'])
+    const outcomes = new Map(report.steps.map((step) => [step.id.split(' ')[0], step]))
+    expect(outcomes.get('delete-association')?.outcome).toBe('done')
+    expect(outcomes.get('delete-role')).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'AccessDenied' },
+    })
+    const other = await here.desk.run('apply -f cluster.yaml --resume')
+    expect([other.code, other.err]).toEqual([
+      1,
+      expect.stringContaining('podrole delete --resume goes on with it'),
+    ])
+    const resumed = await here.desk.run('delete -f cluster.yaml --resume')
+    expect([resumed.code, resumed.out]).toEqual([
+      0,
+      expect.stringContaining('Nothing is left of what the files made.'),
+    ])
+    expect(await roleNames()).toEqual(ROLES)
+  },
+  STEP_MS,
+)
