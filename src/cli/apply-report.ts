@@ -73,7 +73,7 @@ function errorOf(thrown: unknown): NonNullable<StepReport['error']> {
 
 /** The end of it as a person reads it. */
 export function renderReport(
-  { command, left, steps, stopped }: ChangeReport,
+  { left, steps, stopped }: ChangeReport,
   nothingLeft: string,
 ): string {
   const count = (outcome: StepReport['outcome']): number =>
@@ -87,7 +87,7 @@ export function renderReport(
     if (outcome !== 'not-started') continue
     lines.push(`  not started: ${id} (${after === undefined ? (stopped ?? '') : `after ${after}`})`)
   }
-  if (failed + notStarted > 0) lines.push(`Go on with: podrole ${command} … --resume`)
+  if (failed + notStarted > 0) lines.push("Go on with the same command and --resume.")
   else if (left !== undefined && isNothingToDo(left)) lines.push(nothingLeft)
   const text = `${lines.join('\n')}\n`
   return left === undefined || isNothingToDo(left)

@@ -135,10 +135,7 @@ async function carriedOut(
   const opened = await openApplyPlaces(clusters, flags, { note: printNote, places })
   const outcomes = new Map<string, Outcome>()
   let signal: string | undefined
-  void stopSignal().then((name) => {
-    signal = name
-    printNote(`${name}: ends after the steps that are under way; another one ends it at once`)
-  })
+  void stopSignal().then((name) => (signal = toldOf(name)))
   const { accountId } = places.iam
   const result = await applyPlan(
     desk,
@@ -169,6 +166,11 @@ async function carriedOut(
     ...(stopped !== undefined && { stopped }),
     ...(left !== undefined && { left }),
   }
+}
+
+function toldOf(signal: string): string {
+  printNote(`${signal}: ends after the steps that are under way; another one ends it at once`)
+  return signal
 }
 
 /** Lists may be behind what was just seen one by one. */

@@ -9,6 +9,7 @@ const NAMED: Readonly<Record<string, { readonly file: string; readonly data?: st
   desired: { file: 'desired/read-desired.test.ts', data: 'desired/testdata/faults' },
   plans: { file: 'plan/make-plan.test.ts', data: 'plan/testdata/plans' },
   laws: { file: 'plan/laws.test.ts' },
+  deletes: { file: 'plan/delete-laws.test.ts' },
 }
 
 /** What is wrong with `desired > a.yaml, b.yaml`, `laws > title` or a file in backquotes. */

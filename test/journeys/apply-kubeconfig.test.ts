@@ -26,10 +26,10 @@ iam:
 }, STEP_MS)
 afterAll(() => here.stop(), STEP_MS)
 
-const accounts = async (name: string): Promise<readonly (string | undefined)[]> => {
+const accounts = async (name: string): Promise<readonly string[]> => {
   const kube = here.sandbox.clusters.get(name)?.client
   const { items = [] } = (await kube?.list(SERVICE_ACCOUNTS, { namespace: 'default' })) ?? {}
-  return items.map(({ metadata }) => metadata.name).sort()
+  return items.map(({ metadata: { name = '' } }) => name).sort()
 }
 
 test(

@@ -123,7 +123,10 @@ test(
     expect(OpenIDConnectProviderList).toEqual([])
     await here.iam.send(new GetRoleCommand({ RoleName: IMPORTED }))
     const left = await here.cluster.client.list(SERVICE_ACCOUNTS, { namespace: 'rafay-demo' })
-    expect(left.items.map(({ metadata }) => metadata.name).sort()).toEqual(['default', 'demo-test'])
+    expect(left.items.map(({ metadata: { name = '' } }) => name).sort()).toEqual([
+      'default',
+      'demo-test',
+    ])
     const theirs = await here.cluster.client.get(SERVICE_ACCOUNTS, THEIRS)
     expect(theirs.metadata.labels).toEqual({ app: 'theirs' })
     expect(theirs.metadata.annotations ?? {}).toEqual({})
@@ -140,6 +143,36 @@ test(
     const resumed = await here.desk.run('delete -f cluster.yaml --resume')
     expect(resumed).toMatchObject({ code: 1, out: '' })
     expect(resumed.err).toContain('no delete on account 679196758854 was left unfinished')
+  },
+  STEP_MS,
+)
+
+test(
+  'what fails half way is told apart, and goes on by its own command alone',
+  async () => {
+    expect((await here.desk.run('apply -f cluster.yaml --yes')).code).toBe(0)
+    here.sandbox.aws.faults.replace(['iam:DeleteRole=error:AccessDenied:403'])
+    const failed = await here.desk.run('delete -f cluster.yaml --yes --force -o json')
+    here.sandbox.aws.faults.replace([])
+    const report = JSON.parse(failed.out) as ChangeReport
+    expect([failed.code, report.outcome]).toEqual([1, 'incomplete'])
+    const outcomes = new Map(report.steps.map((step) => [step.id.split(' ')[0], step]))
+    expect(outcomes.get('delete-association')?.outcome).toBe('done')
+    expect(outcomes.get('delete-role')).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'AccessDenied' },
+    })
+    const other = await here.desk.run('apply -f cluster.yaml --resume')
+    expect([other.code, other.err]).toEqual([
+      1,
+      expect.stringContaining('podrole delete --resume goes on with it'),
+    ])
+    const resumed = await here.desk.run('delete -f cluster.yaml --resume')
+    expect([resumed.code, resumed.out]).toEqual([
+      0,
+      expect.stringContaining('Nothing is left of what the files made.'),
+    ])
+    expect(await roleNames()).toEqual(ROLES)
   },
   STEP_MS,
 )

@@ -11,7 +11,7 @@ import { mergedGrants } from './own-trust.ts'
 import { blockOfTags, clusterOfTags, isAdopted } from './ownership.ts'
 import { planRoleGone } from './plan-old-roles.ts'
 import { currentRoles } from './plan-roles.ts'
-import type { RoleUse } from './role-uses.ts'
+import type { ClusterPair, RoleUse } from './role-uses.ts'
 import { shardName } from './shards.ts'
 
 /** What becomes of a role: its trust policy then, and the step that comes before. */
@@ -33,13 +33,23 @@ export interface GoneUse {
  */
 export function deleteRoles(
   context: PlanContext,
-  { gone, links }: { readonly gone: readonly GoneUse[]; readonly links: Links },
+  {
+    gone,
+    links,
+    pairs,
+  }: {
+    readonly gone: readonly GoneUse[]
+    readonly links: Links
+    readonly pairs: readonly ClusterPair[]
+  },
 ): ReadonlyMap<string, LeavingRole> {
   const leaving = new Map<string, LeavingRole>()
   const byRole = usesByRole(context, gone)
+  const clusters = new Set(pairs.map(({ observed }) => observed.arn))
   for (const role of context.observed.roles) {
     const uses = byRole.get(role.name.toLowerCase())
-    const one = uses === undefined ? undefined : deleteRole(context, role, { uses, links })
+    if (uses === undefined) continue
+    const one = deleteRole(context, role, { uses, links, clusters })
     if (one !== undefined) leaving.set(role.name, one)
   }
   return leaving
@@ -77,15 +87,19 @@ function usesByRole(
   return byRole
 }
 
-function deleteRole(
-  context: PlanContext,
-  role: PlanRole,
-  { links, uses }: { readonly uses: ReadonlySet<RoleUse>; readonly links: Links },
-): LeavingRole | undefined {
+interface DeleteRole {
+  readonly uses: ReadonlySet<RoleUse>
+  readonly links: Links
+  /** ARNs of those that files speak of. */
+  readonly clusters: ReadonlySet<string>
+}
+
+function deleteRole(context: PlanContext, role: PlanRole, of: DeleteRole): LeavingRole | undefined {
+  const { links } = of
   const { draft } = context
   const { arn, name, trustPolicy: before } = role
   const isKept = links.isKept(arn) || links.isKeptElsewhere(arn)
-  const left = trustWithout(context, role, { uses, isKept })
+  const left = trustWithout(role, { ...of, isKept })
   const whose = whyTheirs(role)
   if (whose === undefined && !isKept && left === EMPTY_TRUST) {
     return { step: planRoleGone(context, role, links.cutsOf(arn)) }
@@ -112,12 +126,11 @@ function whyTheirs({ tags }: PlanRole): string | undefined {
 
 /** Its trust policy when the uses have left it; undefined where it cannot be read. */
 function trustWithout(
-  { spoken }: PlanContext,
   { tags, trustPolicy }: PlanRole,
-  { isKept, uses }: { readonly uses: ReadonlySet<RoleUse>; readonly isKept: boolean },
+  { clusters, isKept, uses }: DeleteRole & { readonly isKept: boolean },
 ): string | undefined {
   // One statement is for the whole account: others may come in by it.
-  const isAlone = !isKept && spoken.clusterArns.has(clusterOfTags(tags) ?? '')
+  const isAlone = !isKept && clusters.has(clusterOfTags(tags) ?? '')
   const leaving = [...uses].filter(
     ({ by }) => isAlone || by.way !== 'pod-identity' || !by.isUntagged,
   )
