@@ -76,7 +76,7 @@ const { flow } = fc.letrec<{ flow: string; item: string }>((tie) => ({
 }))
 const line = fc
   .tuple(
-    oneOf('', '', '', '- ', '- - '),
+    oneOf('', '', '', '- ', '- - ', '-  ', '-   - '),
     fc.oneof({ arbitrary: fc.tuple(key, colon), weight: 3 }, fc.constant(['', ''])),
     fc.oneof(scalar, flow, fc.constant('')),
     oneOf('', '', '', ' ', ' # c: d', '#c'),
@@ -100,11 +100,49 @@ describe('the same is made of', () => {
 
   test('plain lines at any depth', () => {
     const name = oneOf(...'abcdefgh'.split('')).map((letter) => `${letter}:`)
-    const plain = fc.tuple(oneOf('', '- '), name, oneOf('', ' 1', ' x')).map((all) => all.join(''))
+    const plain = fc
+      .tuple(oneOf('', '- ', '-  '), name, oneOf('', ' 1', '  x'))
+      .map((all) => all.join(''))
     compare(indented(plain), 0.1)
   })
 
-  test('any characters of YAML', () => compare(from('ab:- \n#"\'{}[],&*!|>%@`?1.0~<', 24), 0.005))
+  test('any numbers', () => {
+    const digits = from('0123456789', 30)
+    const short = from('0123456789', 3)
+    const sign = oneOf('', '', '-', '+', '--')
+    const number = fc.oneof(
+      fc.tuple(sign, digits),
+      fc.tuple(sign, short, fc.constant('.'), digits),
+      fc.tuple(sign, short, oneOf('e', 'E', 'e-', 'e+', '.e'), short),
+      fc.tuple(sign, oneOf('0x', '0X', '0o', '0b', '0'), from('0123456789abcdefABCDEF', 20)),
+      fc.tuple(sign, short, oneOf('_', ':', ',', '-', ' ', 'k'), short),
+      fc.tuple(sign, fc.constant('.'), short),
+    )
+    compare(
+      fc.tuple(oneOf('a: ', '- ', '[x, '), number).map(([before, parts]) => {
+        const text = `${before}${parts.join('')}`
+        return before.startsWith('[') ? `a: ${text}]` : text
+      }),
+      0.1,
+    )
+  })
+
+  test('words that may mean something, in any capitals', () => {
+    const words = ['true', 'false', 'null', 'yes', 'no', 'on', 'off', 'y', 'n', '.inf', '-.inf']
+    const word = fc
+      .tuple(oneOf(...words, '.nan', '~', 'none', 'inf', 'nan', 'undefined'), fc.nat(255))
+      .map(([text, capitals]) =>
+        [...text.split('').entries()]
+          .map(([at, letter]) => (((capitals >> at) & 1) === 1 ? letter.toUpperCase() : letter))
+          .join(''),
+      )
+    compare(
+      fc.tuple(oneOf('a: ', '- ', '- a: '), word).map((parts) => parts.join('')),
+      0.1,
+    )
+  })
+
+  test('any characters of YAML', () => compare(from('ab:- \n#"\'{}[],&*!|>%@`?1.0~<', 24), 0))
 
   test('files about clusters, with lines moved, doubled, left out and changed', () => {
     const change = fc.record({
@@ -155,6 +193,7 @@ describe('left to the yaml package', () => {
     ['no document', '# nothing\n'],
     ['many dashes', `${'- '.repeat(100_000)}a\n`],
     ['many braces', `a: ${'{ a: '.repeat(100_000)}\n`],
+    ['a long key', `${'a'.repeat(1100)}: 1\n`],
     ['a deep indent', `${' '.repeat(200)}a: 1\n`],
   ])('%s', (_what, text) => {
     expect(read(text)).toBeUndefined()

@@ -8,9 +8,12 @@
 /** Indicators, anchors, tags, quotes with escapes, tabs and letters beyond ASCII are not plain. */
 const KEY = /(?:[A-Za-z_][\w./-]*|"[^"\\\p{Cc}\P{ASCII}]*"|'[^'\p{Cc}\P{ASCII}]*') *:(?=$|[ \n])/uy
 const QUOTED = /"[^"\\\p{Cc}\P{ASCII}]*"|'[^'\p{Cc}\P{ASCII}]*'/uy
-const BLOCK_PLAIN = /-?[A-Za-z0-9_./](?:[\w./+@=*()~^$;,-]|:(?=[^ \n])| +(?=[\w./+@=*()~^$;,-]))*/y
+const BLOCK_PLAIN = /-?[A-Za-z0-9_/](?:[\w./+@=*()~^$;,-]|:(?=[^ \n])| +(?=[\w./+@=*()~^$;,-]))*/y
 const FLOW_PLAIN =
-  /-?[A-Za-z0-9_./](?:[\w./+@=*()~^$;-]|:(?=[\w./+@=*()~^$;:-])| +(?=[\w./+@=*()~^$;-]))*/y
+  /-?[A-Za-z0-9_/](?:[\w./+@=*()~^$;-]|:(?=[\w./+@=*()~^$;:-])| +(?=[\w./+@=*()~^$;-]))*/y
+/** What may be read as a number by one parser and as text by the other (`-0x1F`), and what may not. */
+const NUMBER_LIKE = /^-?\d[\dA-Fa-fxXoO_.+-]*$/
+const NUMBER = /^-?(?:(?:0|[1-9]\d{0,14})|(?:0|[1-9]\d{0,7})\.\d{1,6})$/
 const SPACES = / */y
 /** With what may be before it: a comment needs a space. */
 const END = /(?: +#[ -~]*| *)(?=\n|$)/y
@@ -20,6 +23,8 @@ const BLANK = /^(?: *(?:#[ -~]*)?(?:\n|$))*$/
 const MAX_INDENT = 128
 /** Of `- - - ` and of `{ a: { b: …` in one line. */
 const MAX_NESTED = 8
+/** YAML 1.2.2, 7.4: an implicit key has at most 1,024 characters. */
+const MAX_KEY = 1000
 
 /**
  * The values of a text's documents, none of which is empty; undefined where one is not plain, or
@@ -104,7 +109,8 @@ class Line {
     const start = this.#at
     if (!this.#take(KEY)) return false
     const key = this.#text.slice(start, this.#at)
-    if (/^(?:null|__proto__)\b/i.test(key.replace(/^["']/, ''))) {
+    const isOdd = /^["']?(?:null|__proto__)\b/i.test(key)
+    if (isOdd || key.length > MAX_KEY) {
       this.#at = start
       return false
     }
@@ -113,7 +119,14 @@ class Line {
   }
 
   #takeValue(): boolean {
-    return this.#take(QUOTED) || this.#takeFlow(0) || this.#take(BLOCK_PLAIN)
+    return this.#take(QUOTED) || this.#takeFlow(0) || this.#takePlain(BLOCK_PLAIN)
+  }
+
+  #takePlain(pattern: RegExp): boolean {
+    const start = this.#at
+    if (!this.#take(pattern)) return false
+    const text = this.#text.slice(start, this.#at)
+    return !NUMBER_LIKE.test(text) || NUMBER.test(text)
   }
 
   /** `[a, b]` or `{ a: b }`, in one line. */
@@ -127,7 +140,7 @@ class Line {
     for (;;) {
       if (open === '{' && !(this.#takeKey() && this.#takeCharacter(' '))) return false
       this.#take(SPACES)
-      const isTaken = this.#take(QUOTED) || this.#takeFlow(depth + 1) || this.#take(FLOW_PLAIN)
+      const isTaken = this.#take(QUOTED) || this.#takeFlow(depth + 1) || this.#takePlain(FLOW_PLAIN)
       if (!isTaken) return false
       this.#take(SPACES)
       if (this.#takeCharacter(close)) return true

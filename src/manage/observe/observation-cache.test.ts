@@ -241,6 +241,18 @@ describe('a cache', () => {
     expect(await open(60_000).of(view())('facts', () => Promise.resolve(2))).toBe(2)
   })
 
+  test('keeps nothing that can never be taken again', async () => {
+    const first = open(60_000)
+    await first.of(view())('provider old', () => Promise.resolve(1))
+    await first.keep()
+    clock.advance(MAX_KEPT_MS + 1)
+    const second = open(60_000)
+    await second.of(view())('roles', () => Promise.resolve(2))
+    await second.keep()
+    const { observations } = await readObservations(by(), view(), clock.now())
+    expect([...observations.keys()]).toEqual(['roles'])
+  })
+
   test('keeps nothing that failed', async () => {
     const first = open(60_000)
     const failing = first.of(view())('facts', () => Promise.reject(new Error('denied')))
@@ -349,6 +361,7 @@ describe('readers', () => {
     const open = (): Promise<IamReader> =>
       Promise.resolve({ ...account, trustQuota, roles: unasked, provider: unasked })
     expect(await cachedIam(account, cache.of(view()), open).trustQuota()).toEqual(quota)
-    expect(cache.use().asked).toBe(0)
+    await cache.keep()
+    expect((await readObservations(by(), view(), NOW)).observations.size).toBe(0)
   })
 })

@@ -4,6 +4,7 @@ import { messageOf } from '../../lib/errors.ts'
 import {
   type KeptBy,
   type KeptObservations,
+  MAX_KEPT_MS,
   type Observation,
   pruneObservations,
   readObservations,
@@ -49,7 +50,7 @@ interface OpenView {
 export function newObservationCache(options: CacheOptions): ObservationCache {
   const { clock, maxAgeMs, note } = options
   const views = new Map<string, OpenView>()
-  let kept = 0
+  let [kept, askedFor] = [0, 0]
   let oldestMs: number | undefined
   const open = (view: View): OpenView => {
     const key = viewKey(view)
@@ -76,15 +77,12 @@ export function newObservationCache(options: CacheOptions): ObservationCache {
         // What wrote the file is `ask` of the same version, and nobody else may write it.
         return one.value as Awaited<ReturnType<typeof ask>>
       }
+      askedFor += 1
       const value = await ask()
       if (isToKeep?.(value) !== false) asked.set(name, { atMs, value })
       return value
     },
-    use: () => ({
-      kept,
-      asked: [...views.values()].reduce((sum, { asked }) => sum + asked.size, 0),
-      oldestMs,
-    }),
+    use: () => ({ kept, asked: askedFor, oldestMs }),
     keep: async () => {
       try {
         await keepViews(options, [...views.values()])
@@ -96,14 +94,17 @@ export function newObservationCache(options: CacheOptions): ObservationCache {
 }
 
 async function keepViews(options: CacheOptions, views: readonly OpenView[]): Promise<void> {
+  const nowMs = options.clock.now()
   for (const { asked, found, view } of views) {
     if (asked.size === 0) continue
-    const all = new Map([...(await found).observations, ...asked])
-    if (await writeObservations(options, view, all)) continue
+    const young = [...(await found).observations].filter(
+      ([, { atMs }]) => nowMs - atMs <= MAX_KEPT_MS,
+    )
+    if (await writeObservations(options, view, new Map([...young, ...asked]))) continue
     const what = view.cluster === '' ? `IAM of ${view.accountId}` : `cluster ${view.cluster}`
     options.note(`--cached: what was read of ${what} is too much to be kept`)
   }
-  await pruneObservations(options.stateFolder, options.clock.now())
+  await pruneObservations(options.stateFolder, nowMs)
 }
 
 /** @param open asked only where something is to be read */
