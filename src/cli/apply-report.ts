@@ -26,6 +26,8 @@ export interface ChangeReport {
   readonly stopped?: string
   /** What is to be done still, looked at when all steps were done. */
   readonly left?: Plan
+  /** Why that could not be looked at: who deletes an access entry may have shut themselves out. */
+  readonly unseen?: string
 }
 
 export interface StepReport {
@@ -73,7 +75,7 @@ function errorOf(thrown: unknown): NonNullable<StepReport['error']> {
 
 /** The end of it as a person reads it. */
 export function renderReport(
-  { left, steps, stopped }: ChangeReport,
+  { left, steps, stopped, unseen }: ChangeReport,
   nothingLeft: string,
 ): string {
   const count = (outcome: StepReport['outcome']): number =>
@@ -87,7 +89,8 @@ export function renderReport(
     if (outcome !== 'not-started') continue
     lines.push(`  not started: ${id} (${after === undefined ? (stopped ?? '') : `after ${after}`})`)
   }
-  if (failed + notStarted > 0) lines.push("Go on with the same command and --resume.")
+  if (failed + notStarted > 0) lines.push('Go on with the same command and --resume.')
+  else if (unseen !== undefined) lines.push(`Whether something is left is not known: ${unseen}`)
   else if (left !== undefined && isNothingToDo(left)) lines.push(nothingLeft)
   const text = `${lines.join('\n')}\n`
   return left === undefined || isNothingToDo(left)

@@ -156,7 +156,8 @@ async function carriedOut(
   const steps = stepReports(result, outcomes)
   const isDone = steps.every(({ outcome }) => outcome === 'done' || outcome === 'there')
   const { stopped } = result
-  const left = isDone ? await leftAfter(wanted) : undefined
+  const after = isDone ? await leftAfter(wanted) : {}
+  const { left } = after
   const isLeft = left !== undefined && !isNothingToDo(left)
   return {
     command,
@@ -164,7 +165,7 @@ async function carriedOut(
     plan,
     steps,
     ...(stopped !== undefined && { stopped }),
-    ...(left !== undefined && { left }),
+    ...after,
   }
 }
 
@@ -176,16 +177,20 @@ function toldOf(signal: string): string {
 /** Lists may be behind what was just seen one by one. */
 const LIST_PATIENCE: Patience = { totalMs: 30_000, firstDelayMs: 500, maxDelayMs: 5000 }
 
-/** What is to be done still when all was done. */
-async function leftAfter(wanted: Wanted): Promise<Plan> {
-  const { plan } = await counted(() =>
-    askUntil(
-      () => planAfresh(wanted),
-      (one) => isNothingToDo(one.plan),
-      LIST_PATIENCE,
-    ),
-  )
-  return plan
+/** What is to be done still when all was done. That it cannot be seen undoes nothing. */
+async function leftAfter(wanted: Wanted): Promise<Pick<ChangeReport, 'left' | 'unseen'>> {
+  try {
+    const { plan: left } = await counted(() =>
+      askUntil(
+        () => planAfresh(wanted),
+        (one) => isNothingToDo(one.plan),
+        LIST_PATIENCE,
+      ),
+    )
+    return { left }
+  } catch (error) {
+    return { unseen: messageOf(error) }
+  }
 }
 
 /** Where no kubeconfig leads, or leases may not be written, that is told and the apply goes on. */
