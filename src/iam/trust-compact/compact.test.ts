@@ -149,7 +149,8 @@ describe('by hand', () => {
       expect(asked).toBeGreaterThanOrEqual(0)
       expect(JSON.parse(after)).toEqual(it.after ?? JSON.parse(before))
       if (it.text !== undefined) expect(after).toContain(it.text)
-      expect<unknown>({ joined, kept: kept.map(({ statement }) => statement), disowned }).toEqual({
+      const said: unknown = { joined, kept: kept.map(({ statement }) => statement), disowned }
+      expect(said).toEqual({
         joined: it.joined ?? [],
         kept: it.kept ?? [],
         disowned: it.disowned ?? [],
