@@ -7,6 +7,7 @@ import { readKubeSigns } from '../doctor/advise/kube-signs.ts'
 import { parseSdk } from '../doctor/advise/sdk.ts'
 import { iamQuotaReader } from '../doctor/quotas/aws-readers.ts'
 import { parseServiceAccountName } from '../iam/service-account-name.ts'
+import type { KubeClient } from '../kube/client.ts'
 import { systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import { iamReader } from '../manage/observe/iam-reader.ts'
@@ -82,11 +83,19 @@ async function orTold(open: () => Promise<AwsAccount>): Promise<AwsAccount | und
   }
 }
 
+/** @param facts what it is to be, where that is known */
+const signsOf = (
+  kube: KubeClient,
+  facts: Parameters<typeof kubeReader>[1],
+): AdviceCluster['kube'] => {
+  const reader = kubeReader(kube, facts, () => undefined)
+  return { serviceAccounts: () => reader.serviceAccounts(), signs: () => readKubeSigns(kube) }
+}
+
 async function currentCluster(flags: AdviseFlags): Promise<AdviceCluster> {
   const kube = await openKube(flags)
-  const { serviceAccounts } = kubeReader(kube, undefined, () => undefined)
   const name = flags.context ?? 'of the kubeconfig'
-  return { name, kube: { serviceAccounts, signs: () => readKubeSigns(kube) } }
+  return { name, kube: signsOf(kube, undefined) }
 }
 
 async function openCluster(
@@ -98,10 +107,9 @@ async function openCluster(
   const isAlone = flags.cluster.length === 1
   const arn = known?.facts.arn ?? name
   const kube = await openClusterKube({ name }, { arn }, { flags, isAlone })
-  const { serviceAccounts } = kubeReader(kube, known?.facts, () => undefined)
   return {
     name,
-    kube: { serviceAccounts, signs: () => readKubeSigns(kube) },
+    kube: signsOf(kube, known?.facts),
     ...(known !== undefined && { known }),
   }
 }

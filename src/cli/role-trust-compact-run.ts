@@ -68,14 +68,16 @@ async function compactRole(role: string, flags: TrustCompactFlags): Promise<void
   )
 }
 
-function show(shown: Shown, flags: Pick<TrustCompactFlags, 'output' | 'apply'>): void {
-  if (flags.output === 'table') process.stdout.write(describe(shown, flags.apply))
+type ShowFlags = Pick<TrustCompactFlags, 'output' | 'apply' | 'file'>
+
+function show(shown: Shown, flags: ShowFlags): void {
+  if (flags.output === 'table') process.stdout.write(describe(shown, flags))
   else printData(flags.output, shown, { columns: [], rows: [] })
 }
 
 const pretty = (policy: string): string => formatJsonDocument(parseJsonDocument(policy), 2)
 
-function describe(shown: Shown, isApplied: boolean): string {
+function describe(shown: Shown, { apply, file }: ShowFlags): string {
   const { after, before, limit, proof, roles } = shown
   const left = roles.length === 1 ? ` (${limit.characters - after.length} left)` : ''
   const size = `${before.length} characters before, ${after.length} after, quota ${limit.text}${left}\n`
@@ -92,7 +94,7 @@ function describe(shown: Shown, isApplied: boolean): string {
               `role ${name}, ${trustPolicy.length} characters:\n${pretty(trustPolicy)}\n`,
           )
           .join('')
-  const end = isApplied ? '' : 'nothing was written (--apply writes it)\n'
+  const end = apply || file !== undefined ? '' : 'nothing was written (--apply writes it)\n'
   return `${change}${remarks(shown)}${size}${proven}${end}`
 }
 

@@ -27,8 +27,8 @@ interface AdviceCase extends Partial<Omit<AdviceFacts, 'cluster' | 'sdk'>> {
   }
 }
 
-const read = <T>(folder: string, file: string): T =>
-  JSON.parse(readFileSync(join(folder, file), 'utf8')) as T
+const read = (folder: string, file: string): unknown =>
+  JSON.parse(readFileSync(join(folder, file), 'utf8'))
 
 function factsOf({
   about: _about,
@@ -60,14 +60,14 @@ function factsOf({
 describe('a workload', () => {
   const files = readdirSync(CASES)
   const advices = new Map(
-    files.map((file) => [file, advise(factsOf(read<AdviceCase>(CASES, file)))]),
+    files.map((file) => [file, advise(factsOf(read(CASES, file) as AdviceCase))]),
   )
   const spoken = (advice: Advice | undefined): readonly string[] =>
     (advice?.arguments ?? []).map(({ code, side, way }) => `${way} ${side} ${code}`)
 
   for (const file of files) {
     test(file, () => {
-      const { expect: wanted } = read<AdviceCase>(CASES, file)
+      const { expect: wanted } = read(CASES, file) as AdviceCase
       const advice = advices.get(file)
       expect(advice?.way ?? null).toBe(wanted.way ?? null)
       expect(advice?.second).toBe(wanted.second)
@@ -101,10 +101,9 @@ describe('a workload', () => {
 describe('the kind of a cluster', () => {
   for (const file of readdirSync(CLUSTERS)) {
     test(file, () => {
-      const { expect: wanted, ...signs } = read<ClusterSigns & { readonly expect: string }>(
-        CLUSTERS,
-        file,
-      )
+      const { expect: wanted, ...signs } = read(CLUSTERS, file) as ClusterSigns & {
+        readonly expect: string
+      }
       const { evidence, kind } = clusterKindOf(signs)
       expect(kind).toBe(wanted as typeof kind)
       expect(evidence).not.toBe('')

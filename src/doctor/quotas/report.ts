@@ -192,7 +192,7 @@ function roleLines(iam: IamFacts, role: QuotaRole): readonly Measured[] {
       scope,
       used: role.policies,
       ...limitOf(iam, 'policies-per-role'),
-      forecast: (left) => `${count(left, 'more managed policy').replace(/policys$/, 'policies')}`,
+      forecast: (left) => `${left} more managed ${left === 1 ? 'policy' : 'policies'}`,
     },
   ]
 }

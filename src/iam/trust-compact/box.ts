@@ -49,6 +49,8 @@ export function readBox(statement: JsonNode, at: number): TrustBox | string {
   if (principals.length === 0 || !(isOidc || member.key === 'Service')) {
     return `its Principal is ${member.key}, neither OIDC providers nor services`
   }
+  // There a star is a star, or everybody, and no pattern.
+  if (principals.some(isWild)) return 'its Principal holds a wildcard'
   const actions = textsOf(memberOf(statement, 'Action'))
   if (actions === undefined) return 'it names no Action'
   const lists = new Map<string, readonly string[]>([

@@ -35,33 +35,37 @@ interface HandCase {
 const parse = (text: string): ReturnType<typeof parsePolicy> => parsePolicy(text, 'trust')
 const SEED = 7
 const RUNS = 500
+const AT_ONCE = 50
 /** How many policies a broken compactor must be found out by. */
 const FAULTS_WANTED = 2
 
-describe('500 generated policies', () => {
+describe(`${RUNS} generated policies`, () => {
   const policies = fc.sample(trustPolicies, { seed: SEED, numRuns: RUNS })
   const sound = policies.map((policy) => compactTrust(policy).after)
 
-  test('each admits the same as before, token by token, and is never longer', () => {
-    let shorter = 0
-    let admitted = 0
-    for (const policy of policies) {
-      const { after, before } = compactTrust(policy)
-      const was = admittedOf([parse(before)])
-      if (admittedOf([parse(after)]) !== was) throw new Error(`not the same: ${before}\n${after}`)
-      expect(after.length).toBeLessThanOrEqual(before.length)
-      if (was.includes('1')) admitted += 1
-      if (JSON.stringify(JSON.parse(before)).length > after.length) shorter += 1
-    }
-    expect(policies).toHaveLength(RUNS)
-    expect(UNIVERSE.length).toBeGreaterThan(900)
-    expect(admitted).toBeGreaterThan(400)
-    expect(shorter).toBeGreaterThan(200)
-  })
+  for (let from = 0; from < RUNS; from += AT_ONCE) {
+    test(`${from} and on: each admits the same, token by token, and is never longer`, () => {
+      let shorter = 0
+      let admitted = 0
+      for (const [at, before] of policies.slice(from, from + AT_ONCE).entries()) {
+        const after = sound[from + at] ?? ''
+        const was = admittedOf([parse(before)])
+        if (after !== before && admittedOf([parse(after)]) !== was) {
+          throw new Error(`not the same: ${before}\n${after}`)
+        }
+        expect(after.length).toBeLessThanOrEqual(before.length)
+        if (was.includes('1')) admitted += 1
+        if (JSON.stringify(JSON.parse(before)).length > after.length) shorter += 1
+      }
+      expect(UNIVERSE.length).toBeGreaterThan(900)
+      expect(admitted).toBeGreaterThan(AT_ONCE * 0.8)
+      expect(shorter).toBeGreaterThan(AT_ONCE * 0.4)
+    })
+  }
 
   test('the proof asks of each what it admits and what it just does not', () => {
     for (const [at, policy] of policies.entries()) {
-      if (at % 20 > 0 || sound[at] === policy) continue
+      if (at % 50 > 0 || sound[at] === policy) continue
       const { asked, admitted } = proveSame(policy, [sound[at] ?? ''])
       expect(asked).toBeGreaterThan(admitted)
     }
@@ -75,7 +79,7 @@ describe('500 generated policies', () => {
   })
 
   test('editable: the same too', () => {
-    for (const policy of policies.slice(0, 150)) {
+    for (const policy of policies.slice(0, AT_ONCE)) {
       const { after } = compactTrust(policy, { editable: true })
       expect(admittedOf([parse(after)])).toBe(admittedOf([parse(policy)]))
     }
@@ -149,7 +153,8 @@ describe('by hand', () => {
       expect(asked).toBeGreaterThanOrEqual(0)
       expect(JSON.parse(after)).toEqual(it.after ?? JSON.parse(before))
       if (it.text !== undefined) expect(after).toContain(it.text)
-      expect<unknown>({ joined, kept: kept.map(({ statement }) => statement), disowned }).toEqual({
+      const said: unknown = { joined, kept: kept.map(({ statement }) => statement), disowned }
+      expect(said).toEqual({
         joined: it.joined ?? [],
         kept: it.kept ?? [],
         disowned: it.disowned ?? [],

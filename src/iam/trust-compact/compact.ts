@@ -136,7 +136,7 @@ const isOwn = ({ sid }: TrustBox): boolean => OWN_SID.test(sid)
 /** Which list of a statement of podrole's own its edits change. */
 const isEditedList = (box: TrustBox, name: string): boolean =>
   box.lists.get(PRINCIPAL)?.includes(POD_IDENTITY_SERVICE) === true
-    ? name === 'aws:requesttag/kubernetes-service-account' || box.lists.size === 3
+    ? name === 'aws:requesttag/kubernetes-service-account' || name === 'aws:sourceaccount'
     : name.endsWith(':sub')
 
 function groupsOf(
@@ -271,19 +271,20 @@ function joinedOf(
   })
 }
 
+/** Those of podrole's own that are neither left as they were nor part of one that it still knows. */
 function disownedOf(
   policy: TrustText,
   given: readonly TrustBox[],
   made: readonly TrustBox[],
 ): readonly string[] {
-  const gone = made.filter(
+  const known = made.filter(
     (box) =>
-      !given.includes(box) &&
-      !(isOwn(box) && [...box.lists].every(([name, { length }]) => isSingle(box, name, length))),
+      given.includes(box) ||
+      (isOwn(box) && [...box.lists].every(([name, { length }]) => isSingle(box, name, length))),
   )
-  const places = new Set(gone.flatMap(({ at }) => at))
+  const places = new Set(known.flatMap(({ at }) => at))
   return given
-    .filter((box) => isOwn(box) && box.at.some((at) => places.has(at)))
+    .filter((box) => isOwn(box) && !box.at.some((at) => places.has(at)))
     .flatMap(({ at }) => at.map((place) => nameAt(policy, place)))
 }
 

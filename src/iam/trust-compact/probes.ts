@@ -28,7 +28,7 @@ const WITNESSES = ['', 'x', 'q7.podrole'] as const
 /** How many combinations of values are asked in full, for each caller. */
 const MAX_PRODUCT = 600
 /** How many pairs of changed keys are asked for each statement beyond that. */
-const MAX_PAIRS = 144
+const MAX_PAIRS = 36
 
 /** Whether the policy admits the request: an Allow that matches, and no Deny that does. */
 export function admits(document: PolicyDocument, { action, caller, context }: Probe): boolean {
