@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test
 import { X509Certificate } from 'node:crypto'
 import {
   CONFIG_MAPS,
+  DEPLOYMENTS,
   type KubeClient,
   MUTATING_WEBHOOK_CONFIGURATIONS,
   NAMESPACES,
@@ -254,10 +255,13 @@ describe('killed at any write and begun again', () => {
 })
 
 describe('the same again', () => {
-  test('changes nothing, and a declared add-on stays declared', async () => {
+  test('changes nothing, not how many pods there are; a declared add-on stays declared', async () => {
     await enable(kube, { isDeclared: true })
+    const deployment = { namespace: SETTINGS.namespace, name: NAME }
+    await kube.mergePatch(DEPLOYMENTS, deployment, { spec: { replicas: 5 } })
     const { ports, steps } = portsOf(kube)
     await enableWorkloadIdentity(ports, WISH)
+    expect(await kube.get(DEPLOYMENTS, deployment)).toMatchObject({ spec: { replicas: 5 } })
     expect(steps.filter(({ isChange }) => isChange)).toEqual([])
     expect(await lookAtWorkloadIdentity(kube)).toMatchObject({
       status: 'enabled',
