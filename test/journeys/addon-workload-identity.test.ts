@@ -1,6 +1,8 @@
 /** `podrole addon … awsWorkloadIdentity` as typed, on EKS, and beside a webhook that is there. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { ListOpenIDConnectProvidersCommand } from '@aws-sdk/client-iam'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import type { ServiceAccount } from '../../src/kube/objects.ts'
 import type { Ran } from '../support/podrole.ts'
@@ -11,8 +13,13 @@ const EDGE_ISSUER = 'https://edge.issuer.sandbox/clusters/edge'
 const STEP_MS = 60_000
 
 let shop: ShopJourney
+const asked = new Set<string>()
 beforeAll(async () => {
   shop = await startShopJourney()
+  shop.wired.sandbox.aws.decisions.listen(({ action, caller }) => {
+    // The cluster's own parts ask too: nodes and agents, as roles.
+    if (/:user\/|:root$/.test(caller)) asked.add(action)
+  })
   shop.desk.write('edge.kubeconfig', shop.edge.cluster.kubeconfig())
 }, STEP_MS)
 afterAll(() => shop.stop(), STEP_MS)
@@ -139,6 +146,20 @@ step('off EKS keys are published where it is said; a webhook that is there stays
   expect([gone.code, JSON.parse(gone.out)]).toMatchObject([0, { lost: [] }])
   expect((await providers()).length).toBe(2)
   expect((await run(`addon list --cluster shop-edge${EDGE}`)).code).toBe(1)
+})
+
+test('the table of the page has what AWS was asked for', () => {
+  const page = readFileSync(
+    join(import.meta.dir, '../../docs/operating/workload-identity.md'),
+    'utf8',
+  )
+  const [, table = ''] = /^## What it needs$([^]*)/m.exec(page) ?? []
+  const told = [...table.matchAll(/`([a-z0-9]+:[A-Z]\w+)`/g)].map(([, action = '']) => action)
+  const settings = /^sts:|^s3:(?!GetObject$|PutObject$)|^eks:(?!DescribeCluster$)/
+  // What AWS also wants of who makes with tags, and of who finds a bucket with documents.
+  const more = ['iam:TagOpenIDConnectProvider', 's3:GetObject']
+  const seen = [...asked].filter((action) => !settings.test(action))
+  expect([...new Set([...seen, ...more])].sort()).toEqual(told.sort())
 })
 
 step('options of the other add-on are refused', async () => {
