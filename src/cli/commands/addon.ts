@@ -28,7 +28,7 @@ export interface AddonDisableFlags extends AddonFlags {
 const ADDONS = ['eks-pod-identity-agent', 'awsWorkloadIdentity']
 
 const withCluster = (command: Command): Command =>
-  withEksCluster(command)
+  withEksCluster(command, 'on EKS its name there; elsewhere what it is to be called')
     .option('--kubeconfig <file>', 'of awsWorkloadIdentity: the cluster; in a pod its own')
     .option('--context <name>', 'of the kubeconfig')
 

@@ -52,7 +52,7 @@ export const kubeReader = (
     return items.flatMap(({ metadata }) => metadata.name ?? [])
   },
   workloadIdentity: async () => {
-    const { record: _record, ...seen } = await lookAtWorkloadIdentity(kube, onCall)
-    return seen
+    const { record, ...seen } = await lookAtWorkloadIdentity(kube, onCall)
+    return { ...seen, webhook: record?.webhook ?? seen.webhook }
   },
 })

@@ -3,7 +3,7 @@ import { isOwned } from '../../iam/tags.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanProvider } from './observed-state.ts'
 import { madeTags } from './ownership.ts'
-import { workloadIdentityPath } from './plan-workload-identity.ts'
+import { workloadIdentityIssuer, workloadIdentityPath } from './plan-workload-identity.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
 import type { Draft } from './steps.ts'
 
@@ -29,9 +29,11 @@ export function planProviders(
       continue
     }
     const path = isOidc ? `${desired.source}: iam.withOIDC` : workloadIdentityPath(desired)
-    const issuer = desired.issuer ?? cluster.issuer ?? cluster.workloadIdentity.issuer
+    const issuer = isOidc
+      ? (desired.issuer ?? cluster.issuer)
+      : workloadIdentityIssuer({ desired, observed: cluster })
     if (issuer === undefined) {
-      // The step that enables it says what the API server lacks.
+      // Told where the add-on is planned.
       if (!isOidc) continue
       const text = `cluster ${cluster.name} has no issuer that could be trusted`
       draft.refuse({ code: 'NoIssuer', path, text, hint: 'Wait until the cluster is ACTIVE.' })

@@ -1,11 +1,18 @@
 import type { DesiredCluster } from '../desired/desired-state.ts'
 import { losesAccessOf } from '../workload-identity/dependents.ts'
+import { isInClusterIssuer } from '../workload-identity/issuer.ts'
 import type { PlanContext } from './context.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
 
 /** Where a file speaks of it. */
 export const workloadIdentityPath = ({ kind, source }: DesiredCluster): string =>
   `${source}: ${kind === 'workload-identity' ? 'spec.addOns.awsWorkloadIdentity' : 'addons'}`
+
+/** The issuer that pods' tokens have, as far as STS could read it. */
+export function workloadIdentityIssuer({ desired, observed }: ClusterPair): string | undefined {
+  const issuer = desired.issuer ?? observed.issuer ?? observed.workloadIdentity.issuer
+  return issuer === undefined || isInClusterIssuer(issuer) ? undefined : issuer
+}
 
 /**
  * Document 002's add-on: issuer and webhook on the cluster.
@@ -38,9 +45,17 @@ function enable(
     })
     return
   }
-  const known = desired.issuer ?? cluster.issuer ?? issuer
-  const provider =
-    known === undefined ? undefined : providers.get(providerArnOf(cluster.arn, known))
+  const known = workloadIdentityIssuer({ desired, observed: cluster })
+  if (known === undefined) {
+    draft.refuse({
+      code: 'NoIssuer',
+      path: workloadIdentityPath(desired),
+      text: `the API server of cluster ${cluster.name} signs tokens as ${issuer ?? 'nobody'}, which STS cannot reach`,
+      hint: 'podrole issuer apiserver-flags tells an API server of another issuer, in steps.',
+    })
+    return
+  }
+  const provider = providers.get(providerArnOf(cluster.arn, known))
   draft.step(
     {
       do: 'enable-workload-identity',

@@ -5,8 +5,9 @@ import { codeOf, PodroleError } from '../../lib/errors.ts'
 
 const DISCOVERY = '/.well-known/openid-configuration'
 const MAX_DOCUMENT_BYTES = 1 << 20
-/** What an API server has where nobody chose an issuer. */
-const IN_CLUSTER = /^https:\/\/kubernetes\.default(?:\.svc(?:\.[a-z0-9.-]+)?)?\/?$/
+/** Whether it is what an API server has where nobody chose an issuer: STS cannot reach it. */
+export const isInClusterIssuer = (issuer: string): boolean =>
+  /^https:\/\/kubernetes\.default(?:\.svc(?:\.[a-z0-9.-]+)?)?\/?$/.test(issuer)
 
 /**
  * The issuer of a cluster's service account tokens, as its API server tells; undefined where it
@@ -58,7 +59,7 @@ export function checkClusterIssuer(
       { hint },
     )
   }
-  if (IN_CLUSTER.test(issuer)) {
+  if (isInClusterIssuer(issuer)) {
     throw new PodroleError(
       'IssuerNotPublic',
       `the API server at ${server} signs tokens as ${issuer}, which STS cannot reach`,

@@ -72,9 +72,20 @@ export async function putObjects(
     if (there !== undefined && object.kind === 'Namespace') continue
     const annotations = { ...object.metadata.annotations, ...OWNER_TAG }
     const owned = { ...object, metadata: { ...object.metadata, annotations } }
-    const now = await applyObject(kube, typeOf(object), owned)
+    const now = await applyObject(kube, typeOf(object), asManyPods(owned, there))
     tell(outcomeOf(object, there, now))
   }
+}
+
+interface Scaled extends KubeObject {
+  readonly spec?: { readonly replicas?: number }
+}
+
+/** How many pods a Deployment has is said when it is made; afterwards it is its users' to say. */
+function asManyPods(object: Scaled, there: Scaled | undefined): Scaled {
+  const replicas = there?.spec?.replicas
+  if (object.kind !== 'Deployment' || replicas === undefined) return object
+  return { ...object, spec: { ...object.spec, replicas } }
 }
 
 /** Deletes those that podrole made, the last first; a namespace stays, since others may be in it. */
