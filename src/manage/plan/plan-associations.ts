@@ -122,6 +122,15 @@ function planOld(
   }
   const at = { cluster, arn: there.arn, what: `association ${label}` }
   const tags = tagChanges(there.tags, madeTags(association.tags, BLOCK))
+  if (pair.observed.fleetIssuer !== undefined) {
+    const keys = [...Object.keys(tags.after), ...Object.keys(tags.gone)]
+    if (keys.length === 0) return
+    draft.remark({
+      code: 'tags-stay',
+      text: `a broker changes no tags: those of the association of ${label} stay as they are (${keys.join(', ')}); deleted, it is made again with the others`,
+    })
+    return
+  }
   if (hasAny(tags.after)) {
     draft.step({ do: 'tag-resource', ...at, before: tags.before, after: tags.after })
   }

@@ -88,6 +88,7 @@ export interface Remark {
     | 'role-kept'
     | 'not-declared'
     | 'trust'
+    | 'tags-stay'
   readonly text: string
 }
 
