@@ -5,7 +5,6 @@
 import { afterAll, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { messageOf } from '../../src/lib/errors.ts'
-import { mapLimited } from '../../src/lib/map-limited.ts'
 import type { DesiredCluster } from '../../src/manage/desired/desired-state.ts'
 import { REGION } from '../../src/manage/plan/in-memory.suite.ts'
 import { CLUSTERS, desiredClusters } from '../../src/manage/plan/laws.suite.ts'
@@ -163,24 +162,26 @@ async function prove(
   const all = await startLanes(Math.min(count, how.lanes), how.late)
   started.push(all)
   const proof = new Proof(how.lateMs)
-  const free = [...all.lanes]
   // The clusters themselves are shown late.
   await Bun.sleep(how.lateMs)
-  await Promise.all(free.map((lane) => applied(lane, lane.here(NOTHING))))
+  await Promise.all(all.lanes.map((lane) => applied(lane, lane.here(NOTHING))))
   const samples = fc.sample(configs(how.hands), { numRuns: count, seed: SEED })
   const faults: string[] = []
-  await mapLimited([...samples.entries()], all.lanes.length, async ([at, config]) => {
-    const lane = free.shift()
-    if (lane === undefined) return
-    try {
-      await proof.run(lane, config)
-      free.push(lane)
-    } catch (error) {
-      // The lane is not what it was: it is left out.
-      const text = JSON.stringify(config)
-      faults.push(`case ${at} of seed ${SEED} on ${lane.accountId}: ${messageOf(error)}\n${text}`)
+  const left = [...samples.entries()]
+  const work = async (lane: Lane): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [at, config] = next
+      try {
+        await proof.run(lane, config)
+      } catch (error) {
+        const text = JSON.stringify(config)
+        faults.push(`case ${at} of seed ${SEED} on ${lane.accountId}: ${messageOf(error)}\n${text}`)
+        // The lane is not what it was: it is left out.
+        return
+      }
     }
-  })
+  }
+  await Promise.all(all.lanes.map(work))
   expect(faults).toEqual([])
   return proof
 }

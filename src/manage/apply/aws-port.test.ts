@@ -252,6 +252,21 @@ test('add-ons are waited for, and associations, trust and tags changed', async (
   expect(await carryOut(port, { ...create, do: 'delete-addon' }, PACE)).toBe('done')
 }, 60_000)
 
+test('an entry of nodes gets other groups under the name that EKS gave it', async () => {
+  const arn = `arn:aws:iam::${ACCOUNT}:role/nodes`
+  const made = { ...role, name: 'nodes', arn, tags: {} }
+  await carryOut(port, { do: 'create-role', role: made }, PACE)
+  const entry = { principalArn: arn, type: 'EC2', tags: {}, groups: ['a'] }
+  const create = { cluster: ARN, do: 'create-access-entry', entry } as const
+  expect(await carryOut(port, create, PACE)).toBe('done')
+  const { found } = await port.look(create)
+  const before = { groups: ['a'], username: found.entry?.username ?? '' }
+  expect(before.username).toStartWith('system:node:')
+  const change = { cluster: ARN, do: 'update-access-entry', principalArn: arn, before } as const
+  const after = { ...before, groups: ['b'] }
+  expect(await carryOut(port, { ...change, after }, PACE)).toBe('done')
+}, 60_000)
+
 test('what somebody changed meanwhile is refused; the rest of a service account stays', async () => {
   const metadata = { namespace: 'default', name: 'theirs', labels: { theirs: '1' } }
   await kube.create(SERVICE_ACCOUNTS, {

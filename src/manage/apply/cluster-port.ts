@@ -241,7 +241,11 @@ async function actOnEntry(entries: AccessEntryPort, action: OfEntry): Promise<vo
     }
     case 'update-access-entry': {
       const { groups: kubernetesGroups, username } = action.after
-      await entries.update(action.principalArn, { kubernetesGroups, username })
+      await entries.update(action.principalArn, {
+        kubernetesGroups,
+        // EKS gives nodes a name that nobody may send it.
+        ...(username !== action.before.username && { username }),
+      })
       return
     }
     case 'delete-access-entry':

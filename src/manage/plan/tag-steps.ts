@@ -26,16 +26,24 @@ export function tagChanges(
   }
 }
 
-/** The steps by which something of a cluster's gets the tags of a file. */
+/** Tags of something of a cluster's, and those that a file gives it. */
+export interface WantedTags {
+  readonly found: Tags
+  readonly tags: Tags
+  readonly block: Block
+}
+
+/** What is to change so that it has the tags of the file. */
+export const changesOfTags = (wanted: WantedTags): ReturnType<typeof tagChanges> =>
+  tagChanges(wanted.found, tagsOver(wanted.tags, wanted), { keepOthers: isOthers(wanted.found) })
+
+/** The steps by which it gets them. */
 export function planTags(
   draft: Draft,
   resource: { readonly cluster: string; readonly arn: string; readonly what: string },
-  wanted: { readonly found: Tags; readonly tags: Tags; readonly block: Block },
+  wanted: WantedTags,
 ): void {
-  const { found } = wanted
-  const { after, before, gone } = tagChanges(found, tagsOver(wanted.tags, wanted), {
-    keepOthers: isOthers(found),
-  })
+  const { after, before, gone } = changesOfTags(wanted)
   if (hasAny(after)) draft.step({ do: 'tag-resource', ...resource, before, after })
   if (hasAny(gone)) draft.step({ do: 'untag-resource', ...resource, before: gone })
 }
