@@ -78,17 +78,21 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
   wired.sandbox.aws.addIssuer('edge', app)
   const shop = wired.sandbox.clusters.get('shop')
   if (shop === undefined) throw new Error('no cluster')
-  const grounds: Readonly<Record<Case['method'], Ground>> = {
+  const grounds = {
     irsa: { cluster: shared, issuer },
     'pod-identity': { cluster: shop, issuer },
   }
   return {
     place: async (one) => {
+      const account = accountOf.get(one.id) ?? ''
+      if (one.method === 'irsa-on-eks') {
+        const own = await eksGround(wired, { account, name: one.id })
+        return placeCase(wired, own, { account, name: one.id })
+      }
       const own = one.needsOwnCluster ? await ownGround(wired, one.id) : grounds[one.method]
       // EKS takes roles of the cluster's own account alone.
       const isEks = own.cluster.kind === 'eks'
-      const account = isEks ? HOME : (accountOf.get(one.id) ?? '')
-      return placeCase(wired, own, { account, name: one.id })
+      return placeCase(wired, own, { account: isEks ? HOME : account, name: one.id })
     },
     stop: () => wired.stop(),
   }
@@ -102,6 +106,16 @@ async function ownGround(wired: WiredSandbox, name: string): Promise<Ground> {
   const request = { name, region: REGION, kind: 'self-managed', issuer } as const
   const cluster = await sandbox.startCluster(request)
   return { cluster, issuer, own: await ownIssuer(wired, cluster, issuer) }
+}
+
+/** An EKS cluster in the case's own account. */
+async function eksGround(
+  { sandbox }: WiredSandbox,
+  { account, name }: { readonly account: string; readonly name: string },
+): Promise<Ground> {
+  const request = { name, region: REGION, kind: 'eks', accountId: account } as const
+  const cluster = await sandbox.startCluster(request)
+  return { cluster, issuer: cluster.cluster.issuer }
 }
 
 /** An issuer with a TLS server of its own, which can be ended. */

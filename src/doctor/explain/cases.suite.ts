@@ -66,7 +66,7 @@ const Patch = z.record(z.string(), z.unknown())
 const CaseSchema = z
   .strictObject({
     name: z.string().min(10),
-    method: z.enum(['irsa', 'pod-identity']),
+    method: z.enum(['irsa', 'irsa-on-eks', 'pod-identity']),
     set: Patch.default({}),
     later: Patch.default({}),
     expect: z
@@ -142,9 +142,9 @@ function readCase(file: string): Case {
     }
   }
   const { after, before } = at(NOWHERE)
-  const needsOwnCluster = [before, after].some(
-    ({ issuer, webhook }) => issuer !== 'well' || webhook !== 'runs',
-  )
+  const isOdd = ({ issuer, webhook }: SetUp): boolean => issuer !== 'well' || webhook !== 'runs'
+  // A provider is an account's, and EKS clusters take roles of their own account.
+  const needsOwnCluster = method === 'irsa-on-eks' || isOdd(before) || isOdd(after)
   return {
     id,
     name,

@@ -8,6 +8,7 @@ import { permissionsLink } from './links/permissions.ts'
 import { podLink } from './links/pod.ts'
 import { providerLink } from './links/provider.ts'
 import { sdkChainLink } from './links/sdk-chain.ts'
+import { sessionLink } from './links/session.ts'
 import { targetRoleLink } from './links/target-role.ts'
 import { tokenLink } from './links/token.ts'
 import { trustLink } from './links/trust.ts'
@@ -32,7 +33,7 @@ export interface Explanation {
 
 type Link = (facts: WorkloadFacts, way: Way) => LinkVerdict
 
-const JUDGES: Partial<Readonly<Record<LinkName, Link>>> = {
+const JUDGES: Readonly<Record<LinkName, Link>> = {
   pod: podLink,
   token: tokenLink,
   issuer: issuerLink,
@@ -40,6 +41,7 @@ const JUDGES: Partial<Readonly<Record<LinkName, Link>>> = {
   association: associationLink,
   agent: agentLink,
   trust: trustLink,
+  session: sessionLink,
   'target-role': targetRoleLink,
   permissions: permissionsLink,
   'sdk-chain': sdkChainLink,
@@ -47,7 +49,7 @@ const JUDGES: Partial<Readonly<Record<LinkName, Link>>> = {
 
 export function explain(facts: WorkloadFacts): Explanation {
   const way = wayOf(facts)
-  const links = LINKS.flatMap((name) => JUDGES[name]?.(facts, way) ?? [])
+  const links = LINKS.map((name) => JUDGES[name](facts, way))
   const cause = links.find((link) => link.status === 'broken')
   const open = links.filter(({ status }) => status === 'unknown')
   const { name, namespace } = way.pod?.metadata ?? {}

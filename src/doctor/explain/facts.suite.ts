@@ -13,13 +13,14 @@ import { known } from '../facts/fact.ts'
 import type {
   AgentFact,
   AssociationFact,
+  ClusterFact,
   PolicyFact,
   ProviderFact,
   RoleFact,
   WorkloadFacts,
 } from '../facts/workload-facts.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
-import { podOf, type SetUp, type Words } from './cases.suite.ts'
+import { type Case, podOf, type SetUp, type Words } from './cases.suite.ts'
 
 const REGION = 'us-east-1'
 const NOW_MS = Date.UTC(2026, 9, 1)
@@ -45,7 +46,12 @@ const CERTIFICATE = await certificateAt(NOW_MS)
 const EXPIRED = await certificateAt(Date.UTC(2000, 0, 1))
 
 /** What `explain` sees of a pod that was made in `before`, when it is `now`. */
-export function factsOf(before: SetUp, now: SetUp, words: Words): WorkloadFacts {
+export function factsOf(
+  { method }: Pick<Case, 'method'>,
+  before: SetUp,
+  now: SetUp,
+  words: Words,
+): WorkloadFacts {
   const provider = providersOf(now, words)
   const pod = admit(before, words)
   return {
@@ -53,9 +59,7 @@ export function factsOf(before: SetUp, now: SetUp, words: Words): WorkloadFacts 
     subject: { namespace: words.namespace, name: 'orders' },
     account: { accountId: words.account, partition: 'aws', region: REGION },
     cluster: {
-      kind: 'eks',
-      name: words.cluster,
-      arn: `arn:aws:eks:${REGION}:${words.account}:cluster/${words.cluster}`,
+      ...(method === 'irsa' ? { kind: 'not-named' } : onEks(words)),
       isAutoMode: false,
       issuer: known(issuerOf(now, words)),
       keys: known({ keys: [KEY] }),
@@ -87,6 +91,12 @@ export function factsOf(before: SetUp, now: SetUp, words: Words): WorkloadFacts 
     },
   }
 }
+
+const onEks = ({ account, cluster }: Words): Pick<ClusterFact, 'arn' | 'kind' | 'name'> => ({
+  kind: 'eks',
+  name: cluster,
+  arn: `arn:aws:eks:${REGION}:${account}:cluster/${cluster}`,
+})
 
 const issuerOf = ({ issuer }: SetUp, words: Words): string =>
   issuer === 'with-port' ? words.issuer.replace('.sandbox', '.sandbox:8443') : words.issuer

@@ -90,9 +90,12 @@ export interface TokenMount {
 /** Kubernetes' default of a projected token. */
 const DEFAULT_TOKEN_SECONDS = 3600
 
-/** The token volume behind the file that AWS_WEB_IDENTITY_TOKEN_FILE names. */
+/** Of the variables that name a token's file, the one that SDKs read first. */
+const TOKEN_FILES = ['AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE']
+
+/** The token volume behind the file that the container's variable names. */
 export function tokenMountOf(pod: Pod, container: Container): TokenMount | undefined {
-  const file = envOf(container, 'AWS_WEB_IDENTITY_TOKEN_FILE')
+  const file = TOKEN_FILES.map((name) => envOf(container, name)).find((one) => one !== undefined)
   if (file === undefined) return undefined
   for (const { mountPath, name } of container.volumeMounts ?? []) {
     const folder = mountPath.replace(/\/$/, '')

@@ -134,10 +134,8 @@ function refused(
     wanted: `${action} on ${resource} allowed`,
     statements,
     fix: fixOf(
-      facts,
       code,
-      role,
-      question,
+      { facts, role, question },
       denies && `statement ${denies.statement} of ${denies.policy}`,
     ),
   })
@@ -152,16 +150,16 @@ const REASON_OF: Partial<Readonly<Record<Decision['reason'], ReasonCode>>> = {
   'explicit-deny-in-session-policy': 'session-policy-limits',
 }
 
+interface About {
+  readonly facts: WorkloadFacts
+  readonly role: RoleFact
+  readonly question: QuestionFact
+}
+
 /** Name of the inline policy that the fix writes. */
 const POLICY_NAME = 'podrole-explain'
 
-function fixOf(
-  facts: WorkloadFacts,
-  code: ReasonCode,
-  role: RoleFact,
-  question: QuestionFact,
-  deny = '',
-): Fix {
+function fixOf(code: ReasonCode, { facts, question, role }: About, deny = ''): Fix {
   const { action, resource } = question
   const boundary = role.boundary === undefined ? '' : (valueOf(role.boundary)?.name ?? '')
   switch (code) {
@@ -173,8 +171,14 @@ function fixOf(
       return commands(
         'take the session policy off the association, or put in its place one that allows it too',
         command(
-          ...['podrole', 'association', 'update', formatServiceAccountName(facts.subject)],
-          ...['--cluster', facts.cluster.name ?? '', '--no-policy', '--adopt'],
+          'podrole',
+          'association',
+          'update',
+          formatServiceAccountName(facts.subject),
+          '--cluster',
+          facts.cluster.name ?? '',
+          '--no-policy',
+          '--adopt',
         ),
       )
     case 'permission-denied':

@@ -1,7 +1,9 @@
 /** The IAM OIDC provider of the token's issuer, in the account of the role. */
 import { oidcProviderArn, tryParseArn } from '../../../iam/arn.ts'
+import { STS_AUDIENCE } from '../../../iam/trust-document.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
+import { desiredOnEks } from '../desired.ts'
 import { command, commands } from '../fix.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import { hostPathOf, type Way } from '../../facts/way.ts'
@@ -53,11 +55,16 @@ function missing(facts: WorkloadFacts, token: NonNullable<Way['token']>): LinkVe
       fix,
     })
   }
+  // The file says nothing of an audience: what it makes is for STS's own.
+  const desired =
+    audience === STS_AUDIENCE && valueOf(facts.cluster.issuer) === issuer
+      ? desiredOnEks(facts, 'make the provider of the cluster', { iam: { withOIDC: true } })
+      : undefined
   return broken('provider', 'provider-missing', {
     text: `account ${account.accountId}, which the role is in, has no IAM OIDC provider for ${issuer}`,
     found: 'none',
     wanted,
-    fix,
+    fix: desired ?? fix,
   })
 }
 
