@@ -1,13 +1,14 @@
 /** `podrole explain`. */
 import { type AwsAccount, openAccount } from '../aws/account.ts'
 import { describeEksCluster } from '../aws/eks-cluster.ts'
-import { explain, type Explanation } from '../doctor/explain/explain.ts'
+import { explain, explainToken, type Explanation } from '../doctor/explain/explain.ts'
 import { renderExplanation, renderFix } from '../doctor/explain/render.ts'
 import { orAbsent } from '../doctor/facts/fact.ts'
 import { associationFact } from '../doctor/facts/association-fact.ts'
 import { gatherFacts, type Subject } from '../doctor/facts/gather.ts'
 import { iamPort } from '../doctor/facts/iam-adapter.ts'
 import type { ClusterPort, ExplainPlaces } from '../doctor/facts/ports.ts'
+import { tokenFact } from '../doctor/facts/token-fact.ts'
 import { parseServiceAccountName, type ServiceAccountName } from '../iam/service-account-name.ts'
 import { gatherOutside } from '../issuer/outside/gather.ts'
 import { readOutsideNames } from '../issuer/outside/issuer-names.ts'
@@ -21,7 +22,7 @@ import { openEks } from '../manage/eks/eks-client.ts'
 import type { ExplainFlags } from './commands/explain.ts'
 import { printData } from './output.ts'
 import { openKube } from './parts/kube-cluster.ts'
-import { accessOf } from './role-run.ts'
+import { accessOf, readText } from './role-run.ts'
 
 /** How long one place may take; STS itself waits 5 seconds for an issuer's document. */
 const TIMEOUT_MS = 20_000
@@ -31,7 +32,14 @@ export async function runExplain(
   argument: string | undefined,
   flags: ExplainFlags,
 ): Promise<number> {
-  const asked = readSubject(argument, flags)
+  const token = flags.token === undefined ? undefined : tokenFact(await readText(flags.token))
+  const isAlone = [argument, flags.serviceAccount, flags.pod].every((one) => one === undefined)
+  if (token !== undefined && isAlone) {
+    const explanation = explainToken(token, systemClock.now())
+    print(explanation, flags)
+    return exitCodeOf(explanation, flags)
+  }
+  const asked = { ...readSubject(argument, flags), ...(token !== undefined && { token }) }
   const kube = await openKube(flags)
   const [subject, places] = await Promise.all([
     completeSubject(asked, kube),

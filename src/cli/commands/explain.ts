@@ -8,6 +8,7 @@ export interface ExplainFlags {
   readonly cluster?: string
   readonly action?: string
   readonly resource?: string
+  readonly token?: string
   readonly fix: boolean
   readonly profile?: string
   readonly region?: string
@@ -30,6 +31,10 @@ export function addExplainCommand(program: Command): void {
     .option('--cluster <name>', 'on EKS, where the API server does not tell its issuer')
     .option('--action <action>', 'what the pod wants to do: s3:GetObject')
     .option('--resource <arn>', 'on what')
+    .option(
+      '--token <file>',
+      'a token in place of the one that the pod has; alone: the token by itself, offline; - reads standard input',
+    )
     .addOption(new Option('--fix', 'print the fix alone, to be run or applied').default(false))
     .option('--profile <name>', "the AWS profile of the role's account; AWS_PROFILE if not given")
     .option('--region <region>', 'of the AWS calls; AWS_REGION if not given')
@@ -46,7 +51,8 @@ Examples:
   podrole explain shop/orders
   podrole explain shop/orders --action s3:GetObject --resource 'arn:aws:s3:::shop-orders/*'
   podrole explain --pod shop/orders-7d4b9 -o json
-  podrole explain shop/orders --fix`,
+  podrole explain shop/orders --fix
+  kubectl exec orders-7d4b9 -- cat /var/run/secrets/eks.amazonaws.com/serviceaccount/token | podrole explain --token -`,
     )
     .action(async (argument: string | undefined, flags: ExplainFlags) => {
       const { runExplain } = await import('../explain-run.ts')

@@ -39,6 +39,17 @@ const SetUpSchema = z.strictObject({
     })
     .optional(),
   association: Association.optional(),
+  token: z
+    .strictObject({
+      subject: z.string().optional(),
+      audiences: z.array(z.string()).default(['sts.amazonaws.com']),
+      authorizedParty: z.string().optional(),
+      expiresInSeconds: z.number().default(3600),
+      issuedInSeconds: z.number().default(0),
+      algorithm: z.string().default('ES256'),
+      fault: z.string().optional(),
+    })
+    .optional(),
   targetRole: z.strictObject({ trust: Policy, inline: Policies }).optional(),
   agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
   providers: z.record(z.string(), z.array(z.string())),

@@ -1,6 +1,7 @@
 /** Joins the links: facts → verdicts in order, the cause, and one fix. Pure. */
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
-import type { WorkloadFacts } from '../facts/workload-facts.ts'
+import { unknown } from '../facts/fact.ts'
+import type { TokenFact, WorkloadFacts } from '../facts/workload-facts.ts'
 import { agentLink } from './links/agent.ts'
 import { associationLink } from './links/association.ts'
 import { issuerLink } from './links/issuer.ts'
@@ -65,6 +66,46 @@ export function explain(facts: WorkloadFacts): Explanation {
     sentence: sentenceOf({ serviceAccount, way, cause, open }),
   }
 }
+
+/** What can be said of a token by itself, without asking anybody. */
+export function explainToken(token: TokenFact, nowMs: number): Explanation {
+  const [, namespace = '', name = ''] = SUBJECT.exec(token.subject) ?? []
+  const offline = unknown('nothing but the token was looked at')
+  const facts: WorkloadFacts = {
+    nowMs,
+    subject: { namespace, name },
+    account: { accountId: '', partition: '', region: '' },
+    cluster: { kind: 'not-named', isAutoMode: false, issuer: offline, keys: offline },
+    serviceAccount: offline,
+    pod: offline,
+    webhooks: offline,
+    token,
+    outside: offline,
+    role: offline,
+    provider: offline,
+    providerArns: offline,
+    association: offline,
+    targetRole: offline,
+    agent: offline,
+  }
+  const way: Way = { ...wayOf(facts), method: 'irsa' }
+  const links = [tokenLink(facts, way), issuerLink(facts, way)]
+  const cause = links.find((link) => link.status === 'broken')
+  const who = name === '' ? 'the token' : `${namespace}/${name}`
+  return {
+    serviceAccount: `${namespace}/${name}`,
+    method: 'irsa',
+    verdict: cause === undefined ? 'open' : 'broken',
+    links,
+    ...(cause !== undefined && { cause }),
+    sentence:
+      cause === undefined
+        ? `Nothing is wrong with the token of ${who} by itself; its signature, its issuer and what trusts it were not looked at.`
+        : `STS does not take the token because ${cause.text}.`,
+  }
+}
+
+const SUBJECT = /^system:serviceaccount:([^:]+):([^:]+)$/
 
 function sentenceOf(about: {
   readonly serviceAccount: string

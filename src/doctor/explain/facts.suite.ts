@@ -17,6 +17,7 @@ import type {
   PolicyFact,
   ProviderFact,
   RoleFact,
+  TokenFact,
   WorkloadFacts,
 } from '../facts/workload-facts.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
@@ -66,6 +67,7 @@ export function factsOf(
     },
     serviceAccount: known(serviceAccountOf(now, words)),
     pod: known(pod),
+    ...(now.token !== undefined && { token: tokenOf(now.token, words) }),
     webhooks: known(
       now.webhook === 'missing'
         ? []
@@ -89,6 +91,24 @@ export function factsOf(
       ),
       allowedByOrganization: known(Object.keys(now.organization).length === 0),
     },
+  }
+}
+
+function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
+  const { algorithm, audiences, expiresInSeconds, issuedInSeconds } = token
+  const { authorizedParty, fault } = token
+  const subject = token.subject ?? `system:serviceaccount:${words.namespace}:orders`
+  return {
+    source: 'given',
+    issuer: words.issuer,
+    subject,
+    audiences,
+    algorithm,
+    keyId: KEY.kid ?? '',
+    expiresAt: NOW_MS / 1000 + expiresInSeconds,
+    issuedAt: NOW_MS / 1000 + issuedInSeconds,
+    ...(authorizedParty !== undefined && { authorizedParty }),
+    ...(fault !== undefined && { fault }),
   }
 }
 

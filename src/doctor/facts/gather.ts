@@ -34,7 +34,7 @@ export async function gatherFacts(subject: Subject, places: ExplainPlaces): Prom
   const way = wayOf(seen)
   const issuer = way.token?.issuer
   const [outside, role, provider, providerArns, targetRole, agent, question] = await Promise.all([
-    issuer === undefined || way.method === 'pod-identity'
+    issuer === undefined || hostPathOf(issuer) === undefined || way.method === 'pod-identity'
       ? known(undefined)
       : read(places, () => places.look(issuer)),
     readRole(places, way.roleArn),

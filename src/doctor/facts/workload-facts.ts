@@ -103,6 +103,10 @@ export interface TokenFact {
   readonly issuedAt?: number
   readonly notBefore?: number
   readonly keyId?: string
+  /** Of its header. */
+  readonly algorithm?: string
+  /** Why it cannot be read; all else is empty then. */
+  readonly fault?: string
 }
 
 export interface RoleFact {
