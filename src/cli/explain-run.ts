@@ -5,6 +5,7 @@ import { explain, explainToken, type Explanation } from '../doctor/explain/expla
 import { renderExplanation, renderFix } from '../doctor/explain/render.ts'
 import { orAbsent } from '../doctor/facts/fact.ts'
 import { associationFact } from '../doctor/facts/association-fact.ts'
+import { errorFact } from '../doctor/facts/error-fact.ts'
 import { gatherFacts, type Subject } from '../doctor/facts/gather.ts'
 import { iamPort } from '../doctor/facts/iam-adapter.ts'
 import type { ClusterPort, ExplainPlaces } from '../doctor/facts/ports.ts'
@@ -62,12 +63,15 @@ function readSubject(argument: string | undefined, flags: ExplainFlags): Asked {
       `wanted one service account NAMESPACE/NAME, or one --pod NAMESPACE/NAME, and ${given.length} are given`,
     )
   }
-  const { action, container, pod, resource } = flags
-  if ((action === undefined) !== (resource === undefined)) {
+  const { container, pod } = flags
+  const error = flags.error === undefined ? undefined : errorFact(flags.error)
+  const { action = error?.action, resource = error?.resource } = flags
+  if (error === undefined && (action === undefined) !== (resource === undefined)) {
     throw new PodroleError('InvalidQuestion', '--action and --resource go together')
   }
   const more = {
     ...(container !== undefined && { container }),
+    ...(error !== undefined && { error }),
     ...(action !== undefined && resource !== undefined && { question: { action, resource } }),
   }
   if (pod === undefined) {

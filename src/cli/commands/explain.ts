@@ -9,6 +9,7 @@ export interface ExplainFlags {
   readonly action?: string
   readonly resource?: string
   readonly token?: string
+  readonly error?: string
   readonly fix: boolean
   readonly profile?: string
   readonly region?: string
@@ -34,6 +35,10 @@ export function addExplainCommand(program: Command): void {
     .option(
       '--token <file>',
       'a token in place of the one that the pod has; alone: the token by itself, offline; - reads standard input',
+    )
+    .option(
+      '--error <text>',
+      'the message of an SDK or of CloudTrail: it names action, resource and who asked',
     )
     .addOption(new Option('--fix', 'print the fix alone, to be run or applied').default(false))
     .option('--profile <name>', "the AWS profile of the role's account; AWS_PROFILE if not given")

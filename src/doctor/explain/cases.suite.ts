@@ -50,6 +50,7 @@ const SetUpSchema = z.strictObject({
       fault: z.string().optional(),
     })
     .optional(),
+  error: z.string().optional(),
   targetRole: z.strictObject({ trust: Policy, inline: Policies }).optional(),
   agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
   providers: z.record(z.string(), z.array(z.string())),

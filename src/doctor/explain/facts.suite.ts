@@ -10,6 +10,7 @@ import type { Jwk } from '../../token/jwks.ts'
 import { parseWebhookConfig } from '../../webhook/config.ts'
 import { decideMutation } from '../../webhook/mutation.ts'
 import { known } from '../facts/fact.ts'
+import { errorFact } from '../facts/error-fact.ts'
 import type {
   AgentFact,
   AssociationFact,
@@ -67,6 +68,7 @@ export function factsOf(
     },
     serviceAccount: known(serviceAccountOf(now, words)),
     pod: known(pod),
+    ...(now.error !== undefined && { error: errorFact(now.error) }),
     ...(now.token !== undefined && { token: tokenOf(now.token, words) }),
     webhooks: known(
       now.webhook === 'missing'

@@ -344,6 +344,13 @@ export const REASONS = {
     matters: 'No policy of the account can give what the organization does not.',
     mend: 'Ask whoever governs the organization.',
   },
+  'another-role-answered': {
+    link: 'sdk-chain',
+    says: 'The call that was refused was made by a session of another role.',
+    matters:
+      "The program does not use what the pod was given: an old SDK, a profile or keys of its own, or the node's role.",
+    mend: "Use the SDK's default chain, with a version that knows this way.",
+  },
   'environment-keys-win': {
     link: 'sdk-chain',
     says: 'The container has AWS access keys in its environment.',

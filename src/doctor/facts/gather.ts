@@ -11,6 +11,7 @@ import type { ExplainPlaces } from './ports.ts'
 import type {
   AgentFact,
   ClusterFact,
+  ErrorFact,
   LabelSelector,
   QuestionFact,
   RoleFact,
@@ -27,6 +28,7 @@ export interface Subject {
   readonly container?: string
   readonly question?: { readonly action: string; readonly resource: string }
   readonly token?: TokenFact
+  readonly error?: ErrorFact
 }
 
 export async function gatherFacts(subject: Subject, places: ExplainPlaces): Promise<WorkloadFacts> {
@@ -54,7 +56,7 @@ const read = <T>({ timeoutMs }: ExplainPlaces, ask: () => Promise<T>): Promise<F
 /** Kubernetes' part, and what the cluster's tokens say. */
 async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<WorkloadFacts> {
   const { kube } = places
-  const { container, serviceAccount, token } = subject
+  const { container, error, serviceAccount, token } = subject
   const ask = { namespace: serviceAccount.namespace, name: serviceAccount.name }
   const [found, pod, webhooks, cluster, association] = await Promise.all([
     read(places, () => orAbsent(() => kube.get<ServiceAccount>(SERVICE_ACCOUNTS, ask))),
@@ -73,6 +75,7 @@ async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<W
     ...(container !== undefined && { container }),
     webhooks,
     ...(token !== undefined && { token }),
+    ...(error !== undefined && { error }),
     outside: known(undefined),
     role: known(undefined),
     provider: known(undefined),

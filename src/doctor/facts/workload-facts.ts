@@ -34,6 +34,20 @@ export interface WorkloadFacts {
   /** The Pod Identity agent on the pod's node. */
   readonly agent: Fact<AgentFact | undefined>
   readonly question?: QuestionFact
+  /** Of a message that was given. */
+  readonly error?: ErrorFact
+}
+
+/** What an error's message says beyond that something was refused. */
+export interface ErrorFact {
+  /** Name of the role whose session asked. */
+  readonly role?: string
+  readonly action?: string
+  readonly resource?: string
+  /** That STS found no provider for. */
+  readonly issuer?: string
+  /** A policy of the organization is named. */
+  readonly byOrganization: boolean
 }
 
 export interface AssociationFact {

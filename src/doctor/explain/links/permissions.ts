@@ -28,7 +28,7 @@ export function permissionsLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   const role = valueOf(isChained ? facts.targetRole : facts.role)
   if (role === undefined) return notKnown('permissions', 'the role is not known')
   const unread = unreadOf(role, question)
-  const isForbidden = valueOf(question.allowedByOrganization) === false
+  const isForbidden = isByOrganization(facts, question)
   if (unread !== undefined) {
     return isForbidden ? organizationDenies(facts, role, question) : notKnown('permissions', unread)
   }
@@ -56,11 +56,15 @@ function judge(facts: WorkloadFacts, role: RoleFact, question: QuestionFact): Li
   const { action, resource } = question
   const { statements } = decision
   if (!decision.allowed) return refused(facts, role, question, decision)
-  if (valueOf(question.allowedByOrganization) === false) {
+  if (isByOrganization(facts, question)) {
     return organizationDenies(facts, role, question)
   }
   return ok('permissions', `${role.name} may ${action} on ${resource}, ${AS_FAR}`, { statements })
 }
+
+/** As IAM's simulator says, or the message that was given. */
+const isByOrganization = ({ error }: WorkloadFacts, question: QuestionFact): boolean =>
+  valueOf(question.allowedByOrganization) === false || error?.byOrganization === true
 
 function organizationDenies(
   { account }: WorkloadFacts,

@@ -37,7 +37,16 @@ export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   }
   return ok('provider', `account ${facts.account.accountId} knows the issuer, for ${audience}`, {
     evidence: [provider.arn, `client ids: ${provider.clientIds.join(', ')}`],
+    warnings: otherIssuer(facts, token.issuer),
   })
+}
+
+function otherIssuer({ error }: WorkloadFacts, issuer: string): readonly string[] {
+  const named = error?.issuer
+  if (named === undefined || named === issuer) return []
+  return [
+    `the message names ${named}, and this cluster's tokens are of ${issuer}: is it this pod's?`,
+  ]
 }
 
 function missing(facts: WorkloadFacts, token: NonNullable<Way['token']>): LinkVerdict {
