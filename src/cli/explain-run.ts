@@ -1,14 +1,11 @@
 /** `podrole explain`. */
-import { type AwsAccount, openAccount } from '../aws/account.ts'
-import { describeEksCluster } from '../aws/eks-cluster.ts'
+import { openAccount } from '../aws/account.ts'
 import { explain, explainToken, type Explanation } from '../doctor/explain/explain.ts'
 import { renderExplanation, renderFix } from '../doctor/explain/render.ts'
-import { orAbsent } from '../doctor/facts/fact.ts'
-import { associationFact } from '../doctor/facts/association-fact.ts'
 import { errorFact } from '../doctor/facts/error-fact.ts'
 import { gatherFacts, type Subject } from '../doctor/facts/gather.ts'
 import { iamPort } from '../doctor/facts/iam-adapter.ts'
-import type { ClusterPort, ExplainPlaces } from '../doctor/facts/ports.ts'
+import type { ExplainPlaces } from '../doctor/facts/ports.ts'
 import { tokenFact } from '../doctor/facts/token-fact.ts'
 import { parseServiceAccountName, type ServiceAccountName } from '../iam/service-account-name.ts'
 import { gatherOutside } from '../issuer/outside/gather.ts'
@@ -17,11 +14,9 @@ import { type KubeClient, PODS } from '../kube/client.ts'
 import type { Pod } from '../kube/objects.ts'
 import { systemClock } from '../lib/clock.ts'
 import { PodroleError } from '../lib/errors.ts'
-import { eksAssociations } from '../manage/eks/eks-associations.ts'
-import { findAssociation } from '../manage/eks/association-port.ts'
-import { openEks } from '../manage/eks/eks-client.ts'
 import type { ExplainFlags } from './commands/explain.ts'
 import { printData } from './output.ts'
+import { openClusterPort } from './parts/explain-cluster.ts'
 import { openKube } from './parts/kube-cluster.ts'
 import { accessOf, readText } from './role-run.ts'
 
@@ -97,40 +92,10 @@ async function openExplainPlaces(flags: ExplainFlags, kube: KubeClient): Promise
     account,
     kube,
     iam: await iamPort(account, TIMEOUT_MS),
-    cluster: await clusterPort(flags, account),
+    cluster: await openClusterPort(flags, account),
     look: (issuer) => gatherOutside(issuer, { names, clock: systemClock }),
     nowMs: systemClock.now(),
     timeoutMs: TIMEOUT_MS,
-  }
-}
-
-async function clusterPort({ cluster }: ExplainFlags, account: AwsAccount): Promise<ClusterPort> {
-  if (cluster === undefined) {
-    return {
-      kind: 'not-named',
-      facts: () => Promise.resolve(undefined),
-      association: () =>
-        Promise.reject(
-          new PodroleError(
-            'NoCluster',
-            'associations are known by cluster: name it with --cluster',
-          ),
-        ),
-    }
-  }
-  const associations = eksAssociations(await openEks(account), cluster)
-  return {
-    kind: 'eks',
-    name: cluster,
-    facts: () =>
-      orAbsent(async () => {
-        const { arn, autoMode, issuer } = await describeEksCluster(account, cluster)
-        return { arn, isAutoMode: autoMode, ...(issuer !== undefined && { issuer }) }
-      }),
-    association: async (serviceAccount) => {
-      const found = await findAssociation(associations, serviceAccount)
-      return found && associationFact(found)
-    },
   }
 }
 

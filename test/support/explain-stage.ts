@@ -78,9 +78,11 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
   wired.sandbox.aws.addIssuer('edge', app)
   const shop = wired.sandbox.clusters.get('shop')
   if (shop === undefined) throw new Error('no cluster')
+  const ground: Ground = { cluster: shared, issuer }
   const grounds = {
-    irsa: { cluster: shared, issuer },
+    irsa: ground,
     'pod-identity': { cluster: shop, issuer },
+    broker: ground,
   }
   return {
     place: async (one) => {
@@ -92,7 +94,8 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
       const own = one.needsOwnCluster ? await ownGround(wired, one.id) : grounds[one.method]
       // EKS takes roles of the cluster's own account alone.
       const isEks = own.cluster.kind === 'eks'
-      return placeCase(wired, own, { account: isEks ? HOME : account, name: one.id })
+      const place = { account: isEks ? HOME : account, name: one.id }
+      return placeCase(wired, own, { ...place, isOnBroker: one.method === 'broker' })
     },
     stop: () => wired.stop(),
   }
@@ -190,8 +193,9 @@ async function switchedIssuer(
 async function placeCase(
   wired: WiredSandbox,
   { cluster, issuer, own }: Ground,
-  { account, name }: { readonly account: string; readonly name: string },
+  at: { readonly account: string; readonly name: string; readonly isOnBroker?: boolean },
 ): Promise<CasePlace> {
+  const { account, isOnBroker = false, name } = at
   const { sandbox } = wired
   const words: Words = {
     account,
@@ -199,14 +203,27 @@ async function placeCase(
     issuer,
     namespace: name,
     bucket: `bucket-${name}`,
+    fleet: wired.brokers[0]?.issuer ?? '',
     role: `orders-${name}`,
     cluster: cluster.name,
   }
   const { client } = cluster
   await client.create(NAMESPACES, { metadata: { name } })
-  const desk = openDesk(wired, { profiles: { shop: account }, cluster, issuers: [issuer] })
+  const desk = openDesk(wired, {
+    profiles: { shop: account },
+    cluster,
+    issuers: [issuer, words.fleet],
+  })
   const webhook = webhookSwitch(cluster)
-  const world = await CaseWorld.open({ sandbox, words, client, region: REGION })
+  const isNamed = isOnBroker || cluster.kind === 'eks'
+  const place = `${isNamed ? ` --cluster ${cluster.name}` : ''}${isOnBroker ? ' --broker --ca-file ca.pem' : ''}`
+  const world = await CaseWorld.open({
+    sandbox,
+    words,
+    client,
+    region: REGION,
+    ...(isOnBroker && { broker: wired.brokers[0] }),
+  })
   return {
     words,
     desk,
@@ -230,7 +247,7 @@ async function placeCase(
     },
     explain: (options) =>
       desk.run(
-        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${cluster.kind === 'eks' ? ` --cluster ${cluster.name}` : ''}${options === '' ? '' : ` ${options}`}`,
+        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${place}${options === '' ? '' : ` ${options}`}`,
       ),
     end: async () => {
       desk.remove()

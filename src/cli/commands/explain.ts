@@ -6,6 +6,10 @@ export interface ExplainFlags {
   readonly pod?: string
   readonly container?: string
   readonly cluster?: string
+  /** True where the URL is to come from PODROLE_BROKER_URL. */
+  readonly broker?: string | true
+  readonly keyFile?: string
+  readonly caFile?: string
   readonly action?: string
   readonly resource?: string
   readonly token?: string
@@ -30,6 +34,9 @@ export function addExplainCommand(program: Command): void {
     .option('--pod <namespace/name>', 'a pod, in place of the newest one of a service account')
     .option('--container <name>', 'of the pod; its first one if not given')
     .option('--cluster <name>', 'on EKS, where the API server does not tell its issuer')
+    .option('--broker [url]', 'of the cluster, off EKS; PODROLE_BROKER_URL if no URL is given')
+    .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
+    .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
     .option('--action <action>', 'what the pod wants to do: s3:GetObject')
     .option('--resource <arn>', 'on what')
     .option(

@@ -78,7 +78,7 @@ const Patch = z.record(z.string(), z.unknown())
 const CaseSchema = z
   .strictObject({
     name: z.string().min(10),
-    method: z.enum(['irsa', 'irsa-on-eks', 'pod-identity']),
+    method: z.enum(['irsa', 'irsa-on-eks', 'pod-identity', 'broker']),
     set: Patch.default({}),
     later: Patch.default({}),
     expect: z
@@ -123,6 +123,8 @@ export interface Words {
   readonly issuer: string
   readonly namespace: string
   readonly bucket: string
+  /** `https://…`, of the broker. */
+  readonly fleet: string
   /** Names of the role and of the cluster. */
   readonly role: string
   readonly cluster: string
@@ -181,12 +183,16 @@ export const NOWHERE: Words = {
   issuer: 'https://edge.issuer.sandbox/clusters/edge',
   namespace: 'shop',
   bucket: 'shop-orders',
+  fleet: 'https://fleet.issuer.sandbox',
   role: 'orders',
   cluster: 'shop',
 }
 
+const SCHEME = 'https://'.length
+
 function replaceWords(text: string, words: Words): string {
-  const all = { ...words, host: words.issuer.slice('https://'.length) }
+  const { fleet, issuer } = words
+  const all = { ...words, host: issuer.slice(SCHEME), 'fleet-host': fleet.slice(SCHEME) }
   return text.replaceAll(/<([a-z-]+)>/g, (whole, word: string) => {
     const value: unknown = Reflect.get(all, word)
     if (typeof value === 'string') return value

@@ -88,7 +88,7 @@ export function explainToken(token: TokenFact, nowMs: number): Explanation {
     targetRole: offline,
     agent: offline,
   }
-  const way: Way = { ...wayOf(facts), method: 'irsa' }
+  const way: Way = { ...wayOf(facts), method: 'irsa', asksSts: true }
   const links = [tokenLink(facts, way), issuerLink(facts, way)]
   const cause = links.find((link) => link.status === 'broken')
   const who = name === '' ? 'the token' : `${namespace}/${name}`

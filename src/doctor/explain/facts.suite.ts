@@ -41,7 +41,7 @@ const certificateAt = async (nowMs: number): Promise<Uint8Array> => {
     commonName: 'authority of the tests',
     clock: new ManualClock(nowMs),
   })
-  const { cert } = await authority.issue({ names: ['edge.issuer.sandbox'] })
+  const { cert } = await authority.issue({ names: ['*.issuer.sandbox'] })
   return new X509Certificate(cert).raw
 }
 const CERTIFICATE = await certificateAt(NOW_MS)
@@ -56,12 +56,18 @@ export function factsOf(
 ): WorkloadFacts {
   const provider = providersOf(now, words)
   const pod = admit(before, words)
+  // Whose tokens STS gets.
+  const asked = method === 'broker' ? { ...words, issuer: words.fleet } : words
   return {
     nowMs: NOW_MS,
     subject: { namespace: words.namespace, name: 'orders' },
     account: { accountId: words.account, partition: 'aws', region: REGION },
     cluster: {
-      ...(method === 'irsa' ? { kind: 'not-named' } : onEks(words)),
+      ...(method === 'irsa'
+        ? { kind: 'not-named' }
+        : method === 'broker'
+          ? onBroker(words)
+          : onEks(words)),
       isAutoMode: false,
       issuer: known(issuerOf(now, words)),
       keys: known({ keys: [KEY] }),
@@ -75,9 +81,11 @@ export function factsOf(
         ? []
         : [{ configuration: 'podrole-webhook', name: 'x', failurePolicy: 'Ignore' }],
     ),
-    outside: known(outsideOf(now, words)),
+    outside: known(outsideOf(now, asked)),
     role: known(roleNamed(roleOf(now, words), pod, now)),
-    provider: known(provider.find(({ arn }) => arn.endsWith(words.issuer.slice(8)))),
+    provider: known(
+      provider.find(({ arn }) => arn.endsWith(`:oidc-provider/${asked.issuer.slice(8)}`)),
+    ),
     providerArns: known(provider.map(({ arn }) => arn)),
     association: known(associationOf(now)),
     targetRole: known(targetRoleOf(now, words)),
@@ -113,6 +121,17 @@ function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
     ...(fault !== undefined && { fault }),
   }
 }
+
+const onBroker = ({
+  account,
+  cluster,
+  fleet,
+}: Words): Pick<ClusterFact, 'arn' | 'fleetIssuer' | 'kind' | 'name'> => ({
+  kind: 'broker',
+  name: cluster,
+  arn: `arn:aws:podrole:${REGION}:${account}:cluster/${cluster}`,
+  fleetIssuer: fleet,
+})
 
 const onEks = ({ account, cluster }: Words): Pick<ClusterFact, 'arn' | 'kind' | 'name'> => ({
   kind: 'eks',

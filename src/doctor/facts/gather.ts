@@ -36,7 +36,7 @@ export async function gatherFacts(subject: Subject, places: ExplainPlaces): Prom
   const way = wayOf(seen)
   const issuer = way.token?.issuer
   const [outside, role, provider, providerArns, targetRole, agent, question] = await Promise.all([
-    issuer === undefined || hostPathOf(issuer) === undefined || way.method === 'pod-identity'
+    issuer === undefined || hostPathOf(issuer) === undefined || !way.asksSts
       ? known(undefined)
       : read(places, () => places.look(issuer)),
     readRole(places, way.roleArn),
@@ -93,7 +93,7 @@ async function gatherClusterFact(places: ExplainPlaces): Promise<ClusterFact> {
     read(places, async () => (await kube.raw('GET', '/.well-known/openid-configuration')).text()),
     read(places, async () => parseJwks(await (await kube.raw('GET', '/openid/v1/jwks')).text())),
   ])
-  const arn = valueOf(told)?.arn
+  const { arn, fleetIssuer } = valueOf(told) ?? {}
   return {
     kind: cluster.kind,
     ...(cluster.name !== undefined && { name: cluster.name }),
@@ -101,6 +101,7 @@ async function gatherClusterFact(places: ExplainPlaces): Promise<ClusterFact> {
     issuer: issuerOf(document, told),
     keys: keys satisfies Fact<Jwks | undefined>,
     isAutoMode: valueOf(told)?.isAutoMode === true,
+    ...(fleetIssuer !== undefined && { fleetIssuer }),
   }
 }
 

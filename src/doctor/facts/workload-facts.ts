@@ -84,6 +84,8 @@ export interface ClusterFact {
   readonly keys: Fact<Jwks | undefined>
   /** EKS Auto Mode. */
   readonly isAutoMode: boolean
+  /** Where a broker has the cluster: the issuer that it signs with. */
+  readonly fleetIssuer?: string
 }
 
 /** A mutating webhook that is called for pods. */

@@ -181,6 +181,7 @@ function fixOf(code: ReasonCode, { facts, question, role }: About, deny = ''): F
           formatServiceAccountName(facts.subject),
           '--cluster',
           facts.cluster.name ?? '',
+          ...(facts.cluster.kind === 'broker' ? ['--broker'] : []),
           '--no-policy',
           '--adopt',
         ),

@@ -9,8 +9,8 @@ import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdic
 import { hostPathOf, type Way } from '../../facts/way.ts'
 
 export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
-  const { method, roleArn, token } = way
-  if (method !== 'irsa') return notApplicable('provider', 'no IAM OIDC provider is asked')
+  const { asksSts, roleArn, token } = way
+  if (!asksSts) return notApplicable('provider', 'no IAM OIDC provider is asked')
   if (token === undefined || hostPathOf(token.issuer) === undefined) {
     return notKnown('provider', 'which issuer it would be of is not known')
   }

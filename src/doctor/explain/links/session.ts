@@ -1,5 +1,5 @@
 /** The session that comes of it: its tags, its policy, how long it lives. */
-import type { WorkloadFacts } from '../../facts/workload-facts.ts'
+import type { AssociationFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import type { Way } from '../../facts/way.ts'
 import { valueOf } from '../../facts/fact.ts'
 import { SESSION_TAG_KEYS } from '../../../iam/trust-grant.ts'
@@ -21,8 +21,7 @@ export function sessionLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   }
   const tags = association.disableSessionTags ? 0 : tagBytes(facts)
   const policy = Buffer.byteLength(association.policy ?? '')
-  const hours = association.targetRoleArn === undefined ? '6 hours' : '59 minutes (a target role)'
-  return ok('session', `a session of ${hours}`, {
+  return ok('session', `a session of ${durationOf(facts, association)}`, {
     evidence: [
       `tags ${tags} bytes, session policy ${policy} bytes; the whole session token has ${TOKEN_BYTES}`,
     ],
@@ -33,6 +32,12 @@ export function sessionLink(facts: WorkloadFacts, way: Way): LinkVerdict {
           ]
         : [],
   })
+}
+
+/** EKS gives six hours; a broker asks for an hour unless the association says otherwise. */
+function durationOf({ cluster }: WorkloadFacts, { targetRoleArn }: AssociationFact): string {
+  if (targetRoleArn !== undefined) return 'an hour at most, through a target role'
+  return cluster.kind === 'broker' ? "the association's duration, an hour by default" : '6 hours'
 }
 
 function tagBytes(facts: WorkloadFacts): number {
