@@ -1,13 +1,12 @@
 /** `podrole explain`. */
-import { type AwsAccount, openAccount } from '../aws/account.ts'
-import { describeEksCluster } from '../aws/eks-cluster.ts'
-import { explain, type Explanation } from '../doctor/explain/explain.ts'
+import { openAccount } from '../aws/account.ts'
+import { explain, explainToken, type Explanation } from '../doctor/explain/explain.ts'
 import { renderExplanation, renderFix } from '../doctor/explain/render.ts'
-import { orAbsent } from '../doctor/facts/fact.ts'
-import { associationFact } from '../doctor/facts/association-fact.ts'
+import { errorFact } from '../doctor/facts/error-fact.ts'
 import { gatherFacts, type Subject } from '../doctor/facts/gather.ts'
 import { iamPort } from '../doctor/facts/iam-adapter.ts'
-import type { ClusterPort, ExplainPlaces } from '../doctor/facts/ports.ts'
+import type { ExplainPlaces } from '../doctor/facts/ports.ts'
+import { tokenFact } from '../doctor/facts/token-fact.ts'
 import { parseServiceAccountName, type ServiceAccountName } from '../iam/service-account-name.ts'
 import { gatherOutside } from '../issuer/outside/gather.ts'
 import { readOutsideNames } from '../issuer/outside/issuer-names.ts'
@@ -15,13 +14,11 @@ import { type KubeClient, PODS } from '../kube/client.ts'
 import type { Pod } from '../kube/objects.ts'
 import { systemClock } from '../lib/clock.ts'
 import { PodroleError } from '../lib/errors.ts'
-import { eksAssociations } from '../manage/eks/eks-associations.ts'
-import { findAssociation } from '../manage/eks/association-port.ts'
-import { openEks } from '../manage/eks/eks-client.ts'
 import type { ExplainFlags } from './commands/explain.ts'
 import { printData } from './output.ts'
+import { openClusterPort } from './parts/explain-cluster.ts'
 import { openKube } from './parts/kube-cluster.ts'
-import { accessOf } from './role-run.ts'
+import { accessOf, readText } from './role-run.ts'
 
 /** How long one place may take; STS itself waits 5 seconds for an issuer's document. */
 const TIMEOUT_MS = 20_000
@@ -31,7 +28,14 @@ export async function runExplain(
   argument: string | undefined,
   flags: ExplainFlags,
 ): Promise<number> {
-  const asked = readSubject(argument, flags)
+  const token = flags.token === undefined ? undefined : tokenFact(await readText(flags.token))
+  const isAlone = [argument, flags.serviceAccount, flags.pod].every((one) => one === undefined)
+  if (token !== undefined && isAlone) {
+    const explanation = explainToken(token, systemClock.now())
+    print(explanation, flags)
+    return exitCodeOf(explanation, flags)
+  }
+  const asked = { ...readSubject(argument, flags), ...(token !== undefined && { token }) }
   const kube = await openKube(flags)
   const [subject, places] = await Promise.all([
     completeSubject(asked, kube),
@@ -54,12 +58,15 @@ function readSubject(argument: string | undefined, flags: ExplainFlags): Asked {
       `wanted one service account NAMESPACE/NAME, or one --pod NAMESPACE/NAME, and ${given.length} are given`,
     )
   }
-  const { action, container, pod, resource } = flags
-  if ((action === undefined) !== (resource === undefined)) {
+  const { container, pod } = flags
+  const error = flags.error === undefined ? undefined : errorFact(flags.error)
+  const { action = error?.action, resource = error?.resource } = flags
+  if (error === undefined && (action === undefined) !== (resource === undefined)) {
     throw new PodroleError('InvalidQuestion', '--action and --resource go together')
   }
   const more = {
     ...(container !== undefined && { container }),
+    ...(error !== undefined && { error }),
     ...(action !== undefined && resource !== undefined && { question: { action, resource } }),
   }
   if (pod === undefined) {
@@ -85,40 +92,10 @@ async function openExplainPlaces(flags: ExplainFlags, kube: KubeClient): Promise
     account,
     kube,
     iam: await iamPort(account, TIMEOUT_MS),
-    cluster: await clusterPort(flags, account),
+    cluster: await openClusterPort(flags, account),
     look: (issuer) => gatherOutside(issuer, { names, clock: systemClock }),
     nowMs: systemClock.now(),
     timeoutMs: TIMEOUT_MS,
-  }
-}
-
-async function clusterPort({ cluster }: ExplainFlags, account: AwsAccount): Promise<ClusterPort> {
-  if (cluster === undefined) {
-    return {
-      kind: 'not-named',
-      facts: () => Promise.resolve(undefined),
-      association: () =>
-        Promise.reject(
-          new PodroleError(
-            'NoCluster',
-            'associations are known by cluster: name it with --cluster',
-          ),
-        ),
-    }
-  }
-  const associations = eksAssociations(await openEks(account), cluster)
-  return {
-    kind: 'eks',
-    name: cluster,
-    facts: () =>
-      orAbsent(async () => {
-        const { arn, autoMode, issuer } = await describeEksCluster(account, cluster)
-        return { arn, isAutoMode: autoMode, ...(issuer !== undefined && { issuer }) }
-      }),
-    association: async (serviceAccount) => {
-      const found = await findAssociation(associations, serviceAccount)
-      return found && associationFact(found)
-    },
   }
 }
 

@@ -36,8 +36,9 @@ export function explainDecision(decision: Decision): string[] {
 
 /** What one statement said, in one sentence without its full stop. */
 export function describeStatement(statement: StatementOutcome): string {
-  const { effect, matched, mismatch, statement: name } = statement
-  const head = `${effect} ${name} of ${USE_WORDS[statement.policyUse]} ${statement.policy}`
+  const { effect, matched, mismatch, policy, policyUse, statement: name } = statement
+  const whose = policyUse === 'trust' ? '' : ` ${policy}`
+  const head = `${effect} ${name} of ${USE_WORDS[policyUse]}${whose}`
   if (matched) return `${head}: matches`
   return `${head}: ${mismatch === undefined ? 'does not match' : describeMismatch(mismatch)}`
 }

@@ -78,17 +78,24 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
   wired.sandbox.aws.addIssuer('edge', app)
   const shop = wired.sandbox.clusters.get('shop')
   if (shop === undefined) throw new Error('no cluster')
-  const grounds: Readonly<Record<Case['method'], Ground>> = {
-    irsa: { cluster: shared, issuer },
+  const ground: Ground = { cluster: shared, issuer }
+  const grounds = {
+    irsa: ground,
     'pod-identity': { cluster: shop, issuer },
+    broker: ground,
   }
   return {
     place: async (one) => {
+      const account = accountOf.get(one.id) ?? ''
+      if (one.method === 'irsa-on-eks') {
+        const own = await eksGround(wired, { account, name: one.id })
+        return placeCase(wired, own, { account, name: one.id })
+      }
       const own = one.needsOwnCluster ? await ownGround(wired, one.id) : grounds[one.method]
       // EKS takes roles of the cluster's own account alone.
       const isEks = own.cluster.kind === 'eks'
-      const account = isEks ? HOME : (accountOf.get(one.id) ?? '')
-      return placeCase(wired, own, { account, name: one.id })
+      const place = { account: isEks ? HOME : account, name: one.id }
+      return placeCase(wired, own, { ...place, isOnBroker: one.method === 'broker' })
     },
     stop: () => wired.stop(),
   }
@@ -102,6 +109,16 @@ async function ownGround(wired: WiredSandbox, name: string): Promise<Ground> {
   const request = { name, region: REGION, kind: 'self-managed', issuer } as const
   const cluster = await sandbox.startCluster(request)
   return { cluster, issuer, own: await ownIssuer(wired, cluster, issuer) }
+}
+
+/** An EKS cluster in the case's own account. */
+async function eksGround(
+  { sandbox }: WiredSandbox,
+  { account, name }: { readonly account: string; readonly name: string },
+): Promise<Ground> {
+  const request = { name, region: REGION, kind: 'eks', accountId: account } as const
+  const cluster = await sandbox.startCluster(request)
+  return { cluster, issuer: cluster.cluster.issuer }
 }
 
 /** An issuer with a TLS server of its own, which can be ended. */
@@ -176,8 +193,9 @@ async function switchedIssuer(
 async function placeCase(
   wired: WiredSandbox,
   { cluster, issuer, own }: Ground,
-  { account, name }: { readonly account: string; readonly name: string },
+  at: { readonly account: string; readonly name: string; readonly isOnBroker?: boolean },
 ): Promise<CasePlace> {
+  const { account, isOnBroker = false, name } = at
   const { sandbox } = wired
   const words: Words = {
     account,
@@ -185,14 +203,27 @@ async function placeCase(
     issuer,
     namespace: name,
     bucket: `bucket-${name}`,
+    fleet: wired.brokers[0]?.issuer ?? '',
     role: `orders-${name}`,
     cluster: cluster.name,
   }
   const { client } = cluster
   await client.create(NAMESPACES, { metadata: { name } })
-  const desk = openDesk(wired, { profiles: { shop: account }, cluster, issuers: [issuer] })
+  const desk = openDesk(wired, {
+    profiles: { shop: account },
+    cluster,
+    issuers: [issuer, words.fleet],
+  })
   const webhook = webhookSwitch(cluster)
-  const world = await CaseWorld.open({ sandbox, words, client, region: REGION })
+  const isNamed = isOnBroker || cluster.kind === 'eks'
+  const place = `${isNamed ? ` --cluster ${cluster.name}` : ''}${isOnBroker ? ' --broker --ca-file ca.pem' : ''}`
+  const world = await CaseWorld.open({
+    sandbox,
+    words,
+    client,
+    region: REGION,
+    ...(isOnBroker && { broker: wired.brokers[0] }),
+  })
   return {
     words,
     desk,
@@ -216,7 +247,7 @@ async function placeCase(
     },
     explain: (options) =>
       desk.run(
-        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${cluster.kind === 'eks' ? ` --cluster ${cluster.name}` : ''}${options === '' ? '' : ` ${options}`}`,
+        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${place}${options === '' ? '' : ` ${options}`}`,
       ),
     end: async () => {
       desk.remove()

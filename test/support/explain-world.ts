@@ -27,6 +27,8 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
+import { createAssociation, deleteAssociation } from '../../src/cli/parts/associations.ts'
+import type { BrokerPart } from '../../src/cli/parts/broker-part.ts'
 import type { SetUp, Words } from '../../src/doctor/explain/cases.suite.ts'
 import { type KubeClient, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import type { ServiceAccount } from '../../src/kube/objects.ts'
@@ -60,6 +62,8 @@ interface Surroundings {
   readonly words: Words
   readonly client: KubeClient
   readonly region: string
+  /** Where associations are, in place of EKS. */
+  readonly broker?: BrokerPart | undefined
 }
 
 export class CaseWorld {
@@ -172,6 +176,13 @@ export class CaseWorld {
     if (same(association, this.#now.association)) return
     const { cluster: clusterName, namespace } = this.#around.words
     const key = { clusterName, namespace, serviceAccount: 'orders' }
+    const { broker } = this.#around
+    if (broker !== undefined) {
+      if (this.#now.association !== undefined) await deleteAssociation(broker.endpoint, key)
+      if (association === undefined) return
+      await createAssociation(broker.endpoint, { ...key, roleArn: association.role })
+      return
+    }
     const { associations: [old] = [] } = await this.#eks.send(
       new ListPodIdentityAssociationsCommand(key),
     )

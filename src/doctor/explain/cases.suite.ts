@@ -39,6 +39,18 @@ const SetUpSchema = z.strictObject({
     })
     .optional(),
   association: Association.optional(),
+  token: z
+    .strictObject({
+      subject: z.string().optional(),
+      audiences: z.array(z.string()).default(['sts.amazonaws.com']),
+      authorizedParty: z.string().optional(),
+      expiresInSeconds: z.number().default(3600),
+      issuedInSeconds: z.number().default(0),
+      algorithm: z.string().default('ES256'),
+      fault: z.string().optional(),
+    })
+    .optional(),
+  error: z.string().optional(),
   targetRole: z.strictObject({ trust: Policy, inline: Policies }).optional(),
   agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
   providers: z.record(z.string(), z.array(z.string())),
@@ -66,7 +78,7 @@ const Patch = z.record(z.string(), z.unknown())
 const CaseSchema = z
   .strictObject({
     name: z.string().min(10),
-    method: z.enum(['irsa', 'pod-identity']),
+    method: z.enum(['irsa', 'irsa-on-eks', 'pod-identity', 'broker']),
     set: Patch.default({}),
     later: Patch.default({}),
     expect: z
@@ -111,6 +123,8 @@ export interface Words {
   readonly issuer: string
   readonly namespace: string
   readonly bucket: string
+  /** `https://…`, of the broker. */
+  readonly fleet: string
   /** Names of the role and of the cluster. */
   readonly role: string
   readonly cluster: string
@@ -142,9 +156,9 @@ function readCase(file: string): Case {
     }
   }
   const { after, before } = at(NOWHERE)
-  const needsOwnCluster = [before, after].some(
-    ({ issuer, webhook }) => issuer !== 'well' || webhook !== 'runs',
-  )
+  const isOdd = ({ issuer, webhook }: SetUp): boolean => issuer !== 'well' || webhook !== 'runs'
+  // A provider is an account's, and EKS clusters take roles of their own account.
+  const needsOwnCluster = method === 'irsa-on-eks' || isOdd(before) || isOdd(after)
   return {
     id,
     name,
@@ -169,12 +183,16 @@ export const NOWHERE: Words = {
   issuer: 'https://edge.issuer.sandbox/clusters/edge',
   namespace: 'shop',
   bucket: 'shop-orders',
+  fleet: 'https://fleet.issuer.sandbox',
   role: 'orders',
   cluster: 'shop',
 }
 
+const SCHEME = 'https://'.length
+
 function replaceWords(text: string, words: Words): string {
-  const all = { ...words, host: words.issuer.slice('https://'.length) }
+  const { fleet, issuer } = words
+  const all = { ...words, host: issuer.slice(SCHEME), 'fleet-host': fleet.slice(SCHEME) }
   return text.replaceAll(/<([a-z-]+)>/g, (whole, word: string) => {
     const value: unknown = Reflect.get(all, word)
     if (typeof value === 'string') return value

@@ -18,17 +18,18 @@ const fine = {
 }
 
 describe('every case, over facts', () => {
-  for (const { at, expect: expected, id, name } of CASES) {
+  for (const one of CASES) {
+    const { expect: expected, id, name } = one
     test(`${id}: ${name}`, () => {
-      const { after, before, repaired } = at(NOWHERE)
-      const found = explain(factsOf(before, after, NOWHERE))
+      const { after, before, repaired } = one.at(NOWHERE)
+      const found = explain(factsOf(one, before, after, NOWHERE))
       if (expected === undefined) {
         expect(told(found)).toEqual(fine)
         return
       }
       expect(told(found)).toMatchObject({ verdict: 'broken', ...expected })
       if (expected.fix !== 'outside') return
-      expect(told(explain(factsOf(repaired, repaired, NOWHERE)))).toEqual(fine)
+      expect(told(explain(factsOf(one, repaired, repaired, NOWHERE)))).toEqual(fine)
     })
   }
 })

@@ -1,6 +1,7 @@
 /** Joins the links: facts → verdicts in order, the cause, and one fix. Pure. */
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
-import type { WorkloadFacts } from '../facts/workload-facts.ts'
+import { unknown } from '../facts/fact.ts'
+import type { TokenFact, WorkloadFacts } from '../facts/workload-facts.ts'
 import { agentLink } from './links/agent.ts'
 import { associationLink } from './links/association.ts'
 import { issuerLink } from './links/issuer.ts'
@@ -8,6 +9,7 @@ import { permissionsLink } from './links/permissions.ts'
 import { podLink } from './links/pod.ts'
 import { providerLink } from './links/provider.ts'
 import { sdkChainLink } from './links/sdk-chain.ts'
+import { sessionLink } from './links/session.ts'
 import { targetRoleLink } from './links/target-role.ts'
 import { tokenLink } from './links/token.ts'
 import { trustLink } from './links/trust.ts'
@@ -32,7 +34,7 @@ export interface Explanation {
 
 type Link = (facts: WorkloadFacts, way: Way) => LinkVerdict
 
-const JUDGES: Partial<Readonly<Record<LinkName, Link>>> = {
+const JUDGES: Readonly<Record<LinkName, Link>> = {
   pod: podLink,
   token: tokenLink,
   issuer: issuerLink,
@@ -40,6 +42,7 @@ const JUDGES: Partial<Readonly<Record<LinkName, Link>>> = {
   association: associationLink,
   agent: agentLink,
   trust: trustLink,
+  session: sessionLink,
   'target-role': targetRoleLink,
   permissions: permissionsLink,
   'sdk-chain': sdkChainLink,
@@ -47,7 +50,7 @@ const JUDGES: Partial<Readonly<Record<LinkName, Link>>> = {
 
 export function explain(facts: WorkloadFacts): Explanation {
   const way = wayOf(facts)
-  const links = LINKS.flatMap((name) => JUDGES[name]?.(facts, way) ?? [])
+  const links = LINKS.map((name) => JUDGES[name](facts, way))
   const cause = links.find((link) => link.status === 'broken')
   const open = links.filter(({ status }) => status === 'unknown')
   const { name, namespace } = way.pod?.metadata ?? {}
@@ -63,6 +66,46 @@ export function explain(facts: WorkloadFacts): Explanation {
     sentence: sentenceOf({ serviceAccount, way, cause, open }),
   }
 }
+
+/** What can be said of a token by itself, without asking anybody. */
+export function explainToken(token: TokenFact, nowMs: number): Explanation {
+  const [, namespace = '', name = ''] = SUBJECT.exec(token.subject) ?? []
+  const offline = unknown('nothing but the token was looked at')
+  const facts: WorkloadFacts = {
+    nowMs,
+    subject: { namespace, name },
+    account: { accountId: '', partition: '', region: '' },
+    cluster: { kind: 'not-named', isAutoMode: false, issuer: offline, keys: offline },
+    serviceAccount: offline,
+    pod: offline,
+    webhooks: offline,
+    token,
+    outside: offline,
+    role: offline,
+    provider: offline,
+    providerArns: offline,
+    association: offline,
+    targetRole: offline,
+    agent: offline,
+  }
+  const way: Way = { ...wayOf(facts), method: 'irsa', asksSts: true }
+  const links = [tokenLink(facts, way), issuerLink(facts, way)]
+  const cause = links.find((link) => link.status === 'broken')
+  const who = name === '' ? 'the token' : `${namespace}/${name}`
+  return {
+    serviceAccount: `${namespace}/${name}`,
+    method: 'irsa',
+    verdict: cause === undefined ? 'open' : 'broken',
+    links,
+    ...(cause !== undefined && { cause }),
+    sentence:
+      cause === undefined
+        ? `Nothing is wrong with the token of ${who} by itself; its signature, its issuer and what trusts it were not looked at.`
+        : `STS does not take the token because ${cause.text}.`,
+  }
+}
+
+const SUBJECT = /^system:serviceaccount:([^:]+):([^:]+)$/
 
 function sentenceOf(about: {
   readonly serviceAccount: string

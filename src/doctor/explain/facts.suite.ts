@@ -10,16 +10,19 @@ import type { Jwk } from '../../token/jwks.ts'
 import { parseWebhookConfig } from '../../webhook/config.ts'
 import { decideMutation } from '../../webhook/mutation.ts'
 import { known } from '../facts/fact.ts'
+import { errorFact } from '../facts/error-fact.ts'
 import type {
   AgentFact,
   AssociationFact,
+  ClusterFact,
   PolicyFact,
   ProviderFact,
   RoleFact,
+  TokenFact,
   WorkloadFacts,
 } from '../facts/workload-facts.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
-import { podOf, type SetUp, type Words } from './cases.suite.ts'
+import { type Case, podOf, type SetUp, type Words } from './cases.suite.ts'
 
 const REGION = 'us-east-1'
 const NOW_MS = Date.UTC(2026, 9, 1)
@@ -38,38 +41,51 @@ const certificateAt = async (nowMs: number): Promise<Uint8Array> => {
     commonName: 'authority of the tests',
     clock: new ManualClock(nowMs),
   })
-  const { cert } = await authority.issue({ names: ['edge.issuer.sandbox'] })
+  const { cert } = await authority.issue({ names: ['*.issuer.sandbox'] })
   return new X509Certificate(cert).raw
 }
 const CERTIFICATE = await certificateAt(NOW_MS)
 const EXPIRED = await certificateAt(Date.UTC(2000, 0, 1))
 
 /** What `explain` sees of a pod that was made in `before`, when it is `now`. */
-export function factsOf(before: SetUp, now: SetUp, words: Words): WorkloadFacts {
+export function factsOf(
+  { method }: Pick<Case, 'method'>,
+  before: SetUp,
+  now: SetUp,
+  words: Words,
+): WorkloadFacts {
   const provider = providersOf(now, words)
   const pod = admit(before, words)
+  // Whose tokens STS gets.
+  const asked = method === 'broker' ? { ...words, issuer: words.fleet } : words
   return {
     nowMs: NOW_MS,
     subject: { namespace: words.namespace, name: 'orders' },
     account: { accountId: words.account, partition: 'aws', region: REGION },
     cluster: {
-      kind: 'eks',
-      name: words.cluster,
-      arn: `arn:aws:eks:${REGION}:${words.account}:cluster/${words.cluster}`,
+      ...(method === 'irsa'
+        ? { kind: 'not-named' }
+        : method === 'broker'
+          ? onBroker(words)
+          : onEks(words)),
       isAutoMode: false,
       issuer: known(issuerOf(now, words)),
       keys: known({ keys: [KEY] }),
     },
     serviceAccount: known(serviceAccountOf(now, words)),
     pod: known(pod),
+    ...(now.error !== undefined && { error: errorFact(now.error) }),
+    ...(now.token !== undefined && { token: tokenOf(now.token, words) }),
     webhooks: known(
       now.webhook === 'missing'
         ? []
         : [{ configuration: 'podrole-webhook', name: 'x', failurePolicy: 'Ignore' }],
     ),
-    outside: known(outsideOf(now, words)),
+    outside: known(outsideOf(now, asked)),
     role: known(roleNamed(roleOf(now, words), pod, now)),
-    provider: known(provider.find(({ arn }) => arn.endsWith(words.issuer.slice(8)))),
+    provider: known(
+      provider.find(({ arn }) => arn.endsWith(`:oidc-provider/${asked.issuer.slice(8)}`)),
+    ),
     providerArns: known(provider.map(({ arn }) => arn)),
     association: known(associationOf(now)),
     targetRole: known(targetRoleOf(now, words)),
@@ -87,6 +103,41 @@ export function factsOf(before: SetUp, now: SetUp, words: Words): WorkloadFacts 
     },
   }
 }
+
+function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
+  const { algorithm, audiences, expiresInSeconds, issuedInSeconds } = token
+  const { authorizedParty, fault } = token
+  const subject = token.subject ?? `system:serviceaccount:${words.namespace}:orders`
+  return {
+    source: 'given',
+    issuer: words.issuer,
+    subject,
+    audiences,
+    algorithm,
+    keyId: KEY.kid ?? '',
+    expiresAt: NOW_MS / 1000 + expiresInSeconds,
+    issuedAt: NOW_MS / 1000 + issuedInSeconds,
+    ...(authorizedParty !== undefined && { authorizedParty }),
+    ...(fault !== undefined && { fault }),
+  }
+}
+
+const onBroker = ({
+  account,
+  cluster,
+  fleet,
+}: Words): Pick<ClusterFact, 'arn' | 'fleetIssuer' | 'kind' | 'name'> => ({
+  kind: 'broker',
+  name: cluster,
+  arn: `arn:aws:podrole:${REGION}:${account}:cluster/${cluster}`,
+  fleetIssuer: fleet,
+})
+
+const onEks = ({ account, cluster }: Words): Pick<ClusterFact, 'arn' | 'kind' | 'name'> => ({
+  kind: 'eks',
+  name: cluster,
+  arn: `arn:aws:eks:${REGION}:${account}:cluster/${cluster}`,
+})
 
 const issuerOf = ({ issuer }: SetUp, words: Words): string =>
   issuer === 'with-port' ? words.issuer.replace('.sandbox', '.sandbox:8443') : words.issuer

@@ -67,6 +67,42 @@ export const REASONS = {
     matters: 'The SDK finds no token.',
     mend: 'Leave volume and variables to the webhook, or mount the token where the variable points.',
   },
+  'token-malformed': {
+    link: 'token',
+    says: 'What was given is not a token, or one that lacks a claim.',
+    matters: 'STS answers InvalidIdentityToken.',
+    mend: 'Take the token as the kubelet writes it.',
+  },
+  'token-algorithm': {
+    link: 'token',
+    says: 'The token is signed with an algorithm that STS does not take.',
+    matters: 'STS takes RS256, RS384, RS512, ES256, ES384 and ES512.',
+    mend: 'Sign with one of those.',
+  },
+  'token-expired': {
+    link: 'token',
+    says: 'The token has expired.',
+    matters: 'STS takes a token five minutes past its exp, agents and brokers not a second.',
+    mend: 'Read the file anew each time: the kubelet renews it.',
+  },
+  'token-not-yet-valid': {
+    link: 'token',
+    says: 'The token is not valid yet.',
+    matters: 'STS takes no token whose nbf or iat is more than five minutes ahead.',
+    mend: 'Set the clock of the machine that signs.',
+  },
+  'token-many-audiences': {
+    link: 'token',
+    says: 'The token has several audiences and no azp.',
+    matters: 'STS does not choose among them.',
+    mend: 'Ask for a token with one audience.',
+  },
+  'token-of-another': {
+    link: 'token',
+    says: 'The token is for another service account.',
+    matters: 'Trust policies compare its subject.',
+    mend: "Take a token of this service account's pod.",
+  },
   'issuer-url-form': {
     link: 'issuer',
     says: 'IAM takes no provider with the URL of the issuer.',
@@ -307,6 +343,13 @@ export const REASONS = {
     says: 'A policy of the organization keeps the account from the action.',
     matters: 'No policy of the account can give what the organization does not.',
     mend: 'Ask whoever governs the organization.',
+  },
+  'another-role-answered': {
+    link: 'sdk-chain',
+    says: 'The call that was refused was made by a session of another role.',
+    matters:
+      "The program does not use what the pod was given: an old SDK, a profile or keys of its own, or the node's role.",
+    mend: "Use the SDK's default chain, with a version that knows this way.",
   },
   'environment-keys-win': {
     link: 'sdk-chain',

@@ -1,4 +1,4 @@
-/** An explanation for a person: link by link, then one sentence and one fix. */
+/** An explanation for a person: link by link (those that the way goes over), then one sentence and one fix. */
 import { describeStatement } from '../../iam/explain.ts'
 import type { Explanation } from './explain.ts'
 import type { Fix } from './fix.ts'
@@ -11,7 +11,8 @@ export function renderExplanation(explanation: Explanation): string {
   const { cause, links, sentence } = explanation
   const fix =
     cause === undefined ? [] : ['', `Fix: ${cause.fix.text}.`, ...fixLines(cause.fix).map(indent)]
-  return `${[...links.flatMap((link) => linkLines(link)), '', sentence, ...fix].join('\n')}\n`
+  const shown = links.filter(({ status }) => status !== 'not-applicable')
+  return `${[...shown.flatMap((link) => linkLines(link)), '', sentence, ...fix].join('\n')}\n`
 }
 
 /** What `--fix` prints: what can be run or applied as it stands, the rest as comments. */

@@ -65,6 +65,20 @@ export function podIdentityCall(facts: WorkloadFacts, association: AssociationFa
   }
 }
 
+/** A broker's AssumeRoleWithWebIdentity with a token of its fleet (docs/decisions/0003). */
+export function fleetCall(facts: WorkloadFacts, token: TokenFact): TrustCall {
+  const { cluster, subject } = facts
+  const { actions, context, ...common } = webIdentityCall(facts, token)
+  const tags = Object.entries(tagContext(facts)).filter(([key]) => !/PrincipalTag/.test(key))
+  return {
+    ...common,
+    who: `${formatServiceAccountName(subject)} of cluster ${cluster.name} by ${common.issuer}`,
+    target: ['--fleet', '--issuer', token.issuer, '--clusters', cluster.name ?? ''],
+    actions: [...actions, 'sts:TagSession'],
+    context: { ...context, ...Object.fromEntries(tags), 'sts:RoleAuthorizedByIdp': 'true' },
+  }
+}
+
 /** What the six session tags are in a request. */
 export function tagContext({ cluster, pod, subject }: WorkloadFacts): ContextKeys {
   const { name = '', uid = '' } = valueOf(pod)?.metadata ?? {}

@@ -23,7 +23,9 @@ export async function readFact<T>(ask: () => Promise<T>, timeoutMs: number): Pro
   try {
     return await Promise.race([ask().then(known), promise])
   } catch (error) {
-    if (!(error instanceof PodroleError)) throw error
+    // A network's fault has a code too; what has none is a mistake of our own.
+    const isFault = error instanceof PodroleError || codeOf(error) !== undefined
+    if (!isFault) throw error
     return unknown(messageOf(error).slice(0, MAX_WHY))
   } finally {
     clearTimeout(timer)

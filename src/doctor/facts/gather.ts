@@ -11,6 +11,7 @@ import type { ExplainPlaces } from './ports.ts'
 import type {
   AgentFact,
   ClusterFact,
+  ErrorFact,
   LabelSelector,
   QuestionFact,
   RoleFact,
@@ -27,6 +28,7 @@ export interface Subject {
   readonly container?: string
   readonly question?: { readonly action: string; readonly resource: string }
   readonly token?: TokenFact
+  readonly error?: ErrorFact
 }
 
 export async function gatherFacts(subject: Subject, places: ExplainPlaces): Promise<WorkloadFacts> {
@@ -34,7 +36,7 @@ export async function gatherFacts(subject: Subject, places: ExplainPlaces): Prom
   const way = wayOf(seen)
   const issuer = way.token?.issuer
   const [outside, role, provider, providerArns, targetRole, agent, question] = await Promise.all([
-    issuer === undefined || way.method === 'pod-identity'
+    issuer === undefined || hostPathOf(issuer) === undefined || !way.asksSts
       ? known(undefined)
       : read(places, () => places.look(issuer)),
     readRole(places, way.roleArn),
@@ -54,7 +56,7 @@ const read = <T>({ timeoutMs }: ExplainPlaces, ask: () => Promise<T>): Promise<F
 /** Kubernetes' part, and what the cluster's tokens say. */
 async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<WorkloadFacts> {
   const { kube } = places
-  const { container, serviceAccount, token } = subject
+  const { container, error, serviceAccount, token } = subject
   const ask = { namespace: serviceAccount.namespace, name: serviceAccount.name }
   const [found, pod, webhooks, cluster, association] = await Promise.all([
     read(places, () => orAbsent(() => kube.get<ServiceAccount>(SERVICE_ACCOUNTS, ask))),
@@ -73,6 +75,7 @@ async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<W
     ...(container !== undefined && { container }),
     webhooks,
     ...(token !== undefined && { token }),
+    ...(error !== undefined && { error }),
     outside: known(undefined),
     role: known(undefined),
     provider: known(undefined),
@@ -90,7 +93,7 @@ async function gatherClusterFact(places: ExplainPlaces): Promise<ClusterFact> {
     read(places, async () => (await kube.raw('GET', '/.well-known/openid-configuration')).text()),
     read(places, async () => parseJwks(await (await kube.raw('GET', '/openid/v1/jwks')).text())),
   ])
-  const arn = valueOf(told)?.arn
+  const { arn, fleetIssuer } = valueOf(told) ?? {}
   return {
     kind: cluster.kind,
     ...(cluster.name !== undefined && { name: cluster.name }),
@@ -98,6 +101,7 @@ async function gatherClusterFact(places: ExplainPlaces): Promise<ClusterFact> {
     issuer: issuerOf(document, told),
     keys: keys satisfies Fact<Jwks | undefined>,
     isAutoMode: valueOf(told)?.isAutoMode === true,
+    ...(fleetIssuer !== undefined && { fleetIssuer }),
   }
 }
 

@@ -31,6 +31,7 @@ export interface ClusterTold {
   readonly issuer?: string
   /** EKS Auto Mode. */
   readonly isAutoMode?: boolean
+  readonly fleetIssuer?: string
 }
 
 /** What is known of the cluster beside Kubernetes: EKS or a broker. */

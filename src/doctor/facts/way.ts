@@ -1,6 +1,6 @@
 /** The way that a pod takes to its role, read out of the pod as admitted and its service account. */
 import { issuerHostPath } from '../../iam/arn.ts'
-import { subjectOf } from '../../iam/service-account-name.ts'
+import { fleetSubject, subjectOf } from '../../iam/service-account-name.ts'
 import { STS_AUDIENCE } from '../../iam/trust-document.ts'
 import type { Container, Pod } from '../../kube/objects.ts'
 import { valueOf } from './fact.ts'
@@ -14,6 +14,8 @@ const CONTAINER_CREDENTIALS = 'AWS_CONTAINER_CREDENTIALS_FULL_URI'
 export interface Way {
   /** What the pod has, or where there is no pod, what it would get. */
   readonly method: 'irsa' | 'pod-identity' | 'none'
+  /** Whether STS is asked with a token: by the pod itself, or by a broker with one of its fleet. */
+  readonly asksSts: boolean
   readonly pod: Pod | undefined
   readonly container: Container | undefined
   /** As the pod was admitted with it; else as the service account has it. */
@@ -29,6 +31,7 @@ export function wayOf(facts: WorkloadFacts): Way {
   const annotatedRoleArn = annotated === '' ? undefined : annotated
   const association = valueOf(facts.association)
   const method = methodOf(container, { annotatedRoleArn, isAssociated: association !== undefined })
+  const isOfFleet = method === 'pod-identity' && facts.cluster.kind === 'broker'
   const roleArn =
     method === 'pod-identity'
       ? association?.roleArn
@@ -37,11 +40,12 @@ export function wayOf(facts: WorkloadFacts): Way {
   const audience = mount?.audience ?? (annotationOf(facts, AUDIENCE_ANNOTATION) || STS_AUDIENCE)
   return {
     method,
+    asksSts: method === 'irsa' || isOfFleet,
     pod,
     container,
     roleArn,
     annotatedRoleArn,
-    token: facts.token ?? expectedToken(facts, audience),
+    token: isOfFleet ? fleetToken(facts) : (facts.token ?? expectedToken(facts, audience)),
   }
 }
 
@@ -63,6 +67,14 @@ function expectedToken(facts: WorkloadFacts, audience: string): TokenFact | unde
   const issuer = valueOf(facts.cluster.issuer)
   if (issuer === undefined) return undefined
   return { source: 'expected', issuer, subject: subjectOf(facts.subject), audiences: [audience] }
+}
+
+/** What a broker signs for the pod. */
+function fleetToken({ cluster, subject }: WorkloadFacts): TokenFact | undefined {
+  const { fleetIssuer: issuer, name } = cluster
+  if (issuer === undefined || name === undefined) return undefined
+  const audiences = [STS_AUDIENCE]
+  return { source: 'expected', issuer, subject: fleetSubject(name, subject), audiences }
 }
 
 function containerOf(pod: Pod | undefined, name: string | undefined): Container | undefined {
@@ -90,9 +102,12 @@ export interface TokenMount {
 /** Kubernetes' default of a projected token. */
 const DEFAULT_TOKEN_SECONDS = 3600
 
-/** The token volume behind the file that AWS_WEB_IDENTITY_TOKEN_FILE names. */
+/** Of the variables that name a token's file, the one that SDKs read first. */
+const TOKEN_FILES = ['AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE']
+
+/** The token volume behind the file that the container's variable names. */
 export function tokenMountOf(pod: Pod, container: Container): TokenMount | undefined {
-  const file = envOf(container, 'AWS_WEB_IDENTITY_TOKEN_FILE')
+  const file = TOKEN_FILES.map((name) => envOf(container, name)).find((one) => one !== undefined)
   if (file === undefined) return undefined
   for (const { mountPath, name } of container.volumeMounts ?? []) {
     const folder = mountPath.replace(/\/$/, '')

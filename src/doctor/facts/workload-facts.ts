@@ -34,6 +34,20 @@ export interface WorkloadFacts {
   /** The Pod Identity agent on the pod's node. */
   readonly agent: Fact<AgentFact | undefined>
   readonly question?: QuestionFact
+  /** Of a message that was given. */
+  readonly error?: ErrorFact
+}
+
+/** What an error's message says beyond that something was refused. */
+export interface ErrorFact {
+  /** Name of the role whose session asked. */
+  readonly role?: string
+  readonly action?: string
+  readonly resource?: string
+  /** That STS found no provider for. */
+  readonly issuer?: string
+  /** A policy of the organization is named. */
+  readonly byOrganization: boolean
 }
 
 export interface AssociationFact {
@@ -70,6 +84,8 @@ export interface ClusterFact {
   readonly keys: Fact<Jwks | undefined>
   /** EKS Auto Mode. */
   readonly isAutoMode: boolean
+  /** Where a broker has the cluster: the issuer that it signs with. */
+  readonly fleetIssuer?: string
 }
 
 /** A mutating webhook that is called for pods. */
@@ -103,6 +119,10 @@ export interface TokenFact {
   readonly issuedAt?: number
   readonly notBefore?: number
   readonly keyId?: string
+  /** Of its header. */
+  readonly algorithm?: string
+  /** Why it cannot be read; all else is empty then. */
+  readonly fault?: string
 }
 
 export interface RoleFact {

@@ -1,6 +1,7 @@
 /** The Pod Identity agent on the pod's node, and what may be between the pod and it. */
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
 import { envOf, type Way } from '../../facts/way.ts'
+import { desiredOnEks } from '../desired.ts'
 import { outside } from '../fix.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 
@@ -22,9 +23,13 @@ export function agentLink(facts: WorkloadFacts, way: Way): LinkVerdict {
       text: `no Pod Identity agent runs on node ${node}`,
       found: 'no pod eks-pod-identity-agent or podrole-agent',
       wanted: 'one on every node',
-      fix: outside(
-        `run the agent on node ${node}: the add-on eks-pod-identity-agent on EKS (podrole addon enable), podrole agent manifests elsewhere; see that its DaemonSet tolerates the node`,
-      ),
+      fix:
+        desiredOnEks(facts, 'install the add-on', {
+          addons: [{ name: 'eks-pod-identity-agent' }],
+        }) ??
+        outside(
+          `run the agent on node ${node} (podrole agent manifests), and see that its DaemonSet tolerates the node`,
+        ),
     })
   }
   if (agent.ready) return ok('agent', `${agent.name} is ready on node ${node}`)

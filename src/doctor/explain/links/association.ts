@@ -19,7 +19,7 @@ export function associationLink(facts: WorkloadFacts, way: Way): LinkVerdict {
       found: 'none',
       wanted: `an association for ${name}`,
       fix: outside(
-        `choose the role and associate it: podrole association create ${name} --cluster ${cluster.name} --role-arn ARN`,
+        `choose the role and associate it: podrole association create ${name} --cluster ${cluster.name}${cluster.kind === 'broker' ? ' --broker' : ''} --role-arn ARN`,
       ),
     })
   }

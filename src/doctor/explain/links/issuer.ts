@@ -34,8 +34,8 @@ const REASON_OF: Partial<Readonly<Record<OutsideCode, ReasonCode>>> = {
 /** Of 5 seconds that STS waits. */
 const SLOW_MS = 2000
 
-export function issuerLink(facts: WorkloadFacts, { method, token }: Way): LinkVerdict {
-  if (method !== 'irsa') return notApplicable('issuer', 'STS is not asked with a token of the pod')
+export function issuerLink(facts: WorkloadFacts, { asksSts, method, token }: Way): LinkVerdict {
+  if (!asksSts) return notApplicable('issuer', 'STS is not asked with a token of the pod')
   if (token === undefined) return notKnown('issuer', 'which issuer it is is not known')
   if (hostPathOf(token.issuer) === undefined) return wrongForm(token.issuer)
   if (!facts.outside.known) {
@@ -43,7 +43,10 @@ export function issuerLink(facts: WorkloadFacts, { method, token }: Way): LinkVe
   }
   const seen = facts.outside.value
   if (seen === undefined) return notKnown('issuer', `${token.issuer} was not looked at`)
-  const findings = judgeOutside(seen, { issuer: token.issuer, keys: keysOf(facts) })
+  const findings = judgeOutside(seen, {
+    issuer: token.issuer,
+    keys: method === 'irsa' ? keysOf(facts) : [],
+  })
   const cause = findings.find(({ code }) => REASON_OF[code] !== undefined)
   if (cause !== undefined) return brokenBy(cause, token.issuer, seen)
   return ok('issuer', `${token.issuer} gives its documents to everybody`, {

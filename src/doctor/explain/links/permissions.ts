@@ -28,7 +28,7 @@ export function permissionsLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   const role = valueOf(isChained ? facts.targetRole : facts.role)
   if (role === undefined) return notKnown('permissions', 'the role is not known')
   const unread = unreadOf(role, question)
-  const isForbidden = valueOf(question.allowedByOrganization) === false
+  const isForbidden = isByOrganization(facts, question)
   if (unread !== undefined) {
     return isForbidden ? organizationDenies(facts, role, question) : notKnown('permissions', unread)
   }
@@ -56,11 +56,15 @@ function judge(facts: WorkloadFacts, role: RoleFact, question: QuestionFact): Li
   const { action, resource } = question
   const { statements } = decision
   if (!decision.allowed) return refused(facts, role, question, decision)
-  if (valueOf(question.allowedByOrganization) === false) {
+  if (isByOrganization(facts, question)) {
     return organizationDenies(facts, role, question)
   }
   return ok('permissions', `${role.name} may ${action} on ${resource}, ${AS_FAR}`, { statements })
 }
+
+/** As IAM's simulator says, or the message that was given. */
+const isByOrganization = ({ error }: WorkloadFacts, question: QuestionFact): boolean =>
+  valueOf(question.allowedByOrganization) === false || error?.byOrganization === true
 
 function organizationDenies(
   { account }: WorkloadFacts,
@@ -134,10 +138,8 @@ function refused(
     wanted: `${action} on ${resource} allowed`,
     statements,
     fix: fixOf(
-      facts,
       code,
-      role,
-      question,
+      { facts, role, question },
       denies && `statement ${denies.statement} of ${denies.policy}`,
     ),
   })
@@ -152,16 +154,16 @@ const REASON_OF: Partial<Readonly<Record<Decision['reason'], ReasonCode>>> = {
   'explicit-deny-in-session-policy': 'session-policy-limits',
 }
 
+interface About {
+  readonly facts: WorkloadFacts
+  readonly role: RoleFact
+  readonly question: QuestionFact
+}
+
 /** Name of the inline policy that the fix writes. */
 const POLICY_NAME = 'podrole-explain'
 
-function fixOf(
-  facts: WorkloadFacts,
-  code: ReasonCode,
-  role: RoleFact,
-  question: QuestionFact,
-  deny = '',
-): Fix {
+function fixOf(code: ReasonCode, { facts, question, role }: About, deny = ''): Fix {
   const { action, resource } = question
   const boundary = role.boundary === undefined ? '' : (valueOf(role.boundary)?.name ?? '')
   switch (code) {
@@ -173,8 +175,15 @@ function fixOf(
       return commands(
         'take the session policy off the association, or put in its place one that allows it too',
         command(
-          ...['podrole', 'association', 'update', formatServiceAccountName(facts.subject)],
-          ...['--cluster', facts.cluster.name ?? '', '--no-policy', '--adopt'],
+          'podrole',
+          'association',
+          'update',
+          formatServiceAccountName(facts.subject),
+          '--cluster',
+          facts.cluster.name ?? '',
+          ...(facts.cluster.kind === 'broker' ? ['--broker'] : []),
+          '--no-policy',
+          '--adopt',
         ),
       )
     case 'permission-denied':

@@ -1,14 +1,16 @@
 /** The IAM OIDC provider of the token's issuer, in the account of the role. */
 import { oidcProviderArn, tryParseArn } from '../../../iam/arn.ts'
+import { STS_AUDIENCE } from '../../../iam/trust-document.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
+import { desiredOnEks } from '../desired.ts'
 import { command, commands } from '../fix.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import { hostPathOf, type Way } from '../../facts/way.ts'
 
 export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
-  const { method, roleArn, token } = way
-  if (method !== 'irsa') return notApplicable('provider', 'no IAM OIDC provider is asked')
+  const { asksSts, roleArn, token } = way
+  if (!asksSts) return notApplicable('provider', 'no IAM OIDC provider is asked')
   if (token === undefined || hostPathOf(token.issuer) === undefined) {
     return notKnown('provider', 'which issuer it would be of is not known')
   }
@@ -35,7 +37,16 @@ export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   }
   return ok('provider', `account ${facts.account.accountId} knows the issuer, for ${audience}`, {
     evidence: [provider.arn, `client ids: ${provider.clientIds.join(', ')}`],
+    warnings: otherIssuer(facts, token.issuer),
   })
+}
+
+function otherIssuer({ error }: WorkloadFacts, issuer: string): readonly string[] {
+  const named = error?.issuer
+  if (named === undefined || named === issuer) return []
+  return [
+    `the message names ${named}, and this cluster's tokens are of ${issuer}: is it this pod's?`,
+  ]
 }
 
 function missing(facts: WorkloadFacts, token: NonNullable<Way['token']>): LinkVerdict {
@@ -53,11 +64,16 @@ function missing(facts: WorkloadFacts, token: NonNullable<Way['token']>): LinkVe
       fix,
     })
   }
+  // The file says nothing of an audience: what it makes is for STS's own.
+  const desired =
+    audience === STS_AUDIENCE && valueOf(facts.cluster.issuer) === issuer
+      ? desiredOnEks(facts, 'make the provider of the cluster', { iam: { withOIDC: true } })
+      : undefined
   return broken('provider', 'provider-missing', {
     text: `account ${account.accountId}, which the role is in, has no IAM OIDC provider for ${issuer}`,
     found: 'none',
     wanted,
-    fix,
+    fix: desired ?? fix,
   })
 }
 

@@ -9,7 +9,13 @@ import { valueOf } from '../../facts/fact.ts'
 import type { RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside } from '../fix.ts'
 import { type TrustFault, trustFaultOf } from '../trust-fault.ts'
-import { isKnownKey, podIdentityCall, type TrustCall, webIdentityCall } from '../trust-call.ts'
+import {
+  fleetCall,
+  isKnownKey,
+  podIdentityCall,
+  type TrustCall,
+  webIdentityCall,
+} from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import { hostPathOf, type Way } from '../../facts/way.ts'
 import { allowIt } from './permissions.ts'
@@ -41,13 +47,14 @@ export function trustLink(facts: WorkloadFacts, way: Way): LinkVerdict {
     })
   }
   const association = valueOf(facts.association)
-  if (way.method === 'pod-identity' && association !== undefined) {
+  if (way.method === 'pod-identity' && association !== undefined && !way.asksSts) {
     return judge(facts, role, podIdentityCall(facts, association))
   }
   if (token === undefined || hostPathOf(token.issuer) === undefined) {
     return notKnown('trust', 'who asks is not known')
   }
-  return judge(facts, role, webIdentityCall(facts, token))
+  const call = way.method === 'irsa' ? webIdentityCall : fleetCall
+  return judge(facts, role, call(facts, token))
 }
 
 function judge(facts: WorkloadFacts, role: RoleFact, call: TrustCall): LinkVerdict {
@@ -120,10 +127,14 @@ function otherPartition(facts: WorkloadFacts, { roleArn = '' }: Way): LinkVerdic
   })
 }
 
-const targetOf = ({ cluster }: WorkloadFacts, { method, token }: Way): readonly string[] =>
-  method === 'irsa'
-    ? ['--issuer', token?.issuer ?? '']
-    : ['--cluster', cluster.name ?? '', '--method', 'pod-identity']
+function targetOf({ cluster }: WorkloadFacts, way: Way): readonly string[] {
+  const { asksSts, method, token } = way
+  const { name = '' } = cluster
+  if (method === 'irsa') return ['--issuer', token?.issuer ?? '']
+  return asksSts
+    ? ['--fleet', '--issuer', token?.issuer ?? '', '--clusters', name]
+    : ['--cluster', name, '--method', 'pod-identity']
+}
 
 function missing(facts: WorkloadFacts, way: Way): LinkVerdict {
   const { annotatedRoleArn, roleArn = '' } = way
