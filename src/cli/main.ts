@@ -7,6 +7,7 @@ import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addImportCommand } from './commands/import.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand } from './commands/apply.ts'
 import { addPlanCommand } from './commands/plan.ts'
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   addAddonCommand(program)
   addPlanCommand(program)
   addApplyCommand(program)
+  addImportCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program
