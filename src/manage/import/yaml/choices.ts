@@ -24,7 +24,7 @@ export class Choices {
   /** Keys of add-ons whose identity is left out. */
   readonly quiet = new Map<string, LeftOut>()
   /** Keys of associations that do not ask for their service account. */
-  readonly unmade = new Set<string>()
+  readonly unmade = new Map<string, LeftOut>()
   /** Lists that are left out, by cluster and list. */
   readonly lists = new Map<string, LeftOut>()
 
@@ -33,8 +33,7 @@ export class Choices {
 
   /** Of all choices: while it grows, there is less to say. */
   count(): number {
-    const maps = [this.named, this.without, this.quiet, this.lists]
-    return maps.reduce((sum, one) => sum + one.size, this.unmade.size)
+    return this.#all().reduce((sum, one) => sum + one.size, 0)
   }
 
   hasList(clusterArn: string, list: ListName): boolean {
@@ -63,7 +62,11 @@ export class Choices {
   }
 
   leftOut(): readonly LeftOut[] {
-    return [this.lists, this.without, this.quiet, this.named].flatMap((one) => [...one.values()])
+    return this.#all().flatMap((one) => [...one.values()])
+  }
+
+  #all(): readonly ReadonlyMap<string, LeftOut>[] {
+    return [this.lists, this.without, this.quiet, this.unmade, this.named]
   }
 }
 

@@ -159,7 +159,7 @@ function titleOf(action: PlanAction): string {
 function demoteFor(choices: Choices, entry: Entry, action: PlanAction, why: string): void {
   const isKube = /service-account$|namespace$/.test(action.do)
   if (isKube && entry.list === 'associations' && !choices.unmade.has(entry.key)) {
-    choices.unmade.add(entry.key)
+    choices.unmade.set(entry.key, { what: `createServiceAccount of ${entry.what}`, why })
     return
   }
   choices.demote(entry, why)
