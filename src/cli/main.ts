@@ -8,6 +8,7 @@ import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addImportCommand } from './commands/import.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand, addDeleteCommand } from './commands/apply.ts'
 import { addExplainCommand } from './commands/explain.ts'
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
   addAdviseCommand(program)
   addQuotasCommand(program)
   addExplainCommand(program)
+  addImportCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program

@@ -1,4 +1,5 @@
 /** What podrole made, and for which part of which file: told by tags and annotations. */
+import { isDeepStrictEqual } from 'node:util'
 import { isOwned, OWNER_TAG, type Tags } from '../../iam/tags.ts'
 
 /** The lists of a file that resources come from. */
@@ -41,6 +42,16 @@ export const tagsOver = (
 /** Whether a file's list made it, so that a file without it deletes it. */
 export const isDeclaredBy = (tags: Tags, block: Block): boolean =>
   isOwned(tags) && tags[BLOCK_KEY] === block && tags[ADOPTED_KEY] === undefined
+
+/**
+ * Whether a single command made it, for no file: one that a file names as it is stays without a
+ * mark, and a file that names it no more does not delete it.
+ */
+export const isOfCommand = (tags: Tags): boolean => isOwned(tags) && tags[BLOCK_KEY] === undefined
+
+/** Whether tags are those that a file asks for, apart from podrole's own marks and AWS's. */
+export const isSameTags = (found: Tags, wanted: Tags): boolean =>
+  isDeepStrictEqual(changeableTags(found), changeableTags(wanted))
 
 export const isAdopted = (tags: Tags): boolean => tags[ADOPTED_KEY] !== undefined
 

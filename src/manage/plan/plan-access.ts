@@ -8,7 +8,7 @@ import type {
 } from '../desired/desired-state.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanAccessEntry } from './observed-state.ts'
-import { isDeclaredBy, madeTags, tagsOver } from './ownership.ts'
+import { isDeclaredBy, isOfCommand, isSameTags, madeTags, tagsOver } from './ownership.ts'
 import type { AccessNames, NewAccessEntry } from './plan.ts'
 import type { ClusterPair } from './role-uses.ts'
 import { planTags } from './tag-steps.ts'
@@ -120,8 +120,9 @@ function planOld(
   const isSame =
     entry.type === there.type && isSameNames(names, there) && isSamePolicies(entry, there)
   const isOwn = isOwned(there.tags)
+  const isLeft = !isOwn || (isOfCommand(there.tags) && isSameTags(there.tags, entry.tags))
+  if (isLeft && isSame && !options.adopt) return
   if (!isOwn && !options.adopt) {
-    if (isSame) return
     draft.refuse({
       code: 'NotOwned',
       path: `${pair.desired.source}: ${entry.path}`,

@@ -6,7 +6,7 @@ import { type AddonUses, offerOf } from './addon-uses.ts'
 import type { PlanContext } from './context.ts'
 import type { Links } from './links.ts'
 import type { AddonOffer, AddonRole, AddonSettings, PlanAddon } from './observed-state.ts'
-import { isDeclaredBy, madeTags } from './ownership.ts'
+import { isDeclaredBy, isOfCommand, isSameTags, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair } from './role-uses.ts'
 import { planTags } from './tag-steps.ts'
@@ -193,8 +193,10 @@ function planOld(
   const { addon, after, settings, there } = wanted
   const cluster = observed.arn
   const isSame = isSameSettings(there.settings, settings)
-  if (!isOwned(there.tags) && !options.adopt) {
-    if (isSame) return { ids: [], settings }
+  const isOwn = isOwned(there.tags)
+  const isLeft = !isOwn || (isOfCommand(there.tags) && isSameTags(there.tags, addon.tags))
+  if (isLeft && isSame && !options.adopt) return { ids: [], settings }
+  if (!isOwn && !options.adopt) {
     draft.refuse({
       code: 'NotOwned',
       path: `${desired.source}: ${addon.path}`,

@@ -5,7 +5,7 @@ import { isSamePolicy } from './canonical-json.ts'
 import type { PlanContext } from './context.ts'
 import type { Links } from './links.ts'
 import type { AssociationSettings, PlanAssociation } from './observed-state.ts'
-import { isDeclaredBy, madeTags } from './ownership.ts'
+import { isDeclaredBy, isOfCommand, isSameTags, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair, RoleUse } from './role-uses.ts'
 import type { Draft } from './steps.ts'
@@ -100,7 +100,8 @@ function planOld(
     })
     return
   }
-  if (!isOwn && isSame && !options.adopt) return
+  const isLeft = !isOwn || (isOfCommand(there.tags) && isSameTags(there.tags, association.tags))
+  if (isLeft && isSame && !options.adopt) return
   if (!isOwn && !options.adopt) {
     links.keep(there.settings.roleArn)
     draft.refuse({

@@ -234,6 +234,10 @@ function planGivenRole(
         draft.remark({ code: 'trust', text: `role ${found.name}: ${text}` })
       }
     }
+    for (const { keys, subject } of edit.conditional) {
+      const text = `role ${found.name} lets in ${subject} where its conditions on ${keys.join(', ')} hold`
+      draft.remark({ code: 'trust', text })
+    }
     if (edit.after === before) return []
     if (isTooLong(context, { name: found.name, uses }, edit)) return undefined
     if (options.adopt) {

@@ -7,7 +7,7 @@ import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import type { PlanContext } from './context.ts'
 import type { Links } from './links.ts'
 import type { PlanServiceAccount } from './observed-state.ts'
-import { ANNOTATED_KEY, type Block, isDeclaredBy, madeTags } from './ownership.ts'
+import { ANNOTATED_KEY, type Block, isDeclaredBy, isOfCommand, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair, RoleUse } from './role-uses.ts'
 
@@ -165,7 +165,9 @@ function planOld(context: PlanContext, wanted: Wanted, { input, there }: OldInpu
       annotations.push([ANNOTATED_KEY, mark, isMarked ? 'podrole' : null])
     }
   }
-  if (isOurs && !isDeclaredBy(there.annotations, wanted.block)) {
+  const isLeft =
+    isOfCommand(there.annotations) && annotations.length + labels.length === 0 && !options.adopt
+  if (isOurs && !isLeft && !isDeclaredBy(there.annotations, wanted.block)) {
     annotations.push(...changesOf(there.annotations, madeTags({}, wanted.block)))
   }
   patch(context, { there, labels, annotations, after: wanted.after, role }, input)
