@@ -16,10 +16,11 @@ import { measureStart, type Start } from './kept-state.ts'
 import { type Bench, type Comparison, type Counted, type Ratio, startBench } from './measure.ts'
 import { measureMemory, type Memory } from './memory.ts'
 import { measurePlanner, type Planned } from './planner.ts'
+import { measurePlans, type PlanRun } from './plans.ts'
 import { measureAgent, measureBroker, measureSandbox, measureWebhook } from './servers.ts'
 import { measureSigner } from './signer.ts'
 
-type Result = Comparison | Counted | Memory | Start | Planned
+type Result = Comparison | Counted | Memory | Start | Planned | PlanRun
 
 const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = {
   webhook: measureWebhook,
@@ -34,6 +35,7 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = 
   memory: measureMemory,
   start: measureStart,
   planner: measurePlanner,
+  plans: measurePlans,
 }
 
 const { values, positionals } = parseArgs({
@@ -68,6 +70,7 @@ const counted = found.filter((one) => 'writes' in one)
 const memory = found.filter((one) => 'idleMb' in one)
 const starts = found.filter((one) => 'bestMs' in one)
 const plans = found.filter((one) => 'planBestMs' in one)
+const planRuns = found.filter((one) => 'callsEach' in one)
 const machine = {
   cpu: cpus()[0]?.model ?? '',
   cores: cpus().length,
@@ -78,7 +81,7 @@ const machine = {
 if (values.json)
   console.log(
     JSON.stringify(
-      { machine, rounds, seconds, comparisons, counted, memory, starts, plans },
+      { machine, rounds, seconds, comparisons, counted, memory, starts, plans, planRuns },
       null,
       2,
     ),
@@ -143,6 +146,41 @@ function printTables(): void {
       ]),
     )
   }
+  if (planRuns.length > 0) printPlanRuns()
+}
+
+function printPlanRuns(): void {
+  const cost = ({ bestMs, medianMs }: PlanRun['own']): string =>
+    `${(medianMs / 1000).toFixed(2)} s (${(bestMs / 1000).toFixed(2)} s)`
+  printTable(
+    [
+      'podrole plan',
+      'median (best)',
+      'floor',
+      'CPU',
+      'floor',
+      'peak memory',
+      'floor',
+      'calls of AWS',
+      'each',
+    ],
+    planRuns.map(({ calls, callsEach, floor, name, own }) => [
+      name,
+      cost(own),
+      cost(floor),
+      `${(own.cpuMs / 1000).toFixed(2)} s`,
+      `${(floor.cpuMs / 1000).toFixed(2)} s`,
+      `${own.peakMb.toFixed(0)} MB`,
+      `${floor.peakMb.toFixed(0)} MB`,
+      count(Object.values(calls).reduce((sum, one) => sum + one, 0)),
+      callsEach.toFixed(4),
+    ]),
+  )
+  const names = [...new Set(planRuns.flatMap(({ calls }) => Object.keys(calls)))].toSorted()
+  printTable(
+    ['operation', ...planRuns.map(({ name }) => name)],
+    names.map((name) => [name, ...planRuns.map(({ calls }) => count(calls[name] ?? 0))]),
+  )
 }
 
 function printStarts(): void {

@@ -16,6 +16,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   agent: ['lib', 'token', 'aws', 'kube'],
   broker: ['lib', 'iam', 'token', 'kube', 'aws', 'associations', 'issuer'],
   manage: ['lib', 'iam', 'kube', 'aws', 'associations', 'issuer'],
+  doctor: ['lib', 'iam', 'token', 'kube', 'aws', 'associations', 'issuer', 'webhook', 'manage'],
   sandbox: ['lib', 'iam', 'token', 'kube', 'aws', 'associations', 'issuer', 'broker'],
   cli: ['*'],
 }

@@ -20,15 +20,29 @@ export interface QuotaReading {
 const IAM_QUOTAS = {
   'oidc-providers': { code: 'L-858F3967', documented: 100 },
   'trust-policy-characters': { code: 'L-C07B4B0D', documented: 2048 },
+  roles: { code: 'L-FE177D64', documented: 1000 },
+  'policies-per-role': { code: 'L-0DA4ABF3', documented: 20 },
 } as const
+/** Of a region: https://docs.aws.amazon.com/general/latest/gr/eks.html */
+const EKS_CLUSTERS = { code: 'L-1194D53C', documented: 100 } as const
 
 export type IamQuotaName = keyof typeof IAM_QUOTAS
 
 /** AWS's default, for who cannot ask. */
 export const documentedIamQuota = (name: IamQuotaName): number => IAM_QUOTAS[name].documented
+/** What Service Quotas calls them. */
+export const QUOTA_CODES: Readonly<Record<IamQuotaName | 'clusters', string>> = {
+  'oidc-providers': IAM_QUOTAS['oidc-providers'].code,
+  'trust-policy-characters': IAM_QUOTAS['trust-policy-characters'].code,
+  roles: IAM_QUOTAS.roles.code,
+  'policies-per-role': IAM_QUOTAS['policies-per-role'].code,
+  clusters: EKS_CLUSTERS.code,
+}
 
 /** When the documented values were read. */
 const DOCUMENTED_IN = 'October 2026'
+/** The same as a date. */
+export const DOCUMENTED_ON = '2026-10'
 const MAX_ANSWER_BYTES = 100_000
 
 /**
@@ -41,9 +55,37 @@ export async function readIamQuota(
   name: IamQuotaName,
   around: { readonly environment: Environment; readonly clock: Clock },
 ): Promise<QuotaReading> {
-  const { code, documented } = IAM_QUOTAS[name]
+  const region = partitionById(account.partition).homeRegion
+  return readQuota(account, { service: 'iam', region, ...IAM_QUOTAS[name] }, around)
+}
+
+/** Reads how many EKS clusters a region may have, as `readIamQuota` reads IAM's quotas. */
+export const readClusterQuota = (
+  account: Pick<AwsAccount, 'credentials' | 'region'>,
+  around: QuotaAround,
+): Promise<QuotaReading> =>
+  readQuota(account, { service: 'eks', region: account.region, ...EKS_CLUSTERS }, around)
+
+interface QuotaAround {
+  readonly environment: Environment
+  readonly clock: Clock
+}
+
+interface Quota {
+  readonly service: 'iam' | 'eks'
+  readonly region: string
+  readonly code: string
+  readonly documented: number
+}
+
+async function readQuota(
+  account: Pick<AwsAccount, 'credentials'>,
+  quota: Quota,
+  around: QuotaAround,
+): Promise<QuotaReading> {
+  const { code, documented } = quota
   try {
-    const value = await getServiceQuota(account, code, around)
+    const value = await getServiceQuota(account, quota, around)
     return { value, isLive: true, text: `${value} (Service Quotas ${code})` }
   } catch (error) {
     const why = messageOf(error).slice(0, 200)
@@ -56,11 +98,10 @@ export async function readIamQuota(
 }
 
 async function getServiceQuota(
-  account: Pick<AwsAccount, 'partition' | 'credentials'>,
-  code: string,
-  around: { readonly environment: Environment; readonly clock: Clock },
+  account: Pick<AwsAccount, 'credentials'>,
+  { code, region, service }: Quota,
+  around: QuotaAround,
 ): Promise<number> {
-  const region = partitionById(account.partition).homeRegion
   const endpoint = serviceEndpoint('service-quotas', region, around.environment)
   const answer = await callRestJson(
     {
@@ -78,7 +119,7 @@ async function getServiceQuota(
     {
       method: 'POST',
       path: '/',
-      body: { ServiceCode: 'iam', QuotaCode: code },
+      body: { ServiceCode: service, QuotaCode: code },
       headers: {
         'content-type': 'application/x-amz-json-1.1',
         'x-amz-target': 'ServiceQuotasV20190624.GetServiceQuota',

@@ -2,6 +2,7 @@
 import { openAccount } from '../aws/account.ts'
 import { describeEksCluster } from '../aws/eks-cluster.ts'
 import { parseDurationMs } from '../lib/durations.ts'
+import { messageOf, PodroleError } from '../lib/errors.ts'
 import { mapLimited } from '../lib/map-limited.ts'
 import {
   type AddonCluster,
@@ -13,6 +14,7 @@ import {
   updateAddon,
 } from '../manage/eks/addon-apply.ts'
 import {
+  type Addon,
   type AddonPort,
   type AddonVersion,
   describeAddons,
@@ -20,16 +22,28 @@ import {
 } from '../manage/eks/addon-port.ts'
 import { compareAddonVersions } from '../manage/eks/addon-version.ts'
 import type { AddonWait } from '../manage/eks/addon-wait.ts'
-import { AT_ONCE } from '../manage/eks/association-port.ts'
+import { AT_ONCE, orGone } from '../manage/eks/association-port.ts'
 import { eksAddons } from '../manage/eks/eks-addons.ts'
 import { eksAssociations } from '../manage/eks/eks-associations.ts'
 import { openEks } from '../manage/eks/eks-client.ts'
-import type { EksClusterFlags } from './commands/access-entry.ts'
-import type { AddonDisableFlags, AddonFlags, AddonVersionFlags } from './commands/addon.ts'
+import { WORKLOAD_IDENTITY as ADDON } from '../manage/desired/checks/cluster.ts'
+import type { ListedWorkloadIdentity } from './addon-workload-identity.ts'
+import { refuseForeign } from './addon-options.ts'
+import type {
+  AddonDisableFlags,
+  AddonFlags,
+  AddonPlaceFlags,
+  AddonVersionFlags,
+} from './commands/addon.ts'
 import { printData, printNote } from './output.ts'
 import { accessOf } from './role-run.ts'
 
 export async function runEnable(addonName: string, flags: AddonVersionFlags): Promise<void> {
+  if (addonName === ADDON) {
+    const { enableOrUpdate } = await import('./addon-workload-identity.ts')
+    return enableOrUpdate(flags, { isUpdate: false })
+  }
+  refuseWorkloadIdentity(flags)
   const wait = waitOf(flags)
   const { cluster, autoMode } = await openCluster(flags)
   if (autoMode) {
@@ -41,12 +55,21 @@ export async function runEnable(addonName: string, flags: AddonVersionFlags): Pr
 }
 
 export async function runUpdate(addonName: string, flags: AddonVersionFlags): Promise<void> {
+  if (addonName === ADDON) {
+    const { enableOrUpdate } = await import('./addon-workload-identity.ts')
+    return enableOrUpdate(flags, { isUpdate: true })
+  }
+  refuseWorkloadIdentity(flags)
   const wait = waitOf(flags)
   const { cluster } = await openCluster(flags)
   printOutcome(flags, await updateAddon(cluster, wishOf(addonName, flags), wait))
 }
 
 export async function runDisable(addonName: string, flags: AddonDisableFlags): Promise<void> {
+  if (addonName === ADDON) {
+    const { disable } = await import('./addon-workload-identity.ts')
+    return disable(flags)
+  }
   const wait = waitOf(flags)
   const { cluster } = await openCluster(flags)
   const { lost } = await disableAgent(cluster, addonName, { force: flags.force, wait })
@@ -59,27 +82,62 @@ export async function runDisable(addonName: string, flags: AddonDisableFlags): P
   }
 }
 
-export async function runList(flags: EksClusterFlags): Promise<void> {
-  const { cluster } = await openCluster(flags)
-  const addons = await describeAddons(cluster.port)
-  const rows = await mapLimited(addons, AT_ONCE, async (addon) => {
-    const versions = await cluster.port.versions(addon.addonName, cluster.kubernetesVersion)
-    return { ...addon, ...versionsOf(versions, addon.addonVersion) }
-  })
-  printData(flags.output, rows, {
+export async function runList(flags: AddonPlaceFlags): Promise<void> {
+  const [ofEks, own] = await Promise.all([listOfEks(flags), listWorkloadIdentity(flags)])
+  if (ofEks === undefined && own === undefined) {
+    throw new PodroleError(
+      'ResourceNotFound',
+      `there is no EKS cluster ${flags.cluster}, and the kubeconfig leads to no cluster where ${ADDON} was enabled as ${flags.cluster}`,
+    )
+  }
+  const rows = ofEks ?? []
+  printData(flags.output, own === undefined ? rows : [...rows, own], {
     columns: ['add-on', 'version', 'status', 'default', 'latest', 'issues'],
-    rows: rows.map((row) => [
-      row.addonName,
-      row.addonVersion,
-      row.status,
-      row.defaultVersion ?? '-',
-      row.latestVersion ?? '-',
-      row.issues.join('; ') || '-',
-    ]),
+    rows: [
+      ...rows.map((row) => [
+        row.addonName,
+        row.addonVersion,
+        row.status,
+        row.defaultVersion ?? '-',
+        row.latestVersion ?? '-',
+        row.issues.join('; ') || '-',
+      ]),
+      ...(own === undefined ? [] : [[own.addonName, own.image || '-', own.status, '-', '-', '-']]),
+    ],
   })
 }
 
-export async function runStatus(addonName: string, flags: EksClusterFlags): Promise<void> {
+type ListedAddon = Addon & ReturnType<typeof versionsOf>
+
+/** Undefined where EKS has no such cluster. */
+async function listOfEks(flags: AddonPlaceFlags): Promise<readonly ListedAddon[] | undefined> {
+  const opened = await orGone(() => openCluster(flags))
+  if (opened === undefined) return undefined
+  const { kubernetesVersion, port } = opened.cluster
+  return mapLimited(await describeAddons(port), AT_ONCE, async (addon) => {
+    const versions = await port.versions(addon.addonName, kubernetesVersion)
+    return { ...addon, ...versionsOf(versions, addon.addonVersion) }
+  })
+}
+
+/** Who asks EKS need not reach the cluster's Kubernetes; that is told then. */
+async function listWorkloadIdentity(
+  flags: AddonPlaceFlags,
+): Promise<ListedWorkloadIdentity | undefined> {
+  const { listed } = await import('./addon-workload-identity.ts')
+  try {
+    return await listed(flags)
+  } catch (error) {
+    printNote(`whether it has ${ADDON} is not known: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+export async function runStatus(addonName: string, flags: AddonPlaceFlags): Promise<void> {
+  if (addonName === ADDON) {
+    const { showStatus } = await import('./addon-workload-identity.ts')
+    return showStatus(flags)
+  }
   const { autoMode, cluster } = await openCluster(flags)
   const { associations, kubernetesVersion, port } = cluster
   const [addon, versions, serviceAccounts] = await Promise.all([
@@ -121,6 +179,12 @@ export async function runStatus(addonName: string, flags: EksClusterFlags): Prom
   })
 }
 
+/** @throws PodroleError `ContradictoryOptions` */
+function refuseWorkloadIdentity(flags: AddonVersionFlags): void {
+  const { check, createBucket, issuer, namespace, to } = flags
+  refuseForeign({ to, createBucket, issuer, namespace, noCheck: check ? undefined : true })
+}
+
 function versionsOf(
   versions: readonly AddonVersion[],
   present: string | undefined,
@@ -142,7 +206,7 @@ function versionsOf(
 }
 
 async function openCluster(
-  flags: EksClusterFlags,
+  flags: AddonPlaceFlags,
 ): Promise<{ readonly cluster: AddonCluster; readonly autoMode: boolean }> {
   const account = await openAccount(accessOf(flags))
   const [{ autoMode, version }, eks] = await Promise.all([

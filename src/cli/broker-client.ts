@@ -72,10 +72,12 @@ export async function listClusters(flags: BrokerAccessFlags): Promise<void> {
   printClusters(flags, clusters, clusters)
 }
 
-export async function getCluster(name: string, flags: BrokerAccessFlags): Promise<void> {
-  const cluster = await callEks(await brokerEndpoint(flags), 'GET', pathOf(name))
-  printClusters(flags, cluster, [cluster as unknown as ClusterRow])
-}
+/** A cluster as its broker describes it. */
+export const askForCluster = async (
+  name: string,
+  flags: Omit<BrokerAccessFlags, 'output'>,
+): Promise<Readonly<Record<string, unknown>>> =>
+  callEks(await brokerEndpoint(flags), 'GET', pathOf(name))
 
 export async function removeCluster(name: string, flags: BrokerAccessFlags): Promise<void> {
   await callEks(await brokerEndpoint(flags), 'DELETE', pathOf(name))

@@ -2,14 +2,18 @@
 import { Command, CommanderError } from 'commander'
 import { addAccessEntryCommand } from './commands/access-entry.ts'
 import { addAddonCommand } from './commands/addon.ts'
+import { addAdviseCommand } from './commands/advise.ts'
 import { addAgentCommand } from './commands/agent.ts'
 import { addAssociationCommand } from './commands/association.ts'
 import { addBrokerCommand } from './commands/broker.ts'
 import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addImportCommand } from './commands/import.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
-import { addApplyCommand } from './commands/apply.ts'
+import { addApplyCommand, addDeleteCommand } from './commands/apply.ts'
+import { addExplainCommand } from './commands/explain.ts'
 import { addPlanCommand } from './commands/plan.ts'
+import { addQuotasCommand } from './commands/quotas.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addSchemaCommand } from './commands/schema.ts'
@@ -37,6 +41,11 @@ export function buildProgram(): Command {
   addAddonCommand(program)
   addPlanCommand(program)
   addApplyCommand(program)
+  addDeleteCommand(program)
+  addAdviseCommand(program)
+  addQuotasCommand(program)
+  addExplainCommand(program)
+  addImportCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program

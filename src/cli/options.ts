@@ -27,6 +27,12 @@ export const logLevelOption = (level: LogLevel = 'info'): Option =>
     .choices(LOG_LEVELS)
     .default(level)
 
+/** Of what installs the webhook of awsWorkloadIdentity. */
+export const imageOption = (): Option =>
+  new Option('--image <image>', "of awsWorkloadIdentity's webhook; podrole:VERSION if none").env(
+    'PODROLE_IMAGE',
+  )
+
 export const networkOption = (): Option =>
   new Option('--network <mode>', 'where each node gets 169.254.170.23 from')
     .choices(NETWORK_MODES)

@@ -76,7 +76,10 @@ function describeTrust({ characters, findings, policy, quota }: ShownTrust): str
 const pretty = (policy: string): string => formatJsonDocument(parseJsonDocument(policy), 2)
 
 /** @throws PodroleError `WrongAccount`: the ARN of a role elsewhere */
-function roleName(role: string, account: Pick<AwsAccount, 'accountId' | 'partition'>): string {
+export function roleName(
+  role: string,
+  account: Pick<AwsAccount, 'accountId' | 'partition'>,
+): string {
   const arn = tryParseArn(role)
   if (arn === undefined) return role
   const [, name] = /^role\/(?:.*\/)?([^/]+)$/.exec(arn.resource) ?? []

@@ -34,6 +34,15 @@ export function explainDecision(decision: Decision): string[] {
   ]
 }
 
+/** What one statement said, in one sentence without its full stop. */
+export function describeStatement(statement: StatementOutcome): string {
+  const { effect, matched, mismatch, policy, policyUse, statement: name } = statement
+  const whose = policyUse === 'trust' ? '' : ` ${policy}`
+  const head = `${effect} ${name} of ${USE_WORDS[policyUse]}${whose}`
+  if (matched) return `${head}: matches`
+  return `${head}: ${mismatch === undefined ? 'does not match' : describeMismatch(mismatch)}`
+}
+
 function missedAllows(statements: readonly StatementOutcome[]): readonly StatementOutcome[] {
   return statements.filter(({ matched, effect }) => !matched && effect === 'Allow')
 }

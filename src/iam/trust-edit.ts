@@ -80,6 +80,14 @@ export function removeTrust(before: string, grant: TrustGrant): TrustEdit {
   return edit(before, grantedStatements(grant), removeStatement)
 }
 
+/**
+ * The same for several statements, which may be of different issuers and clusters.
+ * @throws PodroleError as `removeTrust`
+ */
+export function removeStatements(before: string, granted: readonly GrantedStatement[]): TrustEdit {
+  return edit(before, granted, removeStatement)
+}
+
 function edit(
   before: string,
   statements: readonly GrantedStatement[],

@@ -91,6 +91,21 @@ export const DEPLOYMENTS: ResourceType = {
   plural: 'deployments',
   namespaced: true,
 }
+export const SERVICES: ResourceType = core('Service', 'services')
+export const POD_DISRUPTION_BUDGETS: ResourceType = {
+  apiVersion: 'policy/v1',
+  kind: 'PodDisruptionBudget',
+  plural: 'poddisruptionbudgets',
+  namespaced: true,
+}
+const rbac = (kind: string, plural: string): ResourceType => ({
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind,
+  plural,
+  namespaced: false,
+})
+export const CLUSTER_ROLES: ResourceType = rbac('ClusterRole', 'clusterroles')
+export const CLUSTER_ROLE_BINDINGS: ResourceType = rbac('ClusterRoleBinding', 'clusterrolebindings')
 export const MUTATING_WEBHOOK_CONFIGURATIONS: ResourceType = {
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'MutatingWebhookConfiguration',

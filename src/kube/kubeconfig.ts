@@ -71,6 +71,8 @@ const FileSchema = z.object({
   contexts: z.array(z.object({ name: z.string(), context: ContextSchema.nullish() })).nullish(),
 })
 
+type KubeconfigFile = z.infer<typeof FileSchema>
+
 /** An entry with the folder of its file, which its relative paths start from. */
 type Located<T> = T & { readonly folder: string }
 type ClusterEntry = Located<z.infer<typeof ClusterSchema>>
@@ -191,7 +193,18 @@ async function readKubeconfigs(paths: readonly string[], required: boolean): Pro
   return { files, currentContext, clusters, users, contexts }
 }
 
-function parseKubeconfig(text: string, path: string): z.infer<typeof FileSchema> {
+/** Each cluster of a plan looks into all files. */
+const parsed = new Map<string, { readonly text: string; readonly file: KubeconfigFile }>()
+
+function parseKubeconfig(text: string, path: string): KubeconfigFile {
+  const before = parsed.get(path)
+  if (before?.text === text) return before.file
+  const file = readKubeconfig(text, path)
+  parsed.set(path, { text, file })
+  return file
+}
+
+function readKubeconfig(text: string, path: string): KubeconfigFile {
   let value: unknown
   try {
     value = parse(text) ?? {}

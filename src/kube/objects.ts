@@ -94,6 +94,7 @@ export interface Container {
   args?: string[]
   workingDir?: string
   env?: EnvVar[]
+  envFrom?: { configMapRef?: { name: string }; secretRef?: { name: string }; prefix?: string }[]
   ports?: { name?: string; containerPort: number; protocol?: string }[]
   volumeMounts?: VolumeMount[]
   restartPolicy?: string

@@ -8,6 +8,18 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 }
 
+/** `45s`, `2m10s`, `3h5m`: the two largest units, cut. */
+export function formatDuration(ms: number): string {
+  const [days, hours, minutes, seconds] = [86_400_000, 3_600_000, 60_000, 1000].map((unit) =>
+    Math.floor(ms / unit),
+  ) as [number, number, number, number]
+  const parts = [`${days}d`, `${hours % 24}h`, `${minutes % 60}m`, `${seconds % 60}s`]
+  const first = parts.findIndex((part) => !part.startsWith('0'))
+  if (first === -1) return '0s'
+  const shown = parts.slice(first, first + 2)
+  return shown.filter((part) => !part.startsWith('0')).join('')
+}
+
 /**
  * Milliseconds of a duration in Go's and Kubernetes' form: `90s`, `1h30m`, `250ms`; a bare number
  * counts seconds.

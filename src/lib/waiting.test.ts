@@ -29,6 +29,23 @@ test('retryWhile goes on for what passes, and not for anything else', async () =
   expect(count).toBe(5)
 })
 
+test('retryWhile waits a share of each delay, so that many who are refused at once come back apart', async () => {
+  let [count, shares] = [0, 0]
+  const act = async (): Promise<number> => {
+    count += 1
+    if (count < 6) throw new Error('not yet')
+    return count
+  }
+  // Of an hour nothing is waited.
+  const hours = { totalMs: 1e9, firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 }
+  const none = (): number => {
+    shares += 1
+    return 0
+  }
+  expect(await retryWhile(act, () => true, hours, none)).toBe(6)
+  expect(shares).toBe(5)
+})
+
 test('mapLimited keeps the order and the limit', async () => {
   let running = 0
   let most = 0

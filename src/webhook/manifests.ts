@@ -33,11 +33,11 @@ export interface WebhookManifestOptions {
 
 const WEBHOOK_NAME = 'podrole-webhook'
 /** The default of `WebhookManifestOptions.namespace`. */
-const WEBHOOK_NAMESPACE = 'podrole-system'
+export const WEBHOOK_NAMESPACE = 'podrole-system'
 /** The label that keeps a pod away from the webhook, whatever its value; AWS's webhook's own. */
 const SKIP_LABEL = 'eks.amazonaws.com/skip-pod-identity-webhook'
 /** The Secret of type `kubernetes.io/tls` with the serving certificate. */
-const CERTIFICATE_SECRET = 'podrole-webhook-certificate'
+export const CERTIFICATE_SECRET = 'podrole-webhook-certificate'
 
 /** The webhook's own default. */
 const METRICS_PORT = 9999
@@ -113,6 +113,7 @@ function workload(options: WebhookManifestOptions, namespace: string): Manifest[
     data: {
       'tls.crt': base64(certificate?.cert ?? ''),
       'tls.key': base64(certificate?.key ?? ''),
+      ...(options.caBundle !== undefined && { 'ca.crt': base64(options.caBundle) }),
     },
   }
   return [

@@ -50,7 +50,8 @@ export interface MutationInput {
 /** The label that AWS's webhook gives to pods with container credentials, prefix fixed. */
 const POD_IDENTITY_LABEL = 'eks.amazonaws.com/pod-identity'
 
-const ROLE_ARN = /^arn:aws[a-z0-9-]*:iam::\d{12}:role\/[\w\-/.@+=,]+$/
+/** What an annotation must hold to be a role; partitions of every kind. */
+export const ROLE_ARN = /^arn:aws[a-z0-9-]*:iam::\d{12}:role\/[\w\-/.@+=,]+$/
 const REGION_VARIABLES = ['AWS_DEFAULT_REGION', 'AWS_REGION']
 const STS_VARIABLE = 'AWS_STS_REGIONAL_ENDPOINTS'
 const WEB_IDENTITY_VARIABLES = ['AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE']

@@ -1,6 +1,6 @@
 /**
- * docs/operating/declare.md: its files are planned by its commands as they are typed, and its
- * table has the actions that AWS was asked for meanwhile.
+ * docs/operating/declare.md: its files are planned, applied and deleted by its commands as they are
+ * typed, and its table has the actions that AWS was asked for while it was planned.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
@@ -30,9 +30,7 @@ beforeAll(async () => {
     const [, name = ''] = /^# (\S+)/.exec(block) ?? []
     shop.desk.write(name, block)
   }
-  // The sandbox calls the user of every cluster the same; beside one another the first one wins.
-  const kubeconfig = shop.edge.cluster.kubeconfig().replaceAll('"admin"', '"edge-admin"')
-  shop.desk.write('edge.kubeconfig', kubeconfig)
+  shop.desk.write('edge.kubeconfig', shop.edge.cluster.kubeconfig())
   await shop.makeRole('ci')
   const issuer = shop.wired.brokers[0]?.issuer ?? ''
   expect((await shop.desk.run(`issuer provider create --issuer ${issuer}`)).code).toBe(0)
@@ -48,10 +46,13 @@ afterAll(() => shop.stop(), STEP_MS)
 
 test('it has commands, all of podrole', () => {
   expect(LINES.length).toBeGreaterThan(4)
-  expect(LINES.filter((line) => !/^(?:KUBECONFIG=\S+ )?podrole plan /.test(line))).toEqual([])
+  const isKnown = /^(?:KUBECONFIG=\S+ )?podrole (?:plan|apply|delete) /
+  expect(LINES.filter((line) => !isKnown.test(line))).toEqual([])
 })
 
-for (const line of [...LINES, 'podrole plan -f more.yaml --cluster shop-eks']) {
+const isPlan = (line: string): boolean => line.includes('podrole plan ')
+
+for (const line of [...LINES.filter(isPlan), 'podrole plan -f more.yaml --cluster shop-eks']) {
   test(
     line,
     async () => {
@@ -77,9 +78,32 @@ test(
   STEP_MS,
 )
 
+let planned: readonly string[] = []
+test(
+  'what comes now changes something; nobody else needs the agent',
+  async () => {
+    planned = [...asked].sort()
+    const { code } = await shop.desk.run('association delete shop/old --cluster shop-eks')
+    expect(code).toBe(0)
+  },
+  STEP_MS,
+)
+
+for (const line of LINES.filter((one) => !isPlan(one))) {
+  test(
+    line,
+    async () => {
+      const { code, err, out } = await shop.desk.shell(line)
+      expect({ code, err, out }).toMatchObject({ code: 0 })
+      expect(out).toMatch(/Nothing is left|"outcome": "nothing-to-do"/)
+    },
+    STEP_MS,
+  )
+}
+
 test('the table has what AWS was asked for', () => {
   const told = [...TEXT.matchAll(/^\| .* \| (.*) \|$/gm)].flatMap(([, actions = '']) =>
     [...actions.matchAll(/`([a-z]+:\w+)`/g)].map(([, action]) => action ?? ''),
   )
-  expect(told.sort()).toEqual([...asked].sort())
+  expect(told.sort()).toEqual([...planned])
 })

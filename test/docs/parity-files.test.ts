@@ -9,6 +9,7 @@ const NAMED: Readonly<Record<string, { readonly file: string; readonly data?: st
   desired: { file: 'desired/read-desired.test.ts', data: 'desired/testdata/faults' },
   plans: { file: 'plan/make-plan.test.ts', data: 'plan/testdata/plans' },
   laws: { file: 'plan/laws.test.ts' },
+  deletes: { file: 'plan/delete-laws.test.ts' },
 }
 
 /** What is wrong with `desired > a.yaml, b.yaml`, `laws > title` or a file in backquotes. */
@@ -28,7 +29,8 @@ function faultsOf(reference: string): readonly string[] {
 
 test('the rows of the parity table name tests that are there', () => {
   const page = readFileSync(join(ROOT, 'docs', 'reference', 'parity-manage.md'), 'utf8')
-  const [, section = ''] = page.split('## Files and plans\n')
+  const [, from = ''] = page.split('## Files and plans\n')
+  const [section = ''] = from.split('\n## ')
   const rows = [...section.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \|$/gm)].slice(1)
   const references = rows.flatMap(([, , , tests = '']) => tests.split('; '))
   expect(rows.length).toBeGreaterThan(20)

@@ -64,7 +64,7 @@ test(
     expect([first.code, first.err, first.out]).toEqual([
       0,
       expect.any(String),
-      expect.stringMatching(/\n\d+ step\(s\) done\.\n$/),
+      expect.stringMatching(/\n\d+ step\(s\) done\.\nNothing is left to do: .*\n$/),
     ])
     expect((await associations()).length).toBeGreaterThan(0)
     const second = await here.desk.run('apply -f cluster.yaml --yes')
@@ -96,12 +96,32 @@ test(
 )
 
 test(
-  'what apply cannot do yet is said before anything is changed',
+  'awsWorkloadIdentity on EKS: provider and record, and a file without it takes it back',
   async () => {
-    const file = `kind: mk8s\nname: ${clusterName}\nspec:\n  addOns:\n    awsWorkloadIdentity: {}\n`
-    here.desk.write('mk8s.yaml', file)
-    const { code, err } = await here.desk.run('apply -f mk8s.yaml --yes')
-    expect([code, err]).toEqual([1, expect.stringContaining('nothing was changed')])
+    const name = `kind: mk8s\nname: ${clusterName}\n`
+    here.desk.write('mk8s.yaml', `${name}spec: { addOns: { awsWorkloadIdentity: {} } }\n`)
+    here.desk.write('without.yaml', name)
+    const applied = await here.desk.run('apply -f mk8s.yaml --yes')
+    expect([applied.code, applied.err]).toEqual([
+      0,
+      expect.stringContaining("webhook: EKS's own, in its control plane"),
+    ])
+    expect(applied.out).toContain("+ webhook: EKS's own")
+    expect((await here.desk.run('apply -f mk8s.yaml --yes')).out).toBe(NOTHING)
+    const shown = await here.desk.run(`cluster get ${clusterName} -o json`)
+    expect(JSON.parse(shown.out)).toMatchObject({
+      status: {
+        oidcProviderUrl: expect.stringContaining('https://oidc.eks.us-west-2.amazonaws.com/id/'),
+        addOns: { awsWorkloadIdentity: { state: 'enabled', webhook: 'eks' } },
+      },
+    })
+    const back = await here.desk.run('apply -f without.yaml --yes')
+    expect([back.code, back.out]).toEqual([0, expect.stringContaining('1 step(s) done.')])
+    const gone = await here.desk.run(`cluster get ${clusterName}`)
+    expect([gone.code, gone.err]).toEqual([
+      1,
+      expect.stringContaining('has no awsWorkloadIdentity'),
+    ])
   },
   STEP_MS,
 )

@@ -20,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
+import { serveHttp } from '../../src/lib/serve.ts'
 import type { Plan, PlanAction } from '../../src/manage/plan/plan.ts'
 import { type EksSandbox, startEksSandbox } from '../support/eks-sandbox.ts'
 import { doByHand, type Hands } from '../support/plan-by-hand.ts'
@@ -384,6 +385,45 @@ describe('a cluster of many', () => {
       const { code, err, out } = await plan()
       here.sandbox.aws.faults.replace([])
       expect({ code, err, out }).toMatchObject({ code: 0, out: NOTHING })
+    },
+    STEP_MS,
+  )
+
+  test(
+    'has few calls under way at once, also while AWS is slow and throttles',
+    async () => {
+      const { endpoint } = here.sandbox
+      const waiting = { now: 0, most: 0 }
+      const front = serveHttp({
+        hostname: '127.0.0.1',
+        port: 0,
+        handler: async (request) => {
+          waiting.now += 1
+          waiting.most = Math.max(waiting.most, waiting.now)
+          const { pathname, search } = new URL(request.url)
+          const { headers, method } = request
+          const body = method === 'GET' ? null : await request.arrayBuffer()
+          const signal = AbortSignal.timeout(STEP_MS)
+          const sent = { method, headers, body, proxy: false as const, signal }
+          // What was signed is for this host's name, which goes on as it is.
+          const answer = await fetch(`${endpoint}${pathname}${search}`, sent)
+          const bytes = await answer.arrayBuffer()
+          waiting.now -= 1
+          return new Response(bytes, { status: answer.status, headers: answer.headers })
+        },
+      })
+      here.sandbox.aws.faults.replace([
+        'eks:*=delay:20ms',
+        'eks:DescribePodIdentityAssociation=throttle@20%',
+      ])
+      const line = 'podrole plan -f many.yaml --cluster shop --region eu-central-1'
+      const ran = await here.desk.shell(`AWS_ENDPOINT_URL=${front.url} ${line}`)
+      here.sandbox.aws.faults.replace([])
+      await front.stop(0)
+      expect(ran).toMatchObject({ code: 0, out: NOTHING })
+      expect(waiting.most).toBeGreaterThan(4)
+      // Eight of the one cluster's associations, and what is read beside them.
+      expect(waiting.most).toBeLessThanOrEqual(12)
     },
     STEP_MS,
   )

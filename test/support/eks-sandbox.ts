@@ -33,17 +33,25 @@ export interface EksSandbox {
 export async function startEksSandbox({
   accountId = ACCOUNT,
   clusterName = CLUSTER,
+  moreClusters = [],
   region = REGION,
 }: {
   readonly accountId?: string
   readonly clusterName?: string
+  /** Beside it, of the same account and region. */
+  readonly moreClusters?: readonly string[]
   readonly region?: string
 } = {}): Promise<EksSandbox> {
   const sandbox = await startSandbox({
     port: 0,
     accountIds: [accountId],
     region,
-    clusters: [{ name: clusterName, region, kind: 'eks', nodes: 0 }],
+    clusters: [clusterName, ...moreClusters].map((name) => ({
+      name,
+      region,
+      kind: 'eks' as const,
+      nodes: 0,
+    })),
     resolve: [],
     trustCas: [],
     images: { find: () => ({ missing: 'no pod runs here' }) },

@@ -59,6 +59,8 @@ export function openDesk(
     XDG_STATE_HOME: join(folder, 'state'),
     AWS_ENDPOINT_URL: sandbox.endpoint,
     AWS_REGION: sandbox.region,
+    // The AWS CLI's first version reads no AWS_REGION.
+    AWS_DEFAULT_REGION: sandbox.region,
     AWS_PROFILE: Object.keys(options.profiles)[0] ?? '',
     AWS_SHARED_CREDENTIALS_FILE: write('credentials', credentials.join('\n')),
     AWS_CONFIG_FILE: write('config', ''),

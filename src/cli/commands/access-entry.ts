@@ -40,9 +40,9 @@ export interface EntryDeleteFlags extends EksClusterFlags, PrincipalFlags {
 }
 
 /** The options of every command on an EKS cluster. */
-export const withEksCluster = (command: Command): Command =>
+export const withEksCluster = (command: Command, what = 'the EKS cluster'): Command =>
   command
-    .requiredOption('--cluster <name>', 'the EKS cluster')
+    .requiredOption('--cluster <name>', what)
     .option('--profile <name>', 'the AWS profile of the account; AWS_PROFILE if not given')
     .option('--region <region>', 'of the cluster; AWS_REGION if not given')
     .addOption(outputOption())

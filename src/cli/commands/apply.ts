@@ -1,18 +1,34 @@
 import { type Command, Option } from 'commander'
 import { parseDurationMs } from '../../lib/durations.ts'
-import { collect } from '../options.ts'
-import { addHalfOptions, addReachOptions, type FileFlags, type HalfFlags } from './plan.ts'
+import { collect, imageOption, type OutputFormat, outputOption } from '../options.ts'
+import {
+  addHalfOptions,
+  addPlaceOptions,
+  addReachOptions,
+  type FileFlags,
+  type HalfFlags,
+} from './plan.ts'
 
-export interface ApplyFlags extends Omit<FileFlags, 'filename'>, HalfFlags {
-  readonly filename?: readonly string[]
+/** Of commands that carry out a plan. */
+export interface ChangeFlags extends FileFlags {
   readonly yes: boolean
   readonly resume: boolean
+  readonly output: OutputFormat
+}
+
+export interface ApplyFlags extends Omit<ChangeFlags, 'filename'>, HalfFlags {
+  readonly filename?: readonly string[]
+  readonly adopt: boolean
+  readonly image?: string
   /** Milliseconds. */
   readonly wait: number
   readonly handOver?: string
   /** Milliseconds. */
   readonly handOverTimeout: number
 }
+
+const EXIT_CODES =
+  '1 a fault, a refusal or a step that was not done,\n130 and 143 stopped by SIGINT and SIGTERM.'
 
 export function addApplyCommand(program: Command): void {
   const command = program
@@ -24,6 +40,8 @@ export function addApplyCommand(program: Command): void {
       collect,
     )
   addHalfOptions(addReachOptions(command))
+    .option('--adopt', 'also change what others made, where a file asks for it', false)
+    .option('--force', 'also where service accounts lose access', false)
     .description('make clusters as files say: shows the plan, asks, and carries it out')
     .option('--yes', 'do not ask', false)
     .option('--resume', 'go on with an apply that did not come to its end', false)
@@ -44,14 +62,18 @@ export function addApplyCommand(program: Command): void {
         .argParser(parseDurationMs)
         .default(3_600_000, '1h'),
     )
+    .addOption(outputOption())
+    .addOption(imageOption())
     .addHelpText(
       'after',
       `
-Exit codes: 0 all is as the files say, 1 a fault, a refusal or a step that was not done.
+Ctrl-C ends it after the steps that are under way, a second one at once; --resume goes on.
+
+Exit codes: 0 all is as the files say, ${EXIT_CODES}
 
 Examples:
   podrole apply -f cluster.yaml
-  podrole apply -f clusters/ --yes
+  podrole apply -f clusters/ --yes -o json
   podrole apply -f cluster.yaml --resume
   podrole apply plan.json
   podrole apply plan.json --aws-only
@@ -61,5 +83,30 @@ Examples:
     .action(async (planfile: string | undefined, flags: ApplyFlags) => {
       const { runApply } = await import('../apply-run.ts')
       await runApply(planfile, flags)
+    })
+}
+
+export function addDeleteCommand(program: Command): void {
+  addPlaceOptions(program.command('delete'))
+    .option('--force', 'also where service accounts of others lose access', false)
+    .description('take away what files name and podrole made: shows the plan, asks, and does it')
+    .option('--yes', 'do not ask', false)
+    .option('--resume', 'go on with a delete that did not come to its end', false)
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `
+What somebody else made, or was only adopted, stays and is listed with the reason.
+
+Exit codes: 0 nothing is left of it, ${EXIT_CODES}
+
+Examples:
+  podrole delete -f cluster.yaml
+  podrole delete -f clusters/ --yes -o json
+  podrole delete -f cluster.yaml --resume`,
+    )
+    .action(async (flags: ChangeFlags) => {
+      const { runDelete } = await import('../delete-run.ts')
+      await runDelete(flags)
     })
 }

@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
-import { collect, outputOption } from '../options.ts'
+import { type Command, Option } from 'commander'
+import { collect, type OutputFormat, outputOption } from '../options.ts'
+import type { KubeFlags } from './association.ts'
 import { type BrokerAccessFlags, withBrokerAccess } from './broker.ts'
 
 export interface RegisterFlags extends BrokerAccessFlags {
@@ -9,8 +10,18 @@ export interface RegisterFlags extends BrokerAccessFlags {
   readonly agent?: readonly string[]
 }
 
+export interface ClusterGetFlags extends KubeFlags {
+  readonly broker?: string
+  readonly keyFile?: string
+  readonly region?: string
+  readonly caFile?: string
+  readonly output: OutputFormat
+}
+
 export function addClusterCommand(program: Command): void {
-  const cluster = program.command('cluster').description('clusters of a broker')
+  const cluster = program
+    .command('cluster')
+    .description('clusters of a broker, and what a cluster says of itself')
   withBrokerAccess(cluster.command('register'))
     .description('make a cluster known to a broker, by its issuer and keys')
     .argument('<name>', 'what associations call it')
@@ -39,15 +50,7 @@ export function addClusterCommand(program: Command): void {
       const { listClusters } = await import('../broker-client.ts')
       await listClusters(flags)
     })
-  withBrokerAccess(cluster.command('get'))
-    .description('show a cluster of a broker')
-    .argument('<name>', 'which')
-    .addOption(outputOption())
-    .addHelpText('after', '\nExample:\n  podrole cluster get edge -o yaml')
-    .action(async (name: string, flags: BrokerAccessFlags) => {
-      const { getCluster } = await import('../broker-client.ts')
-      await getCluster(name, flags)
-    })
+  addGetCommand(cluster)
   withBrokerAccess(cluster.command('remove'))
     .description('forget a cluster of a broker that has no associations any more')
     .argument('<name>', 'which')
@@ -55,5 +58,34 @@ export function addClusterCommand(program: Command): void {
     .action(async (name: string, flags: BrokerAccessFlags) => {
       const { removeCluster } = await import('../broker-client.ts')
       await removeCluster(name, flags)
+    })
+}
+
+const GET_EXAMPLES = `
+Examples:
+  podrole cluster get edge -o json | jq -r .status.oidcProviderUrl
+  podrole cluster get edge -o json | jq -r .status.addOns.awsWorkloadIdentity.trustPolicy`
+
+function addGetCommand(cluster: Command): void {
+  cluster
+    .command('get')
+    .description(
+      'show a cluster of a broker; without a broker, that of the kubeconfig, where awsWorkloadIdentity was enabled',
+    )
+    .argument('<name>', 'which')
+    .addOption(new Option('--broker <url>', 'the broker').env('PODROLE_BROKER_URL'))
+    .addOption(
+      new Option('--key-file <file>', 'a broker key as JSON').env('PODROLE_BROKER_KEY_FILE'),
+    )
+    .addOption(new Option('--region <region>', "the broker's region").env('AWS_REGION'))
+    .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
+    .option('--kubeconfig <file>', 'the cluster, and no broker that the environment names')
+    .option('--context <name>', 'of the kubeconfig; likewise')
+    .addOption(outputOption())
+    .addHelpText('after', GET_EXAMPLES)
+    .action(async (name: string, flags: ClusterGetFlags, command: Command) => {
+      const { getCluster } = await import('../cluster-get.ts')
+      const isNamed = command.getOptionValueSource('broker') === 'cli'
+      await getCluster(name, flags, isNamed)
     })
 }

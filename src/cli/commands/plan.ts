@@ -5,7 +5,6 @@ import type { PlaceFlags } from '../parts/observe-places.ts'
 export interface FileFlags extends PlaceFlags {
   readonly filename: readonly string[]
   readonly cluster?: string
-  readonly adopt: boolean
   readonly force: boolean
 }
 
@@ -16,13 +15,15 @@ export interface HalfFlags {
 }
 
 export interface PlanFlags extends FileFlags, HalfFlags {
+  readonly adopt: boolean
+  readonly cached?: string
   readonly permissions: boolean
   readonly out?: string
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
 }
 
-/** What `plan` and `apply` have in common: which files, and where clusters are. */
+/** What `plan`, `apply` and `delete` have in common: which files, and where clusters are. */
 export const addPlaceOptions = (command: Command): Command =>
   addReachOptions(
     command.requiredOption(
@@ -55,17 +56,26 @@ export const addReachOptions = (command: Command): Command =>
     .option('--kubeconfig <file>', 'where the clusters are; in a pod its own')
     .option('--context <name>', 'of the kubeconfig, for a file about one cluster')
     .option(
+      '--trust-kubeconfig',
+      "take the kubeconfig's cluster for the one that is meant, whatever it says of itself",
+      false,
+    )
+    .option(
       '--broker [url]',
       'in place of the broker that files name; PODROLE_BROKER_URL if no URL is given',
     )
     .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
-    .option('--adopt', 'also change what others made, where a file asks for it', false)
-    .option('--force', 'also where service accounts lose access', false)
 
 export function addPlanCommand(program: Command): void {
   addHalfOptions(addPlaceOptions(program.command('plan')))
+    .option('--adopt', 'also change what others made, where a file asks for it', false)
+    .option('--force', 'also where service accounts lose access', false)
     .description('show what is to be done so that clusters are as files say; changes nothing')
+    .option(
+      '--cached <age>',
+      'take what was read at most so long ago, such as 10m, in place of reading it again',
+    )
     .option(
       '--permissions',
       "also tell what of it the caller may not do, by IAM's simulator",
@@ -83,6 +93,7 @@ Examples:
   podrole plan -f cluster.yaml
   podrole plan -f clusters/ --detailed-exitcode -o json
   podrole plan -f cluster.yaml --out plan.json
+  podrole plan -f clusters/ --cached 10m
   podrole plan -f iam.yaml --cluster prod --region eu-central-1`,
     )
     .action(async (flags: PlanFlags) => {

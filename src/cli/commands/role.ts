@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { TargetWishes } from '../../manage/roles/trust-target.ts'
 import { collect, type OutputFormat, outputOption } from '../options.ts'
+import { addTrustCompactCommand } from './role-trust-compact.ts'
 
 /** The account that a role is in, and how to tell what came of it. */
 export interface RoleAccountFlags {
@@ -50,6 +51,7 @@ export function addRoleCommand(program: Command): void {
   addShowCommand(trust)
   addChangeCommand(trust, 'add')
   addChangeCommand(trust, 'remove')
+  addTrustCompactCommand(trust)
 }
 
 function withAccount(command: Command): Command {

@@ -13,6 +13,8 @@ import { type ObserveAround, openClusterKube, type PlaceFlags } from './observe-
 
 /** A Kubernetes that was not looked at. */
 export const UNSEEN_KUBE: KubeReader = {
+  server: '',
+  identity: async () => ({ kind: 'same' }),
   serviceAccounts: async () => [],
   namespaces: async () => [],
   workloadIdentity: async () => ({ status: 'disabled', isDeclared: false }),
@@ -55,10 +57,16 @@ export async function openKubePlaces(
       const issuers = { issuer: UNSEEN_ISSUER, fleetIssuer: UNSEEN_ISSUER }
       return lonelyReader({ arn, region, ...issuers, isAutoMode: false })
     },
-    kube: async (desired, facts) =>
-      kubeReader(await openClusterKube(desired, facts, { flags, isAlone }), onCall),
+    kube: async (desired, facts) => {
+      const known = flags.trustKubeconfig === true ? undefined : knownOf(desired)
+      return kubeReader(await openClusterKube(desired, facts, { flags, isAlone }), known, onCall)
+    },
   }
 }
+
+/** What only AWS knows of a cluster cannot be compared: its issuer can where the file names it. */
+export const knownOf = ({ issuer }: DesiredCluster): { readonly issuer: string } | undefined =>
+  issuer === undefined ? undefined : { issuer }
 
 /** What of a file's cluster the half without AWS plans. */
 export const kubernetesPartOf = (desired: DesiredCluster): DesiredCluster => {

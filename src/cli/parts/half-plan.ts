@@ -4,10 +4,9 @@ import { halfOf, type Half, withoutTaking } from '../../manage/apply/halves.ts'
 import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
 import { observe } from '../../manage/observe/observe.ts'
 import type { ObservePlaces } from '../../manage/observe/ports.ts'
-import { makePlan } from '../../manage/plan/make-plan.ts'
-import type { PlanOptions } from '../../manage/plan/context.ts'
 import type { ObservedState } from '../../manage/plan/observed-state.ts'
 import type { Plan } from '../../manage/plan/plan.ts'
+import type { PlanOf } from './apply-source.ts'
 import { kubernetesPartOf, UNSEEN_KUBE } from './half-places.ts'
 
 export interface MadePlan {
@@ -19,20 +18,20 @@ export interface MadePlan {
 export async function planHalf(
   half: Half,
   clusters: readonly DesiredCluster[],
-  { places, ...options }: PlanOptions & { readonly places: ObservePlaces },
+  { places, planOf }: { readonly places: ObservePlaces; readonly planOf: PlanOf },
 ): Promise<MadePlan> {
   return half === 'aws'
-    ? planAws(clusters, places, options)
-    : planKubernetes(clusters, places, options)
+    ? planAws(clusters, places, planOf)
+    : planKubernetes(clusters, places, planOf)
 }
 
 async function planAws(
   clusters: readonly DesiredCluster[],
   places: ObservePlaces,
-  options: PlanOptions,
+  planOf: PlanOf,
 ): Promise<MadePlan> {
   const observed = await observe(clusters, { ...places, kube: async () => UNSEEN_KUBE })
-  const plan = makePlan(clusters, observed, options)
+  const plan = planOf(clusters, observed)
   const own = plan.steps.filter(({ action }) => halfOf(action) === 'aws')
   const steps = withoutTaking(own)
   const left = own.length - steps.length
@@ -49,11 +48,11 @@ async function planAws(
 async function planKubernetes(
   files: readonly DesiredCluster[],
   places: ObservePlaces,
-  options: PlanOptions,
+  planOf: PlanOf,
 ): Promise<MadePlan> {
   const clusters = files.map(kubernetesPartOf)
   const observed = await observe(clusters, places)
-  const made = makePlan(clusters, observed, { ...options, isIamUnseen: true })
+  const made = planOf(clusters, observed, { isIamUnseen: true })
   const [long] = made.remarks.filter(({ code }) => code === 'long-trust')
   if (long !== undefined) {
     throw new PodroleError(

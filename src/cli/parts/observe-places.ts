@@ -9,8 +9,22 @@ import { brokerReader, lonelyReader } from '../../manage/observe/broker-reader.t
 import { eksReader } from '../../manage/observe/eks-reader.ts'
 import { iamReader } from '../../manage/observe/iam-reader.ts'
 import { explainingClient } from '../../manage/observe/private-endpoint.ts'
+import type { View } from '../../manage/observe/kept-observations.ts'
 import { kubeReader } from '../../manage/observe/kube-reader.ts'
-import type { ClusterFacts, ClusterReader, ObservePlaces } from '../../manage/observe/ports.ts'
+import {
+  cachedCluster,
+  cachedIam,
+  cachedKube,
+  type ObservationCache,
+  type ReadKept,
+} from '../../manage/observe/observation-cache.ts'
+import type {
+  ClusterFacts,
+  ClusterReader,
+  IamReader,
+  KubeReader,
+  ObservePlaces,
+} from '../../manage/observe/ports.ts'
 import { accessOf } from '../role-run.ts'
 import { brokerOf, endpointOf, portOfBroker } from './association-cluster.ts'
 import { callEks } from './associations.ts'
@@ -22,6 +36,8 @@ export interface PlaceFlags {
   readonly region?: string
   readonly kubeconfig?: string
   readonly context?: string
+  /** The kubeconfig's cluster is taken for the one that is meant. */
+  readonly trustKubeconfig?: boolean
   /** True where the URL is to come from PODROLE_BROKER_URL. */
   readonly broker?: string | true
   readonly keyFile?: string
@@ -32,6 +48,8 @@ export interface ObserveAround {
   readonly onCall: (operation: string) => void
   /** Told what is worth knowing of the places. */
   readonly note: (text: string) => void
+  /** What was read lately is taken from there. */
+  readonly cache?: ObservationCache
 }
 
 export interface OpenPlaces extends ObservePlaces {
@@ -47,18 +65,60 @@ export async function openPlaces(
   const region = flags.region ?? clusters.find((one) => one.region !== undefined)?.region
   const account = await openAccount(accessOf({ ...flags, ...(region !== undefined && { region }) }))
   around.onCall('GetCallerIdentity')
-  const { onCall } = around
+  const { cache, onCall } = around
+  const openIam = (): Promise<IamReader> =>
+    iamReader(account, { environment: process.env, clock: systemClock, onCall })
+  const openCluster = (desired: DesiredCluster): Promise<ClusterReader> =>
+    openClusterReader(account, desired, flags, onCall)
+  const kube = async (desired: DesiredCluster, facts: ClusterFacts): Promise<KubeReader> => {
+    const client = await openClusterKube(desired, facts, { flags, isAlone: clusters.length === 1 })
+    const explained = explainingClient(client, { name: desired.name, ...facts })
+    const isTrusted = flags.trustKubeconfig === true
+    if (isTrusted) for (const text of otherServer(facts.endpoint, client)) around.note(text)
+    return kubeReader(explained, isTrusted ? undefined : facts, onCall)
+  }
+  if (cache === undefined) return { account, iam: await openIam(), cluster: openCluster, kube }
+  const read = (desired?: DesiredCluster): ReadKept => cache.of(viewOf(account, flags, desired))
   return {
     account,
-    iam: await iamReader(account, { environment: process.env, clock: systemClock, onCall }),
-    cluster: (desired) => openClusterReader(account, desired, flags, onCall),
-    kube: async (desired, facts) => {
-      const kube = await openClusterKube(desired, facts, { flags, isAlone: clusters.length === 1 })
-      for (const text of otherServer(facts.endpoint, kube)) around.note(text)
-      return kubeReader(explainingClient(kube, { name: desired.name, ...facts }), onCall)
-    },
+    iam: cachedIam(account, read(), openIam),
+    cluster: (desired) => Promise.resolve(cachedCluster(read(desired), () => openCluster(desired))),
+    kube: async (desired, facts) => cachedKube(read(desired), await kube(desired, facts)),
   }
 }
+
+/** Of a cluster, or of IAM. What else leads elsewhere is in it. */
+function viewOf(
+  { accountId, callerArn, region: home }: AwsAccount,
+  flags: PlaceFlags,
+  cluster?: DesiredCluster,
+): View {
+  const settings = Object.entries(process.env)
+    .filter(([name]) => /^AWS_(?:ENDPOINT_URL|IGNORE_CONFIGURED_ENDPOINT|CONFIG_FILE)/.test(name))
+    .map(([name, value]) => `${name}=${value ?? ''}`)
+  const broker = cluster?.kind === 'self-managed' ? brokerFor(cluster, flags) : undefined
+  return {
+    accountId,
+    caller: callerOf(callerArn),
+    region: cluster === undefined ? '' : (cluster.region ?? home),
+    cluster: cluster?.name ?? '',
+    ways: [
+      flags.profile ?? process.env['AWS_PROFILE'] ?? '',
+      broker ?? '',
+      flags.keyFile ?? '',
+      cluster?.kind ?? '',
+      cluster?.issuer ?? '',
+      flags.trustKubeconfig === true ? 'trusted' : '',
+      ...settings.toSorted(),
+    ],
+  }
+}
+
+/** A role's sessions have names of their own, which some tools make up each time. */
+const callerOf = (arn: string): string => arn.replace(/(:assumed-role\/[^/]+)\/.*$/, '$1')
+
+const brokerFor = (desired: DesiredCluster, flags: PlaceFlags): string | undefined =>
+  brokerOf(flags) ?? desired.broker
 
 async function openClusterReader(
   account: AwsAccount,
@@ -72,7 +132,7 @@ async function openClusterReader(
     return eksReader({ ...account, region, clientConfig }, name, onCall)
   }
   // A cluster of which only document 002's add-on is spoken of has no broker.
-  const broker = desired.kind === 'self-managed' ? (brokerOf(flags) ?? desired.broker) : undefined
+  const broker = desired.kind === 'self-managed' ? brokerFor(desired, flags) : undefined
   if (broker !== undefined) return openBrokerReader(name, broker, { ...flags, region }, onCall)
   const { accountId, partition } = account
   return lonelyReader({

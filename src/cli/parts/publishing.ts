@@ -19,6 +19,8 @@ export interface PlaceFlags {
   readonly to: string
   readonly issuerUrl?: string
   readonly region?: string
+  /** Of the AWS configuration; AWS_PROFILE if not given. */
+  readonly profile?: string
   readonly createBucket: boolean
   readonly acl: boolean
 }
@@ -86,7 +88,7 @@ export async function openDestination(flags: PlaceFlags): Promise<Destination> {
     }
   }
   const place = parseS3Place(to)
-  const open = await openS3(flags.region)
+  const open = await openS3(flags.region, flags.profile)
   const issuer = parseIssuerUrl(issuerUrl ?? s3IssuerOf(place, open.region))
   const access: BucketAccess = issuerUrl !== undefined ? 'private' : acl ? 'acl' : 'policy'
   const store = createS3Store(open, place, { publicReadAcl: acl })

@@ -25,10 +25,11 @@ const REQUEST_HANDLER = {
  * AWS_ENDPOINT_URL_S3. The SDK is loaded here.
  * @throws PodroleError `NoRegion`, `InvalidRegion`
  */
-export async function openS3(asked: string | undefined): Promise<OpenS3> {
+export async function openS3(asked: string | undefined, profile?: string): Promise<OpenS3> {
   const sdk = await import('@aws-sdk/client-s3')
   const config: S3ClientConfig = {
     ...(asked !== undefined && { region: asked }),
+    ...(profile !== undefined && { profile }),
     // As the issuer's own URL: names with dots are in no certificate of S3's.
     forcePathStyle: true,
     requestHandler: REQUEST_HANDLER,
@@ -42,7 +43,11 @@ export async function openS3(asked: string | undefined): Promise<OpenS3> {
     region,
     accountId: async () => {
       const { GetCallerIdentityCommand, STSClient } = await import('@aws-sdk/client-sts')
-      const sts = new STSClient({ region, requestHandler: REQUEST_HANDLER })
+      const sts = new STSClient({
+        region,
+        requestHandler: REQUEST_HANDLER,
+        ...(profile !== undefined && { profile }),
+      })
       try {
         return (await sts.send(new GetCallerIdentityCommand({}))).Account ?? ''
       } finally {

@@ -48,3 +48,16 @@ export const placeName = ({ bucket, prefix }: S3Place): string =>
  */
 export const s3IssuerOf = ({ bucket, prefix }: S3Place, region: string): string =>
   `https://s3.${region}.${partitionOfRegion(region).dnsSuffix}/${bucket}${prefix === '' ? '' : `/${prefix}`}`
+
+/** The place in S3 that an issuer of `s3IssuerOf` is; undefined for any other. */
+export function s3PlaceOf(
+  issuer: string,
+): { readonly place: S3Place; readonly region: string } | undefined {
+  const [, region = '', path = ''] = /^https:\/\/s3\.([a-z0-9-]+)\.[^/]+\/(.+)$/.exec(issuer) ?? []
+  try {
+    const place = parseS3Place(`s3://${path}`)
+    return s3IssuerOf(place, region) === issuer ? { place, region } : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -34,7 +34,7 @@ export type Outcome = 'done' | 'there'
 
 /** Whether the same may work in a moment: it has not been done, or that will be seen. */
 const TRANSIENT =
-  /^(?:Throttling|Throttled|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|ServiceFailure|ServerException|InternalFailure|InternalError|ConcurrentModification|Conflict|Timeout|ServerTimeout|AwsUnreachable|ClusterUnreachable|Server$)/
+  /^(?:Throttling|Throttled|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|ServiceFailure|ServerException|InternalFailure|InternalError|ConcurrentModification|Conflict|Timeout|ServerTimeout|AwsUnreachable|KubeUnreachable|Server$)/
 
 /** What there is to a name contradicts what was seen: the read was behind, or somebody was first. */
 const CONTRADICTION =
@@ -44,39 +44,64 @@ const CONTRADICTION =
 const NOT_SEEN =
   /Role provided in the request does not exist|Trust policy of the role provided is invalid|Invalid principal in policy|specified principalArn is invalid/i
 
-/** Nobody makes a managed policy meanwhile; the code is that of a role which is not seen yet. */
-const NO_POLICY = /Policy arn:\S+ (?:was not found|does not exist)/i
+/**
+ * Nobody makes a managed policy meanwhile, though the code is that of a role which is not seen yet;
+ * nor does anybody take a role out of an instance profile.
+ */
+const FOR_GOOD = /Policy arn:\S+ (?:was not found|does not exist)|must remove roles from instance/i
 
 /** Whether the same may work in a moment. */
-export const isPassing = (thrown: unknown): boolean =>
-  !NO_POLICY.test(messageOf(thrown)) && mayPass(thrown)
+export const isPassing = (thrown: unknown, isFresh: boolean): boolean =>
+  !FOR_GOOD.test(messageOf(thrown)) && mayPass(thrown, isFresh)
 
-const mayPass = (thrown: unknown): boolean =>
-  TRANSIENT.test(codeOf(thrown) ?? '') ||
-  CONTRADICTION.test(codeOf(thrown) ?? '') ||
-  NOT_SEEN.test(messageOf(thrown))
+function mayPass(thrown: unknown, isFresh: boolean): boolean {
+  const code = codeOf(thrown) ?? ''
+  if (NOT_SEEN.test(messageOf(thrown))) return isFresh
+  return TRANSIENT.test(code) || CONTRADICTION.test(code)
+}
+
+/**
+ * Which actions name a role, or a provider, that the steps make or change the trust of: services
+ * may not see that yet. What nobody makes here is not there for good.
+ */
+export function freshnessOf(
+  steps: readonly { readonly action: PlanAction }[],
+): (action: PlanAction) => boolean {
+  const made = steps.flatMap(({ action }) => {
+    if (action.do === 'create-role') return `${action.role.arn}"`
+    if (action.do === 'put-trust') return `/${action.role}"`
+    return action.do === 'create-provider' ? action.provider.arn : []
+  })
+  return (action) => {
+    // A trust policy is a text within the text.
+    const text = JSON.stringify(action).replaceAll('\\', '')
+    return made.some((one) => text.includes(one))
+  }
+}
 
 /**
  * Does the action where what is there is what the plan was made for; nothing where it is done
  * already. Something else is looked at again for a while, since services show writes late, and is
  * then refused, never written over. It returns when the service shows what was done.
+ * @param isFresh whether it names what was made a moment ago: that may not be seen yet
  * @throws PodroleError `ChangedMeanwhile`, `NotShown`; what the port throws
  */
 export async function carryOut(
   port: ActionPort,
   action: PlanAction,
   pace: Pace = APPLY_PACE,
+  isFresh = true,
 ): Promise<Outcome> {
   const until = performance.now() + pace.patienceMs
   let delay = pace.firstDelayMs
   let [hasActed, failure] = [false, undefined as unknown]
   for (;;) {
-    const seen = await look(port, action)
+    const seen = await look(port, action, isFresh)
     const verdict: Verdict | undefined = 'thrown' in seen ? undefined : judge(action, seen.found)
     if (verdict?.kind === 'done') return hasActed ? 'done' : 'there'
     if ('thrown' in seen) failure = seen.thrown
     else if (verdict?.kind === 'to-do' && !hasActed) {
-      const thrown = await attempt(() => port.act(action, seen))
+      const thrown = await attempt(() => port.act(action, seen), isFresh)
       hasActed = thrown === undefined
       failure = thrown?.error
       // The first look at what was done comes without a pause.
@@ -94,22 +119,26 @@ export async function carryOut(
 async function look(
   port: ActionPort,
   action: PlanAction,
+  isFresh: boolean,
 ): Promise<Look | { readonly thrown: unknown }> {
   try {
     return await port.look(action)
   } catch (error) {
-    if (!isPassing(error)) throw error
+    if (!isPassing(error, isFresh)) throw error
     return { thrown: error }
   }
 }
 
 /** What it threw, where that may pass. */
-async function attempt(act: () => Promise<void>): Promise<{ readonly error: unknown } | undefined> {
+async function attempt(
+  act: () => Promise<void>,
+  isFresh: boolean,
+): Promise<{ readonly error: unknown } | undefined> {
   try {
     await act()
     return undefined
   } catch (error) {
-    if (!isPassing(error)) throw error
+    if (!isPassing(error, isFresh)) throw error
     return { error }
   }
 }

@@ -6,12 +6,13 @@ import type { Clock } from '../../lib/clock.ts'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
 import { lockFolder } from '../../lib/folder-lock.ts'
 import type { PlanStep } from '../plan/plan.ts'
-import { type ActionPort, APPLY_PACE, carryOut, type Pace } from './act.ts'
+import { type ActionPort, APPLY_PACE, carryOut, freshnessOf, type Pace } from './act.ts'
 import type { HeldLease } from './cluster-lease.ts'
 import type { Half } from './halves.ts'
 import {
   createJournal,
   type Journal,
+  type JournalCommand,
   type JournalContent,
   readJournal,
   reopenJournal,
@@ -89,6 +90,7 @@ async function leftAt(path: string): Promise<JournalContent | undefined> {
 }
 
 export interface ApplyRequest {
+  readonly command: JournalCommand
   readonly accountId: string
   readonly clusters: readonly string[]
   readonly steps: readonly PlanStep[]
@@ -147,30 +149,35 @@ export async function applyPlan(
 
 function beginningOf(
   { left, path }: ApplyDesk,
-  { accountId, clusters, resume, steps }: ApplyRequest,
+  { accountId, clusters, command, resume, steps }: ApplyRequest,
   clock: Clock,
 ): JournalContent & { readonly isNew: boolean } {
   if (resume) {
-    if (left !== undefined)
+    if (left?.head.command === command) {
       return { head: left.head, progress: resumed(left.progress), isNew: false }
+    }
+    if (left !== undefined) throw unfinished(left, path)
     throw new PodroleError(
       'NothingToResume',
-      `no apply on account ${accountId} was left unfinished`,
+      `no ${command} on account ${accountId} was left unfinished`,
     )
   }
-  if (left !== undefined) {
-    const at = new Date(left.head.startedAtMs).toISOString()
-    throw new PodroleError(
-      'UnfinishedApply',
-      `an apply of ${at} on ${left.head.clusters.join(', ')} did not come to its end`,
-      {
-        hint: `--resume goes on with it; or remove ${path}: then what is there is planned from anew.`,
-      },
-    )
-  }
+  if (left !== undefined) throw unfinished(left, path)
   const holder = `podrole-${crypto.randomUUID()}`
-  const head = { clusters, accountId, holder, startedAtMs: clock.now(), steps }
+  const head = { command, clusters, accountId, holder, startedAtMs: clock.now(), steps }
   return { head, progress: new Map(), isNew: true }
+}
+
+function unfinished({ head }: JournalContent, path: string): PodroleError {
+  const { clusters, command, startedAtMs } = head
+  const at = new Date(startedAtMs).toISOString()
+  return new PodroleError(
+    'UnfinishedApply',
+    `${command === 'apply' ? 'an' : 'a'} ${command} of ${at} on ${clusters.join(', ')} did not come to its end`,
+    {
+      hint: `podrole ${command} --resume goes on with it; or remove ${path}: then what is there is planned from anew.`,
+    },
+  )
 }
 
 async function runJournalled(
@@ -180,13 +187,14 @@ async function runJournalled(
   around: ApplyAround,
 ): Promise<RunResult> {
   const { atOnce, carrierOf, onProgress, pace = APPLY_PACE, port, stopReason } = around
+  const isFresh = freshnessOf(plan.steps)
   try {
     const done = new Set([...plan.progress].flatMap(([id, state]) => (state === 'done' ? id : [])))
     const carrier = await carrierOf?.({ steps: plan.steps, done })
     return await runSteps(
       plan,
       {
-        carryOut: carrier ?? (({ action }) => carryOut(port, action, pace)),
+        carryOut: carrier ?? (({ action }) => carryOut(port, action, pace, isFresh(action))),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>

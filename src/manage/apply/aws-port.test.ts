@@ -79,6 +79,8 @@ beforeAll(async () => {
     iam: async () => iam,
     cluster: async () => cluster,
     kube: async () => forKube,
+    // `workload-identity/enable.test.ts` has it.
+    workloadIdentity: () => Promise.reject(new Error('not asked for here')),
   })
 })
 afterAll(async () => {
@@ -192,6 +194,21 @@ describe('every action on the sandbox, whose IAM and EKS are 200 ms late', () =>
   }, 90_000)
 })
 
+test('a provider that is deleted comes back with its thumbprints', async () => {
+  const arn = `arn:aws:iam::${ACCOUNT}:oidc-provider/red.issuer.sandbox/clusters/red`
+  const thumbprints = ['b'.repeat(40), 'a'.repeat(40)]
+  const made = { arn, clientIds: ['sts.amazonaws.com'], tags: OWNER_TAG, thumbprints }
+  await carryOut(port, { do: 'create-provider', provider: made }, PACE)
+  const { provider } = (await port.look({ do: 'create-provider', provider: made })).found
+  if (provider === undefined) throw new Error('no provider')
+  const remove = { do: 'delete-provider', provider } as const
+  expect(await carryOut(port, remove, PACE)).toBe('done')
+  for (const action of inverseOf(remove)) expect(await carryOut(port, action, PACE)).toBe('done')
+  const { found } = await port.look(remove)
+  expect(found.provider?.thumbprints?.toSorted()).toEqual(thumbprints.toSorted())
+  await carryOut(port, remove, PACE)
+}, 30_000)
+
 test('add-ons are waited for, and associations, trust and tags changed', async () => {
   const arn = 'arn:aws:iam::111122223333:role/changed'
   const made = { ...role, name: 'changed', arn, tags: OWNER_TAG }
@@ -233,6 +250,21 @@ test('add-ons are waited for, and associations, trust and tags changed', async (
   expect(await carryOut(port, tag, PACE)).toBe('done')
   expect(await carryOut(port, tag, PACE)).toBe('there')
   expect(await carryOut(port, { ...create, do: 'delete-addon' }, PACE)).toBe('done')
+}, 60_000)
+
+test('an entry of nodes gets other groups under the name that EKS gave it', async () => {
+  const arn = `arn:aws:iam::${ACCOUNT}:role/nodes`
+  const made = { ...role, name: 'nodes', arn, tags: {} }
+  await carryOut(port, { do: 'create-role', role: made }, PACE)
+  const entry = { principalArn: arn, type: 'EC2', tags: {}, groups: ['a'] }
+  const create = { cluster: ARN, do: 'create-access-entry', entry } as const
+  expect(await carryOut(port, create, PACE)).toBe('done')
+  const { found } = await port.look(create)
+  const before = { groups: ['a'], username: found.entry?.username ?? '' }
+  expect(before.username).toStartWith('system:node:')
+  const change = { cluster: ARN, do: 'update-access-entry', principalArn: arn, before } as const
+  const after = { ...before, groups: ['b'] }
+  expect(await carryOut(port, { ...change, after }, PACE)).toBe('done')
 }, 60_000)
 
 test('what somebody changed meanwhile is refused; the rest of a service account stays', async () => {

@@ -22,10 +22,14 @@ import {
   newEntry,
 } from './eks-requests.ts'
 import type { Found } from './slots.ts'
+import type { WorkloadIdentityAction } from './workload-identity-port.ts'
+
+/** What EKS or a broker is asked for. */
+export type ServiceAction = Exclude<ClusterAction, WorkloadIdentityAction>
 
 export interface ClusterPort {
-  look(action: ClusterAction): Promise<Found>
-  act(action: ClusterAction): Promise<void>
+  look(action: ServiceAction): Promise<Found>
+  act(action: ServiceAction): Promise<void>
 }
 
 /** One cluster on EKS, or on a broker, which has associations alone. */
@@ -53,12 +57,12 @@ export const clusterPort = (places: ClusterPlaces): ClusterPort => ({
   act: (action) => act(places, action),
 })
 
-function requireEks({ associations, eks }: ClusterPlaces, action: ClusterAction): Eks {
+function requireEks({ associations, eks }: ClusterPlaces, action: ServiceAction): Eks {
   if (eks !== undefined) return eks
   throw new PodroleError('NotSupported', `${associations.place} knows no ${action.do}`)
 }
 
-async function lookAtAssociation(port: AssociationPort, action: ClusterAction): Promise<Found> {
+async function lookAtAssociation(port: AssociationPort, action: ServiceAction): Promise<Found> {
   const serviceAccount =
     'association' in action
       ? action.association.serviceAccount
@@ -70,7 +74,7 @@ async function lookAtAssociation(port: AssociationPort, action: ClusterAction): 
   return found === undefined ? {} : { association: planAssociationOf(found) }
 }
 
-async function lookAtEks(eks: Eks, places: ClusterPlaces, action: ClusterAction): Promise<Found> {
+async function lookAtEks(eks: Eks, places: ClusterPlaces, action: ServiceAction): Promise<Found> {
   switch (action.do) {
     case 'update-authentication-mode':
       return { authenticationMode: await eks.authenticationMode() }
@@ -124,7 +128,7 @@ async function lookAtAddon(
   return { addon: planAddonOf(addon, byArn) }
 }
 
-async function act(places: ClusterPlaces, action: ClusterAction): Promise<void> {
+async function act(places: ClusterPlaces, action: ServiceAction): Promise<void> {
   const { associations } = places
   switch (action.do) {
     case 'create-association':
@@ -140,20 +144,12 @@ async function act(places: ClusterPlaces, action: ClusterAction): Promise<void> 
       if (id !== undefined) await associations.delete(id)
       return
     }
-    case 'enable-workload-identity':
-    case 'disable-workload-identity':
-      throw new PodroleError('NotSupported', `apply cannot ${action.do} yet`, {
-        hint: 'Set up issuer and webhook with podrole issuer and podrole webhook manifests.',
-      })
     default:
       await actOnEks(requireEks(places, action), action)
   }
 }
 
-type OfEks = Exclude<
-  ClusterAction,
-  { readonly do: `${string}-association` | `${string}-workload-identity` }
->
+type OfEks = Exclude<ServiceAction, { readonly do: `${string}-association` }>
 
 async function actOnEks(eks: Eks, action: OfEks): Promise<void> {
   switch (action.do) {
@@ -207,7 +203,7 @@ async function actOnEntry(entries: AccessEntryPort, action: OfEntry): Promise<vo
       await entries.create(newEntry(action.entry))
       return
     case 'update-access-entry':
-      await entries.update(action.principalArn, entryChange(action.after))
+      await entries.update(action.principalArn, entryChange(action))
       return
     case 'delete-access-entry':
       return entries.delete(action.entry.principalArn)

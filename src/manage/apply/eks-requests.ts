@@ -4,13 +4,7 @@ import type { AccessEntryPort } from '../eks/access-entry-port.ts'
 import type { AddonPort } from '../eks/addon-port.ts'
 import type { AssociationPort } from '../eks/association-port.ts'
 import type { AssociationSettings } from '../plan/observed-state.ts'
-import type {
-  AccessNames,
-  ClusterAction,
-  NewAccessEntry,
-  NewAddon,
-  NewAssociation,
-} from '../plan/plan.ts'
+import type { ClusterAction, NewAccessEntry, NewAddon, NewAssociation } from '../plan/plan.ts'
 
 export function newAssociation({
   serviceAccount,
@@ -58,8 +52,9 @@ export function addonChange(
   return {
     addonVersion: after.version,
     ...(!isSame && { podIdentityAssociations: after.associations }),
-    ...(after.serviceAccountRoleArn !== before.serviceAccountRoleArn && {
-      serviceAccountRoleArn: after.serviceAccountRoleArn ?? '',
+    // EKS takes away the role that an update does not name.
+    ...(after.serviceAccountRoleArn !== undefined && {
+      serviceAccountRoleArn: after.serviceAccountRoleArn,
     }),
     ...(conflicts !== undefined && { resolveConflicts: conflicts }),
   }
@@ -86,11 +81,14 @@ export const newEntry = ({
 })
 
 export const entryChange = ({
-  groups,
-  username,
-}: AccessNames): Parameters<AccessEntryPort['update']>[1] => ({
+  after: { groups, username },
+  before,
+}: Extract<ClusterAction, { readonly do: 'update-access-entry' }>): Parameters<
+  AccessEntryPort['update']
+>[1] => ({
   kubernetesGroups: groups,
-  username,
+  // EKS gives nodes a name that nobody may send it.
+  ...(username !== before.username && { username }),
 })
 
 export const accessPolicyOf = ({

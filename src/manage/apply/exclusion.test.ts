@@ -55,7 +55,13 @@ const STEPS = [
   stepOf({ cluster, do: 'create-namespace', namespace: 'a' }, 'a'),
   stepOf({ cluster, do: 'create-namespace', namespace: 'b' }, 'b', 'a'),
 ]
-const request = { accountId: '1', clusters: [cluster], steps: STEPS, resume: false }
+const request = {
+  command: 'apply' as const,
+  accountId: '1',
+  clusters: [cluster],
+  steps: STEPS,
+  resume: false,
+}
 
 describe('two applies', () => {
   test('on one machine exclude each other', async () => {
@@ -128,6 +134,8 @@ test('a journal is private, outlives a line cut short, and goes when all is done
   const second = await openDesk(folder, '1')
   expect(await applyPlan(second, request, around).catch(codeOf)).toBe('UnfinishedApply')
   begun = -10
+  const other = { ...request, command: 'delete', resume: true } as const
+  expect(await applyPlan(second, other, around).catch(codeOf)).toBe('UnfinishedApply')
   const end = await applyPlan(second, { ...request, steps: [], resume: true }, around)
   second.release()
   expect(end.standing.done).toHaveLength(2)

@@ -5,14 +5,20 @@
 import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import type { PlanAction, PlanStep } from '../plan/plan.ts'
 import { isKubernetesAction } from './action-port.ts'
+import { isWorkloadIdentityAction } from './workload-identity-port.ts'
 
 export type Half = 'aws' | 'kubernetes'
 
 export const otherHalf = (half: Half): Half => (half === 'aws' ? 'kubernetes' : 'aws')
 
-/** Which of the two an action is asked of. */
+/**
+ * Which of the two an action is asked of. Document 002's add-on is objects of Kubernetes: its IAM
+ * OIDC provider is a step of AWS's half, and its issuer's keys may be published before.
+ */
 export const halfOf = (action: PlanAction): Half =>
-  'cluster' in action && isKubernetesAction(action) ? 'kubernetes' : 'aws'
+  'cluster' in action && (isKubernetesAction(action) || isWorkloadIdentityAction(action))
+    ? 'kubernetes'
+    : 'aws'
 
 export interface PlanPart {
   /** To be done now, in the plan's order. */

@@ -28,9 +28,14 @@ export type IamCall = {
 export function iamCallOf(action: RoleAction): IamCall {
   switch (action.do) {
     case 'create-provider': {
-      const { arn, clientIds, tags } = action.provider
+      const { arn, clientIds, tags, thumbprints } = action.provider
       const Url = `https://${arn.slice(arn.indexOf('/') + 1)}`
-      const input = { Url, ClientIDList: [...clientIds], Tags: tagList(tags) }
+      const input = {
+        Url,
+        ClientIDList: [...clientIds],
+        Tags: tagList(tags),
+        ...(thumbprints !== undefined && { ThumbprintList: [...thumbprints] }),
+      }
       return { operation: 'CreateOpenIDConnectProvider', input }
     }
     case 'delete-provider': {

@@ -5,6 +5,7 @@ import { outlastThrottling } from '../../aws/throttling.ts'
 import type { Tags } from '../../iam/tags.ts'
 import { codeOf } from '../../lib/errors.ts'
 import { objectOf } from '../plan/action-id.ts'
+import { providerOf } from '../observe/iam-reader.ts'
 import type { PlanRole } from '../plan/observed-state.ts'
 import type { RoleAction } from '../plan/plan.ts'
 import type { KeepPriorTrust } from '../roles/prior-trust.ts'
@@ -77,7 +78,7 @@ async function lookAtProvider(iam: Iam, arn: string): Promise<Found> {
     ),
   )
   if (found === undefined) return {}
-  return { provider: { arn, clientIds: found.ClientIDList ?? [], tags: tagsOf(found.Tags) } }
+  return { provider: providerOf(arn, found) }
 }
 
 interface RoleParts {

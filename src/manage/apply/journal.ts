@@ -14,7 +14,11 @@ const VERSION = 1
 /** A plan of 10,000 service accounts has some 30 MB. */
 const MAX_BYTES = 256 << 20
 
+/** The command that a journal is of, which alone goes on with it. */
+export type JournalCommand = 'apply' | 'delete'
+
 export interface JournalHead {
+  readonly command: JournalCommand
   /** ARNs of the clusters that the plan is for. */
   readonly clusters: readonly string[]
   readonly accountId: string
@@ -75,6 +79,7 @@ export async function readJournal(path: string): Promise<JournalContent> {
 
 const headSchema = z.object({
   version: z.literal(VERSION),
+  command: z.enum(['apply', 'delete']).default('apply'),
   clusters: z.array(z.string()),
   accountId: z.string(),
   holder: z.string(),

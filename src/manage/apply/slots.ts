@@ -15,6 +15,7 @@ import type {
   PlanProvider,
   PlanRole,
   PlanServiceAccount,
+  WorkloadIdentity,
 } from '../plan/observed-state.ts'
 import type { AccessNames, KeyValues, PlanAction } from '../plan/plan.ts'
 
@@ -36,7 +37,7 @@ export interface Found {
   readonly authenticationMode?: string
   /** Of the resource that is tagged. */
   readonly tags?: Tags
-  readonly workloadIdentity?: string
+  readonly workloadIdentity?: WorkloadIdentity['status']
 }
 
 type Do = PlanAction['do']
@@ -76,9 +77,21 @@ const whole = <A>(
 })
 
 const provider = whole<Of<'create-provider' | 'delete-provider'>>(
-  (action) => ({ clientIds: sorted(action.provider.clientIds), tags: action.provider.tags }),
-  (_, { provider: one }) =>
-    one === undefined ? null : { clientIds: sorted(one.clientIds), tags: one.tags },
+  ({ provider: one }) => ({
+    clientIds: sorted(one.clientIds),
+    tags: one.tags,
+    ...(one.thumbprints !== undefined && { thumbprints: sorted(one.thumbprints) }),
+  }),
+  (action, { provider: one }) =>
+    one === undefined
+      ? null
+      : {
+          clientIds: sorted(one.clientIds),
+          tags: one.tags,
+          ...(action.provider.thumbprints !== undefined && {
+            thumbprints: sorted(one.thumbprints ?? []),
+          }),
+        },
 )
 
 const bareRole = (role: Pick<PlanRole, 'trustPolicy' | 'tags' | 'boundaryArn'>): object => ({
@@ -286,12 +299,13 @@ const RULES: { readonly [D in Do]: Rule<Of<D>> } = {
   'enable-workload-identity': {
     before: () => 'disabled',
     after: () => 'enabled',
-    found: (_, found) => found.workloadIdentity ?? GONE,
+    // What was begun is begun again.
+    found: (_, found) => (found.workloadIdentity === 'enabled' ? 'enabled' : 'disabled'),
   },
   'disable-workload-identity': {
     before: () => 'enabled',
     after: () => 'disabled',
-    found: (_, found) => found.workloadIdentity ?? GONE,
+    found: (_, found) => (found.workloadIdentity === 'disabled' ? 'disabled' : 'enabled'),
   },
   'create-namespace': namespace.create,
   'delete-namespace': namespace.remove,

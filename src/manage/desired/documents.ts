@@ -2,6 +2,7 @@
 import { type Document, parseAllDocuments } from 'yaml'
 import { messageOf } from '../../lib/errors.ts'
 import type { DesiredFault } from './faults.ts'
+import { readPlainDocuments } from './plain-yaml.ts'
 
 /** A text to be read, and what to call it. */
 export interface SourceText {
@@ -43,6 +44,11 @@ export function parseDocuments(sources: readonly SourceText[]): {
       )
       continue
     }
+    const plain = plainDocuments(name, text)
+    if (plain !== undefined) {
+      documents.push(...plain)
+      continue
+    }
     const parsed = parseAllDocuments(text, { merge: true, logLevel: 'silent' })
     const found = Array.isArray(parsed) ? parsed : []
     if (found.length > DOCUMENT_LIMITS.documents) {
@@ -55,13 +61,23 @@ export function parseDocuments(sources: readonly SourceText[]): {
       continue
     }
     for (const [at, document] of found.entries()) {
-      const source = found.length === 1 ? name : `${name}#${at + 1}`
+      const source = sourceOf(name, at, found.length)
       const read = readDocument(source, document)
       if ('faults' in read) faults.push(...read.faults)
       else if (read.value !== null && read.value !== undefined) documents.push(read)
     }
   }
   return { documents, faults }
+}
+
+const sourceOf = (name: string, at: number, count: number): string =>
+  count === 1 ? name : `${name}#${at + 1}`
+
+/** The documents of a text in which nothing is wrong and all is plain; undefined for any other. */
+function plainDocuments(name: string, text: string): readonly SourceDocument[] | undefined {
+  const values = readPlainDocuments(text, DOCUMENT_LIMITS.documents)
+  if (values?.every((value) => sizeProblem(value) === undefined) !== true) return undefined
+  return values.map((value, at) => ({ source: sourceOf(name, at, values.length), value }))
 }
 
 function readDocument(

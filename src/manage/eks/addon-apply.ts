@@ -140,8 +140,10 @@ export async function updateAddon(
   if (wanted === found.addonVersion) {
     return { addon: await waitUntilActive(port, found, wait), done: [] }
   }
+  const { serviceAccountRoleArn } = found
   await port.update(addonName, {
     addonVersion: wanted,
+    ...(serviceAccountRoleArn !== undefined && { serviceAccountRoleArn }),
     ...(resolveConflicts !== undefined && { resolveConflicts }),
   })
   const addon = await waitUntilActive(port, { addonName, addonVersion: wanted }, wait)

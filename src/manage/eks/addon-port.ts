@@ -36,7 +36,7 @@ export interface AddonSettings {
     readonly serviceAccount: string
     readonly roleArn: string
   }[]
-  /** Its role by IRSA; the empty text takes it away. */
+  /** Its role by IRSA; EKS takes away one that is not named again. */
   readonly serviceAccountRoleArn?: string
 }
 

@@ -5,6 +5,7 @@ import {
   type ActionPort,
   brief,
   carryOut,
+  freshnessOf,
   isPassing,
   type Outcome,
   type Pace,
@@ -55,6 +56,7 @@ export function handingOver(request: HandOverRequest, around: HandOverAround): S
   const done = new Set(request.done)
   const trying = new Map<PlanStep, Promise<unknown>>()
   const awaited = new Set<string>()
+  const isFresh = freshnessOf(steps)
   const isHandable = ({ action }: PlanStep): boolean => commandOf(action, place) !== undefined
   const write = (): void => {
     const known = new Set(steps.map(({ id }) => id))
@@ -86,7 +88,9 @@ export function handingOver(request: HandOverRequest, around: HandOverAround): S
   return async (step, freeSlot) => {
     const outcome = await (async () => {
       if (!handed.has(step.id)) {
-        const trial = attempt(() => carryOut(around.port, step.action, around.pace))
+        const trial = attempt(() =>
+          carryOut(around.port, step.action, around.pace, isFresh(step.action)),
+        )
         trying.set(step, trial)
         const tried = await trial
         trying.delete(step)
@@ -191,7 +195,8 @@ async function look(port: ActionPort, action: PlanAction): Promise<Found | undef
   try {
     return (await port.look(action)).found
   } catch (error) {
-    if (!isPassing(error)) throw error
+    // What others do is made a moment ago.
+    if (!isPassing(error, true)) throw error
     return undefined
   }
 }

@@ -116,10 +116,7 @@ function addonCall(action: ClusterAction, clusterName: string): EksCall | undefi
     }
     case 'update-addon': {
       const { name: addonName } = action
-      const change = addonChange(action)
-      // EKS's model has no text for "without a role".
-      if (change.serviceAccountRoleArn === '') return undefined
-      const input = { clusterName, addonName, ...change }
+      const input = { clusterName, addonName, ...addonChange(action) }
       return { operation: 'update-addon', input, wait: waitFor('addon-active', addonName) }
     }
     case 'delete-addon': {
@@ -175,8 +172,8 @@ function entryCall(action: ClusterAction, clusterName: string): EksCall | undefi
         input: { clusterName, ...newEntry(action.entry) },
       }
     case 'update-access-entry': {
-      const { after, principalArn } = action
-      const input = { clusterName, principalArn, ...entryChange(after) }
+      const { principalArn } = action
+      const input = { clusterName, principalArn, ...entryChange(action) }
       return { operation: 'update-access-entry', input }
     }
     case 'delete-access-entry': {

@@ -7,7 +7,7 @@ import { outlastThrottling } from '../../aws/throttling.ts'
 import type { Tags } from '../../iam/tags.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { codeOf } from '../../lib/errors.ts'
-import type { PlanRole } from '../plan/observed-state.ts'
+import type { PlanProvider, PlanRole } from '../plan/observed-state.ts'
 import type { IamReader } from './ports.ts'
 
 /** As many as IAM gives at once. */
@@ -50,7 +50,7 @@ export async function iamReader(account: AwsAccount, around: ReadingAround): Pro
         const found = await call('GetOpenIDConnectProvider', ` ${arn}`, () =>
           iam.send(new sdk.GetOpenIDConnectProviderCommand({ OpenIDConnectProviderArn: arn })),
         )
-        return { arn, clientIds: found.ClientIDList ?? [], tags: tagsOf(found.Tags) }
+        return providerOf(arn, found)
       } catch (error) {
         if (codeOf(error) === 'NoSuchEntity') return undefined
         throw error
@@ -62,6 +62,17 @@ export async function iamReader(account: AwsAccount, around: ReadingAround): Pro
     },
   }
 }
+
+/** A provider as a plan looks at it. */
+export const providerOf = (
+  arn: string,
+  found: IamSdk.GetOpenIDConnectProviderResponse,
+): PlanProvider => ({
+  arn,
+  clientIds: found.ClientIDList ?? [],
+  tags: tagsOf(found.Tags),
+  thumbprints: found.ThumbprintList ?? [],
+})
 
 function roleOf(role: IamSdk.RoleDetail): PlanRole {
   const boundaryArn = role.PermissionsBoundary?.PermissionsBoundaryArn

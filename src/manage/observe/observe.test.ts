@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
 import { webhookServiceNames } from '../../webhook/manifests.ts'
 import type { DesiredCluster } from '../desired/desired-state.ts'
-import { WEBHOOK_NAME } from './kube-reader.ts'
+import { WEBHOOK_NAME } from '../workload-identity/look.ts'
 import { observe } from './observe.ts'
 import type { ClusterReader, KubeReader, ObservePlaces } from './ports.ts'
 
@@ -44,6 +44,8 @@ function placesOf(
     ...change.cluster,
   }
   const kube: KubeReader = {
+    identity: told('identity', { kind: 'same' } as const),
+    server: 'https://shop.example.com',
     serviceAccounts: told('serviceAccounts', []),
     namespaces: told('namespaces', []),
     workloadIdentity: told('workloadIdentity', { status: 'enabled', isDeclared: true } as const),

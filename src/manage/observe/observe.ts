@@ -1,14 +1,25 @@
 /** What is, read from IAM, EKS or a broker, and Kubernetes, as far as files speak of it. */
 import { mapLimited } from '../../lib/map-limited.ts'
 import { AGENT_ADDON } from '../desired/checks/addons.ts'
-import type { DesiredCluster } from '../desired/desired-state.ts'
-import type { ObservedCluster, ObservedState, PlanProvider } from '../plan/observed-state.ts'
+import type { DesiredAddon, DesiredCluster } from '../desired/desired-state.ts'
+import type {
+  ObservedCluster,
+  ObservedState,
+  PlanAddon,
+  PlanProvider,
+} from '../plan/observed-state.ts'
 import { providerArnOf } from '../plan/role-uses.ts'
+import { identityFault } from './kube-identity.ts'
 import type { ClusterFacts, ClusterReader, ObservePlaces } from './ports.ts'
 import { Unreadable } from './unreadable.ts'
 
 /** Clusters read at once; each has calls of its own at once. */
 const CLUSTERS_AT_ONCE = 4
+
+export interface ObserveOptions {
+  /** Also reads what EKS offers of the add-ons that are there and have a role by IRSA. */
+  readonly foundAddons: boolean
+}
 
 /**
  * Reads all that a plan for these clusters looks at. What nobody speaks of is not read: access
@@ -20,13 +31,16 @@ const CLUSTERS_AT_ONCE = 4
 export async function observe(
   clusters: readonly DesiredCluster[],
   places: ObservePlaces,
+  options: ObserveOptions = { foundAddons: false },
 ): Promise<ObservedState> {
   const { iam } = places
   const denied = new Unreadable()
   const [roles, trustQuota, found] = await Promise.all([
     denied.read(() => iam.roles(), []),
     iam.trustQuota(),
-    mapLimited(clusters, CLUSTERS_AT_ONCE, (desired) => observeCluster(desired, places, denied)),
+    mapLimited(clusters, CLUSTERS_AT_ONCE, (desired) =>
+      observeCluster(desired, places, { denied, options }),
+    ),
   ])
   const observed = found.filter((one) => one !== undefined)
   const arns = new Set(clusters.flatMap((desired, at) => providerArnsOf(desired, found[at])))
@@ -49,7 +63,7 @@ function providerArnsOf(
   cluster: ObservedCluster | undefined,
 ): readonly string[] {
   if (cluster === undefined) return []
-  return [issuer ?? cluster.issuer, cluster.fleetIssuer]
+  return [issuer ?? cluster.issuer ?? cluster.workloadIdentity.issuer, cluster.fleetIssuer]
     .filter((one) => one !== undefined)
     .map((one) => providerArnOf(cluster.arn, one))
 }
@@ -57,25 +71,37 @@ function providerArnsOf(
 async function observeCluster(
   desired: DesiredCluster,
   places: ObservePlaces,
-  denied: Unreadable,
+  { denied, options }: { readonly denied: Unreadable; readonly options: ObserveOptions },
 ): Promise<ObservedCluster | undefined> {
   const reader = await places.cluster(desired)
   const facts = await denied.read(() => reader.facts(), undefined)
   if (facts === undefined) return undefined
   const { kubernetesVersion, ...known } = facts
   const associating = denied.read(() => reader.associations(), [])
+  const reading = associating.then((all) => denied.read(() => reader.addons(all), []))
+  const from = { reader, denied, kubernetesVersion }
   const [associations, addons, accessEntries, offers, kube] = await Promise.all([
     associating,
-    associating.then((all) => denied.read(() => reader.addons(all), [])),
+    reading,
     desired.access?.entries === undefined ? [] : denied.read(() => reader.accessEntries(), []),
-    readOffers(desired, { reader, denied, kubernetesVersion }),
+    options.foundAddons
+      ? reading.then((found) => readOffers(found.flatMap(irsaOf), from))
+      : readOffers(desired.addons ?? [], from),
     readKube(desired, facts, { places, denied }),
   ])
   return { name: desired.name, ...known, associations, addons, accessEntries, offers, ...kube }
 }
 
+/** An add-on as a file would say it that gives it its role. */
+function irsaOf({ name, settings }: PlanAddon): readonly DesiredAddon[] {
+  const { serviceAccountRoleArn: arn, version } = settings
+  if (arn === undefined) return []
+  const identity = { kind: 'irsa', role: { kind: 'given', arn } } as const
+  return [{ path: 'addons', name, version, identity, tags: {} }]
+}
+
 async function readOffers(
-  { addons = [] }: DesiredCluster,
+  addons: readonly DesiredAddon[],
   from: {
     readonly reader: ClusterReader
     readonly denied: Unreadable
@@ -99,14 +125,23 @@ const needsKube = (desired: DesiredCluster): boolean =>
     (one) => one !== undefined,
   )
 
+type ObservedKube = Pick<
+  ObservedCluster,
+  'serviceAccounts' | 'namespaces' | 'workloadIdentity' | 'kubeFault'
+>
+
 async function readKube(
   desired: DesiredCluster,
   facts: ClusterFacts,
   { denied, places }: { readonly places: ObservePlaces; readonly denied: Unreadable },
-): Promise<Pick<ObservedCluster, 'serviceAccounts' | 'namespaces' | 'workloadIdentity'>> {
+): Promise<ObservedKube> {
   const off = { status: 'disabled', isDeclared: false } as const
-  if (!needsKube(desired)) return { serviceAccounts: [], namespaces: [], workloadIdentity: off }
+  const nothing = { serviceAccounts: [], namespaces: [], workloadIdentity: off }
+  if (!needsKube(desired)) return nothing
   const kube = await places.kube(desired, facts)
+  const kubeFault = identityFault(await kube.identity(), desired.name)
+  // What is in another cluster says nothing of this one.
+  if (kubeFault !== undefined) return { ...nothing, kubeFault }
   const [serviceAccounts, namespaces, workloadIdentity] = await Promise.all([
     denied.read(() => kube.serviceAccounts(), []),
     denied.read(() => kube.namespaces(), []),

@@ -3,6 +3,7 @@ import type { QuotaReading } from '../../aws/iam-quotas.ts'
 import type { DesiredAddon, DesiredCluster } from '../desired/desired-state.ts'
 import type {
   AddonOffer,
+  KubeIdentity,
   ObservedCluster,
   PlanAccessEntry,
   PlanAddon,
@@ -55,6 +56,10 @@ export interface ClusterReader {
 
 /** One cluster's Kubernetes. */
 export interface KubeReader {
+  /** Whether it is the cluster's, whose Kubernetes is to be read. */
+  identity(): Promise<KubeIdentity>
+  /** Of its API server, as it is reached. */
+  readonly server: string
   serviceAccounts(): Promise<readonly PlanServiceAccount[]>
   namespaces(): Promise<readonly string[]>
   workloadIdentity(): Promise<WorkloadIdentity>

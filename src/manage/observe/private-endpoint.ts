@@ -42,6 +42,7 @@ export function explainingClient(
   }
   return {
     ...client,
+    raw: (...call) => explained(client.raw(...call)),
     get: (type, ref) => explained(client.get(type, ref)),
     list: (type, options) => explained(client.list(type, options)),
     create: (type, object) => explained(client.create(type, object)),

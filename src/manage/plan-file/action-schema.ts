@@ -8,7 +8,12 @@ const tags = z.record(text, text)
 const name = text.min(1)
 const arn = text.startsWith('arn:')
 
-const provider = z.strictObject({ arn, clientIds: texts, tags })
+const provider = z.strictObject({
+  arn,
+  clientIds: texts,
+  tags,
+  thumbprints: texts.exactOptional(),
+})
 const role = z.strictObject({
   name,
   arn,
@@ -118,7 +123,10 @@ const clusterActions = [
   inCluster('disassociate-access-policy', { principalArn: arn, before: accessPolicy }),
   inCluster('tag-resource', { arn, what: name, before: tags, after: tags }),
   inCluster('untag-resource', { arn, what: name, before: tags }),
-  inCluster('enable-workload-identity', {}),
+  inCluster('enable-workload-identity', {
+    issuer: text.exactOptional(),
+    webhook: z.enum(['podrole', 'found', 'eks']).exactOptional(),
+  }),
   inCluster('disable-workload-identity', { losesAccess: texts }),
 ] as const
 

@@ -37,6 +37,8 @@ export interface PlanFileCluster {
   readonly broker?: string
   /** Of its API server, as EKS names it. */
   readonly endpoint?: string
+  /** Of its service accounts' tokens: it tells the cluster from another one. */
+  readonly issuer?: string
   /** Its API server is reached from its own network alone. */
   readonly isPrivate?: boolean
   readonly seen: {
@@ -56,6 +58,7 @@ const cluster: z.ZodType<PlanFileCluster> = z.strictObject({
   kind: z.enum(['eks', 'self-managed', 'workload-identity']),
   broker: z.url().exactOptional(),
   endpoint: z.string().exactOptional(),
+  issuer: z.string().exactOptional(),
   isPrivate: z.boolean().exactOptional(),
   seen: z.strictObject({
     associations: count,
@@ -146,6 +149,7 @@ function clusterOf(
       kind,
       ...(broker !== undefined && { broker }),
       ...(found.endpoint !== undefined && { endpoint: found.endpoint }),
+      ...(found.issuer !== undefined && { issuer: found.issuer }),
       ...(found.isPrivate !== undefined && { isPrivate: found.isPrivate }),
       seen: {
         associations: found.associations.length,

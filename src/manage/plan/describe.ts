@@ -148,7 +148,12 @@ function describeInCluster(action: ClusterAction | KubernetesAction): Described 
     case 'update-authentication-mode':
       return changed('authentication mode', valueLines({ mode: [action.before, action.after] }))
     case 'enable-workload-identity':
-      return added('awsWorkloadIdentity')
+      return added('awsWorkloadIdentity', [
+        ...valueLines({
+          issuer: [undefined, action.issuer],
+          webhook: [undefined, action.webhook && WEBHOOKS[action.webhook]],
+        }),
+      ])
     case 'disable-workload-identity':
       return gone(
         'awsWorkloadIdentity',
@@ -158,6 +163,12 @@ function describeInCluster(action: ClusterAction | KubernetesAction): Described 
       return describeAccess(action)
   }
 }
+
+const WEBHOOKS = {
+  podrole: "podrole's, to be installed",
+  found: 'the one that is there',
+  eks: "EKS's own",
+} as const
 
 type Access = Exclude<
   ClusterAction | KubernetesAction,

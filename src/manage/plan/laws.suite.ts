@@ -13,8 +13,12 @@ import { canonicalJson } from './canonical-json.ts'
 import { ACCOUNT, emptyState, REGION } from './in-memory.suite.ts'
 import type { ObservedState } from './observed-state.ts'
 
-const POLICIES = ['A', 'B', 'C'].map((name) => `arn:aws:iam::aws:policy/${name}`)
-const GIVEN = `arn:aws:iam::${ACCOUNT}:role/team/given`
+const POLICIES = [
+  'AmazonS3ReadOnlyAccess',
+  'AmazonS3FullAccess',
+  'AmazonEC2ContainerRegistryReadOnly',
+].map((name) => `arn:aws:iam::aws:policy/${name}`)
+export const GIVEN = `arn:aws:iam::${ACCOUNT}:role/team/given`
 const policyText = (action: string): string =>
   `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"${action}","Resource":"*"}]}`
 
@@ -35,7 +39,7 @@ const made = fc.record({
 })
 
 const withBoundary = fc
-  .tuple(made, fc.constantFrom(undefined, undefined, 'arn:aws:iam::aws:policy/Boundary'))
+  .tuple(made, fc.constantFrom(undefined, undefined, 'arn:aws:iam::aws:policy/AdministratorAccess'))
   .map(([role, boundaryArn]): DesiredRole =>
     boundaryArn === undefined ? role : { ...role, boundaryArn },
   )
@@ -116,7 +120,7 @@ const serviceAccounts = fc
 
 const accessPolicy = fc
   .tuple(
-    fc.constantFrom('View', 'Edit', 'Admin'),
+    fc.constantFrom('AmazonEKSViewPolicy', 'AmazonEKSEditPolicy', 'AmazonEKSAdminPolicy'),
     fc.constantFrom(undefined, ['shop'], ['ops', 'x']),
   )
   .map(([policy, namespaces]) => {

@@ -30,6 +30,35 @@ function roleArnFor(cluster: ObservedCluster, { block, serviceAccount }: RoleUse
     : (cluster.serviceAccounts.find(isThis)?.annotations[ROLE_ANNOTATION] ?? '')
 }
 
+const listsNothing = (desired: DesiredCluster): DesiredCluster => ({
+  ...desired,
+  associations: [],
+  serviceAccounts: [],
+  addons: [],
+  access: { path: 'accessConfig', entries: [] },
+})
+
+/** What is there, but for associations that add-ons make themselves. */
+const namesIn = (state: ObservedState): string[] => [
+  ...state.roles.map(({ arn }) => arn),
+  ...state.clusters.flatMap((one) => [
+    ...one.associations
+      .filter(({ ownerArn }) => ownerArn === undefined)
+      .map(({ serviceAccount }) => `${one.name} association ${nameOf(serviceAccount)}`),
+    ...one.serviceAccounts.map(({ serviceAccount }) => `${one.name} ${nameOf(serviceAccount)}`),
+    ...one.accessEntries.map(({ principalArn }) => `${one.name} ${principalArn}`),
+    ...one.addons.map(({ name }) => `${one.name} add-on ${name}`),
+  ]),
+]
+
+const nameOf = ({
+  name,
+  namespace,
+}: {
+  readonly name: string
+  readonly namespace: string
+}): string => `${namespace}/${name}`
+
 const isRoleOnly = (desired: DesiredCluster, { block, path }: RoleUse): boolean =>
   block === 'iam.serviceAccounts' &&
   desired.serviceAccounts?.find((one) => path.endsWith(one.path))?.roleOnly === true
@@ -155,6 +184,9 @@ describe('a plan', () => {
         const again = makePlan(second, state, FORCE)
         expect(again.refusals).toEqual([])
         expect(again.steps.map(({ action }) => action)).toEqual([])
+        // What was adopted is never deleted, also when no file names it any more.
+        const gone = applySteps(state, makePlan(second.map(listsNothing), state, FORCE).steps)
+        expect(namesIn(gone)).toEqual(expect.arrayContaining(namesIn(theirs)))
       }),
       { numRuns: RUNS },
     )

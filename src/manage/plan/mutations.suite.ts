@@ -3,7 +3,8 @@ import { formatServiceAccountName } from '../../iam/service-account-name.ts'
 import { isOwned, type Tags } from '../../iam/tags.ts'
 import { AGENT_ADDON } from '../desired/checks/addons.ts'
 import { ROLE_ANNOTATION } from '../roles/annotate.ts'
-import type { ObservedCluster, ObservedState } from './observed-state.ts'
+import type { ObservedCluster, ObservedState, PlanAddon } from './observed-state.ts'
+import { ANNOTATED_KEY } from './ownership.ts'
 import type { PlanAction } from './plan.ts'
 
 export interface Mutation {
@@ -39,6 +40,10 @@ const keyOf = ({
   readonly serviceAccount: { readonly namespace: string; readonly name: string }
 }): string => formatServiceAccountName(serviceAccount)
 
+/** An inline policy or session policy that no file asks for. */
+const HAND_POLICY =
+  '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:Get*","Resource":"*"}]}'
+
 const drop = <T>(record: Readonly<Record<string, T>>, key: string): Record<string, T> =>
   Object.fromEntries(Object.entries(record).filter(([name]) => name !== key))
 
@@ -70,21 +75,27 @@ function roleMutations(state: ObservedState): readonly Mutation[] {
       const others = statement.Statement.slice(1)
       const changes: readonly Change<typeof role>[] = [
         ['delete', undefined],
-        ['attach', { ...role, policyArns: [...role.policyArns, 'arn:aws:iam::aws:policy/Hand'] }],
+        [
+          'attach',
+          {
+            ...role,
+            policyArns: [...role.policyArns, 'arn:aws:iam::aws:policy/IAMReadOnlyAccess'],
+          },
+        ],
         ...when(policyArn, (): Change<typeof role> => [
           'detach',
           { ...role, policyArns: role.policyArns.slice(1) },
         ]),
-        ['inline', { ...role, inline: { ...role.inline, hand: '{}' } }],
+        ['inline', { ...role, inline: { ...role.inline, hand: HAND_POLICY } }],
         ...when(policy, (key): Change<typeof role> => [
           'inline changed',
-          { ...role, inline: { ...role.inline, [key]: '{"Statement":[]}' } },
+          { ...role, inline: { ...role.inline, [key]: HAND_POLICY } },
         ]),
         ...when(policy, (key): Change<typeof role> => [
           'inline gone',
           { ...role, inline: drop(role.inline, key) },
         ]),
-        ['boundary', { ...unbound, boundaryArn: 'arn:aws:iam::aws:policy/Hand' }],
+        ['boundary', { ...unbound, boundaryArn: 'arn:aws:iam::aws:policy/IAMReadOnlyAccess' }],
         ...when(boundaryArn, (): Change<typeof role> => ['boundary gone', unbound]),
         ['trust emptied', trust([other])],
         ['trust widened', trust([{ ...first, Condition: {} }, ...others])],
@@ -145,13 +156,34 @@ function clusterMutations(state: ObservedState, cluster: ObservedCluster): reado
         ['delete', undefined],
         [
           'role',
-          { ...one, settings: { ...settings, roleArn: 'arn:aws:iam::111122223333:role/hand' } },
+          {
+            ...one,
+            settings: { ...settings, roleArn: settings.roleArn.replace(/:role\/.*/, ':role/hand') },
+          },
         ],
         [
-          'session tags',
-          { ...one, settings: { ...settings, disableSessionTags: !settings.disableSessionTags } },
+          'target role',
+          {
+            ...one,
+            settings: { ...settings, targetRoleArn: 'arn:aws:iam::444455556666:role/hand' },
+          },
         ],
-        ['policy', { ...one, settings: { ...settings, policy: '{"Statement":[]}' } }],
+        // EKS takes a session policy only where there are no session tags.
+        ...(settings.policy === undefined
+          ? ([
+              [
+                'session tags',
+                {
+                  ...one,
+                  settings: { ...settings, disableSessionTags: !settings.disableSessionTags },
+                },
+              ],
+            ] as const)
+          : []),
+        [
+          'policy',
+          { ...one, settings: { ...settings, disableSessionTags: true, policy: HAND_POLICY } },
+        ],
         ...tagChanges(one),
       ]
       return changes.map(([name, changed]) =>
@@ -170,8 +202,11 @@ function clusterMutations(state: ObservedState, cluster: ObservedCluster): reado
 type Mutate = (name: string, subject: string, changed: Partial<ObservedCluster>) => Mutation
 
 function entryMutations(cluster: ObservedCluster, mutation: Mutate): readonly Mutation[] {
-  const entries = cluster.accessEntries.flatMap((one) => {
-    const policy = { policyArn: 'arn:aws:eks::aws:cluster-access-policy/Hand' }
+  const owned = cluster.accessEntries.filter(({ tags }) => isOwned(tags))
+  const entries = owned.flatMap((one) => {
+    const policy = {
+      policyArn: 'arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy',
+    }
     const [first] = one.policies
     const changes: readonly Change<typeof one>[] = [
       ['delete', undefined],
@@ -201,9 +236,12 @@ function entryMutations(cluster: ObservedCluster, mutation: Mutate): readonly Mu
   })
   const addons = cluster.addons.flatMap((one) => {
     const changes: readonly Change<typeof one>[] = [
+      ['delete', undefined],
       // Of the other one no file names a version.
       ...(one.name === AGENT_ADDON
-        ? ([['version', { ...one, settings: { ...one.settings, version: 'v0.0.1' } }]] as const)
+        ? ([
+            ['version', { ...one, settings: { ...one.settings, version: otherVersion(one) } }],
+          ] as const)
         : []),
       ...tagChanges(one),
     ]
@@ -216,8 +254,14 @@ function entryMutations(cluster: ObservedCluster, mutation: Mutate): readonly Mu
   return [...entries, ...addons]
 }
 
+const otherVersion = ({ settings }: PlanAddon): string =>
+  settings.version.startsWith('v1.3.8') ? 'v1.3.9-eksbuild.3' : 'v1.3.8-eksbuild.2'
+
 function objectMutations(cluster: ObservedCluster, mutation: Mutate): readonly Mutation[] {
-  return cluster.serviceAccounts.flatMap((one) => {
+  const ours = cluster.serviceAccounts.filter(
+    ({ annotations }) => isOwned(annotations) || annotations[ANNOTATED_KEY] !== undefined,
+  )
+  return ours.flatMap((one) => {
     const [label] = Object.keys(one.labels)
     const annotations = one.annotations
     const changes: readonly Change<typeof one>[] = [

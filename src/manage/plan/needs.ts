@@ -2,6 +2,8 @@
  * What the caller needs of AWS for a step. Source: Service Authorization Reference, "Actions,
  * resources, and condition keys" for IAM and EKS.
  */
+import { formatArn, parseArn } from '../../iam/arn.ts'
+import { keyOf, s3PlaceOf } from '../../issuer/publishing/s3-place.ts'
 import type { AssociationSettings } from './observed-state.ts'
 import type { NeededAction, PlanAction } from './plan.ts'
 
@@ -128,12 +130,23 @@ function neededForAccess(action: ForAccess): readonly NeededAction[] {
     case 'create-service-account':
     case 'delete-service-account':
     case 'patch-service-account':
-    case 'enable-workload-identity':
     case 'disable-workload-identity':
       return []
+    case 'enable-workload-identity':
+      return neededToPublish(cluster, action.issuer ?? '')
     default:
       return action satisfies never
   }
+}
+
+/** An issuer in S3 is published there; else Kubernetes' own to allow. */
+function neededToPublish(cluster: string, issuer: string): readonly NeededAction[] {
+  const found = s3PlaceOf(issuer)
+  if (found === undefined) return []
+  const { partition } = parseArn(cluster)
+  const resource = `${found.place.bucket}/${keyOf(found.place, '/*')}`
+  const arn = formatArn({ partition, service: 's3', region: '', accountId: '', resource })
+  return on(arn, ['s3:GetObject', 's3:PutObject'])
 }
 
 const on = (resource: string, actions: readonly string[]): readonly NeededAction[] =>

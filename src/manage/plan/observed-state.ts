@@ -33,7 +33,20 @@ export interface PlanProvider {
   readonly arn: string
   readonly clientIds: readonly string[]
   readonly tags: Tags
+  /** IAM finds them itself where a new one is asked for without any. */
+  readonly thumbprints?: readonly string[]
 }
+
+/** Whether the kubeconfig leads to the cluster that is meant. */
+export type KubeIdentity =
+  | { readonly kind: 'same' }
+  | {
+      readonly kind: 'other'
+      readonly server: string
+      readonly issuer: string
+      readonly wanted: string
+    }
+  | { readonly kind: 'unknown'; readonly server: string; readonly why: string }
 
 export interface ObservedCluster {
   readonly arn: string
@@ -58,6 +71,8 @@ export interface ObservedCluster {
   readonly serviceAccounts: readonly PlanServiceAccount[]
   readonly namespaces: readonly string[]
   readonly workloadIdentity: WorkloadIdentity
+  /** Where its Kubernetes was to be read and something else was found. */
+  readonly kubeFault?: string
 }
 
 export interface PlanAssociation {
@@ -129,7 +144,18 @@ export interface PlanServiceAccount {
 
 /** Document 002's add-on. */
 export interface WorkloadIdentity {
-  readonly status: 'enabled' | 'disabled'
+  /** `partial`: begun and not brought to its end, or changed since. */
+  readonly status: 'enabled' | 'disabled' | 'partial'
   /** A file enabled it, so that a file without it disables it. */
   readonly isDeclared: boolean
+  /** Of the service accounts' tokens, as the API server tells it. */
+  readonly issuer?: string
+  /** Whose webhook gives pods their tokens, or would. */
+  readonly webhook?: WebhookOrigin
 }
+
+/**
+ * `podrole`: the add-on's own; `found`: one of the same name that the add-on did not make, and
+ * leaves alone; `eks`: EKS's, in its control plane.
+ */
+export type WebhookOrigin = 'podrole' | 'found' | 'eks'

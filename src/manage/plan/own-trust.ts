@@ -7,6 +7,7 @@ import {
   grantedStatements,
   POD_IDENTITY_SERVICE,
   statementOf,
+  type TrustGrant,
 } from '../../iam/trust-grant.ts'
 import {
   findOwnStatements,
@@ -255,22 +256,26 @@ function grantsOf(uses: readonly RoleUse[]): readonly GrantedStatement[] {
 
 function grantedTo(uses: readonly [RoleUse, ...RoleUse[]]): readonly GrantedStatement[] {
   const [{ by, cluster }] = uses
+  if (by.way === 'pod-identity' && by.isUntagged) return [untagged(parseArn(cluster.arn).accountId)]
+  return grantedStatements(grantOf(uses))
+}
+
+/** What uses of one way and cluster ask of a trust policy. */
+export function grantOf(uses: readonly [RoleUse, ...RoleUse[]]): TrustGrant {
+  const [{ by, cluster }] = uses
   const { accountId, partition } = parseArn(cluster.arn)
   const serviceAccounts = uses.map(({ subject }) => subject)
-  if (by.way === 'irsa') {
-    return grantedStatements({ ...by, partition, accountId, serviceAccounts })
-  }
+  if (by.way === 'irsa') return { ...by, partition, accountId, serviceAccounts }
   if (by.way === 'fleet') {
-    const clusters = [cluster.name]
-    return grantedStatements({ ...by, partition, accountId, serviceAccounts, clusters })
+    return { ...by, partition, accountId, serviceAccounts, clusters: [cluster.name] }
   }
-  if (by.isUntagged) return [untagged(accountId)]
-  return grantedStatements({
+  return {
     way: 'pod-identity',
     clusterArn: cluster.arn,
     accountId,
     serviceAccounts,
-  })
+    ...(by.isUntagged && { disableSessionTags: true }),
+  }
 }
 
 /** All that is left to narrow on where EKS sends no session tags. */

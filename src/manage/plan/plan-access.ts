@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseArn } from '../../iam/arn.ts'
-import { isOwned } from '../../iam/tags.ts'
+import { isOwned, type Tags } from '../../iam/tags.ts'
 import type {
   AccessPolicy,
   AuthenticationMode,
@@ -8,10 +8,10 @@ import type {
 } from '../desired/desired-state.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanAccessEntry } from './observed-state.ts'
-import { isDeclaredBy, madeTags } from './ownership.ts'
+import { isDeclaredBy, isOfCommand, isSameTags, madeTags, tagsOver } from './ownership.ts'
 import type { AccessNames, NewAccessEntry } from './plan.ts'
 import type { ClusterPair } from './role-uses.ts'
-import { hasAny, tagChanges } from './tag-steps.ts'
+import { planTags } from './tag-steps.ts'
 
 const BLOCK = 'accessConfig.accessEntries'
 
@@ -38,7 +38,7 @@ export function planAccess(context: PlanContext, pair: ClusterPair): void {
     else planOld(context, pair, { entry, there })
   }
   for (const there of found.values()) {
-    if (isDeclaredBy(there.tags, BLOCK)) planGone(context, cluster.arn, there)
+    if (isDeclaredBy(there.tags, BLOCK)) planEntryGone(context, cluster.arn, there)
   }
 }
 
@@ -84,14 +84,19 @@ function planMode(
 function planNew(
   { draft }: PlanContext,
   cluster: string,
-  wanted: { readonly entry: DesiredAccessEntry; readonly after: readonly string[] },
+  wanted: {
+    readonly entry: DesiredAccessEntry
+    readonly after: readonly string[]
+    /** Of the one in whose place it comes. */
+    readonly found?: Tags
+  },
 ): void {
-  const { after, entry } = wanted
+  const { after, entry, found } = wanted
   const { groups, policies, principalArn, tags, type, username } = entry
   const made: NewAccessEntry = {
     principalArn,
     type,
-    tags: madeTags(tags, BLOCK),
+    tags: found === undefined ? madeTags(tags, BLOCK) : tagsOver(tags, { block: BLOCK, found }),
     ...(groups !== undefined && { groups }),
     ...(username !== undefined && { username }),
   }
@@ -115,19 +120,21 @@ function planOld(
   const isSame =
     entry.type === there.type && isSameNames(names, there) && isSamePolicies(entry, there)
   const isOwn = isOwned(there.tags)
+  const isLeft = !isOwn || (isOfCommand(there.tags) && isSameTags(there.tags, entry.tags))
+  if (isLeft && isSame && !options.adopt) return
   if (!isOwn && !options.adopt) {
-    if (isSame) return
     draft.refuse({
       code: 'NotOwned',
       path: `${pair.desired.source}: ${entry.path}`,
       text: `the access entry of ${there.principalArn} is there, other than the file says, and podrole did not make it`,
-      hint: "--adopt changes it and makes it podrole's own.",
+      hint: '--adopt changes it; it is never deleted then.',
     })
     return
   }
   if (entry.type !== there.type) {
-    const gone = planGone(context, cluster, there)
-    planNew(context, cluster, { entry, after: [gone] })
+    const gone = planEntryGone(context, cluster, there)
+    // EKS changes no type; the new one is somebody else's still.
+    planNew(context, cluster, { entry, after: [gone], found: there.tags })
     return
   }
   const { principalArn } = there
@@ -141,11 +148,7 @@ function planOld(
   }
   planPolicies(context, cluster, { entry, there })
   const at = { cluster, arn: there.arn, what: `access entry ${principalArn}` }
-  const tags = tagChanges(there.tags, madeTags(entry.tags, BLOCK))
-  if (hasAny(tags.after)) {
-    draft.step({ do: 'tag-resource', ...at, before: tags.before, after: tags.after })
-  }
-  if (hasAny(tags.gone)) draft.step({ do: 'untag-resource', ...at, before: tags.gone })
+  planTags(draft, at, { found: there.tags, tags: entry.tags, block: BLOCK })
 }
 
 /** What EKS sets where a file says nothing; entries of nodes have names of their own. */
@@ -206,8 +209,12 @@ function planPolicies(
   }
 }
 
-/** Its policies go first, each by a step that can be undone. */
-function planGone({ draft }: PlanContext, cluster: string, there: PlanAccessEntry): string {
+/** An entry goes: its policies first, each by a step that can be undone. */
+export function planEntryGone(
+  { draft }: PlanContext,
+  cluster: string,
+  there: PlanAccessEntry,
+): string {
   const { groups, policies, principalArn, tags, type, username } = there
   const risk = { level: 'loss', text: `${principalArn} loses access to the cluster` } as const
   const after = policies.map((before) =>

@@ -6,10 +6,10 @@ import { type AddonUses, offerOf } from './addon-uses.ts'
 import type { PlanContext } from './context.ts'
 import type { Links } from './links.ts'
 import type { AddonOffer, AddonRole, AddonSettings, PlanAddon } from './observed-state.ts'
-import { isDeclaredBy, madeTags } from './ownership.ts'
+import { isDeclaredBy, isOfCommand, isSameTags, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair } from './role-uses.ts'
-import { hasAny, tagChanges } from './tag-steps.ts'
+import { planTags } from './tag-steps.ts'
 
 const BLOCK = 'addons'
 
@@ -30,9 +30,9 @@ export function planAddons(context: PlanContext, input: AddonsInput): readonly s
     const planned = planAddon(context, input, one)
     if (planned === undefined) continue
     managed.add(one.addon.name)
-    for (const arn of rolesOf(planned.settings)) links.keep(arn)
+    for (const arn of addonRolesOf(planned.settings)) links.keep(arn)
     const there = pair.observed.addons.find(({ name }) => name === one.addon.name)
-    for (const arn of there === undefined ? [] : rolesOf(there.settings)) {
+    for (const arn of there === undefined ? [] : addonRolesOf(there.settings)) {
       for (const id of planned.ids) links.cut(arn, id)
     }
     if (one.addon.name === AGENT_ADDON) agent.push(...planned.ids)
@@ -41,8 +41,8 @@ export function planAddons(context: PlanContext, input: AddonsInput): readonly s
     if (managed.has(there.name)) continue
     const isListed = addons?.some(({ name }) => name === there.name) ?? true
     const isGone = !isListed && isDeclaredBy(there.tags, BLOCK)
-    const id = isGone ? planGone(context, pair, there) : undefined
-    for (const arn of rolesOf(there.settings)) {
+    const id = isGone ? planAddonGone(context, pair, { there, users: agentUsers(pair) }) : undefined
+    for (const arn of addonRolesOf(there.settings)) {
       if (id === undefined) links.keep(arn)
       else links.cut(arn, id)
     }
@@ -50,7 +50,11 @@ export function planAddons(context: PlanContext, input: AddonsInput): readonly s
   return agent
 }
 
-const rolesOf = ({ associations, serviceAccountRoleArn }: AddonSettings): readonly string[] => [
+/** The roles that an add-on has. */
+export const addonRolesOf = ({
+  associations,
+  serviceAccountRoleArn,
+}: AddonSettings): readonly string[] => [
   ...associations.map(({ roleArn }) => roleArn),
   ...(serviceAccountRoleArn === undefined ? [] : [serviceAccountRoleArn]),
 ]
@@ -189,13 +193,15 @@ function planOld(
   const { addon, after, settings, there } = wanted
   const cluster = observed.arn
   const isSame = isSameSettings(there.settings, settings)
-  if (!isOwned(there.tags) && !options.adopt) {
-    if (isSame) return { ids: [], settings }
+  const isOwn = isOwned(there.tags)
+  const isLeft = !isOwn || (isOfCommand(there.tags) && isSameTags(there.tags, addon.tags))
+  if (isLeft && isSame && !options.adopt) return { ids: [], settings }
+  if (!isOwn && !options.adopt) {
     draft.refuse({
       code: 'NotOwned',
       path: `${desired.source}: ${addon.path}`,
       text: `add-on ${there.name} is there, other than the file says, and podrole did not make it`,
-      hint: "--adopt changes it and makes it podrole's own.",
+      hint: '--adopt changes it; it is never deleted then.',
     })
     return undefined
   }
@@ -207,11 +213,7 @@ function planOld(
     ids.push(draft.step({ do: 'update-addon', cluster, ...change, ...more }, { after }))
   }
   const at = { cluster, arn: there.arn, what: `add-on ${there.name}` }
-  const tags = tagChanges(there.tags, madeTags(addon.tags, BLOCK))
-  if (hasAny(tags.after)) {
-    draft.step({ do: 'tag-resource', ...at, before: tags.before, after: tags.after })
-  }
-  if (hasAny(tags.gone)) draft.step({ do: 'untag-resource', ...at, before: tags.gone })
+  planTags(draft, at, { found: there.tags, tags: addon.tags, block: BLOCK })
   return { ids, settings }
 }
 
@@ -225,13 +227,18 @@ function isSameSettings(one: AddonSettings, other: AddonSettings): boolean {
   )
 }
 
-function planGone(
+/** An add-on goes; `users` lose their credentials with the agent. Undefined where it is refused. */
+export function planAddonGone(
   { draft, options }: PlanContext,
   { desired, observed: cluster }: ClusterPair,
-  there: PlanAddon,
+  gone: {
+    readonly there: PlanAddon
+    readonly users: readonly string[]
+    readonly after?: readonly string[]
+  },
 ): string | undefined {
-  const losers =
-    there.name === AGENT_ADDON && !cluster.isAutoMode ? agentUsers(desired, cluster) : []
+  const { after = [], there } = gone
+  const losers = there.name === AGENT_ADDON && !cluster.isAutoMode ? gone.users : []
   const who =
     losers.length > 20
       ? `${losers.slice(0, 20).join(', ')} and ${losers.length - 20} more`
@@ -250,15 +257,12 @@ function planGone(
   const { name, settings, tags } = there
   return draft.step(
     { do: 'delete-addon', cluster: cluster.arn, addon: { name, settings, tags } },
-    { risk: { level: 'loss', text } },
+    { after, risk: { level: 'loss', text } },
   )
 }
 
 /** Who has an association when the plan is done. */
-function agentUsers(
-  desired: ClusterPair['desired'],
-  cluster: ClusterPair['observed'],
-): readonly string[] {
+function agentUsers({ desired, observed: cluster }: ClusterPair): readonly string[] {
   const listed = desired.associations?.map(
     ({ serviceAccount: { name, namespace } }) => `${namespace}/${name}`,
   )

@@ -5,10 +5,11 @@ import { isSamePolicy } from './canonical-json.ts'
 import type { PlanContext } from './context.ts'
 import type { Links } from './links.ts'
 import type { AssociationSettings, PlanAssociation } from './observed-state.ts'
-import { isDeclaredBy, madeTags } from './ownership.ts'
+import { isDeclaredBy, isOfCommand, isSameTags, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair, RoleUse } from './role-uses.ts'
-import { hasAny, tagChanges } from './tag-steps.ts'
+import type { Draft } from './steps.ts'
+import { changesOfTags, planTags, type WantedTags } from './tag-steps.ts'
 
 const BLOCK = 'iam.podIdentityAssociations'
 
@@ -99,14 +100,15 @@ function planOld(
     })
     return
   }
-  if (!isOwn && isSame && !options.adopt) return
+  const isLeft = !isOwn || (isOfCommand(there.tags) && isSameTags(there.tags, association.tags))
+  if (isLeft && isSame && !options.adopt) return
   if (!isOwn && !options.adopt) {
     links.keep(there.settings.roleArn)
     draft.refuse({
       code: 'NotOwned',
       path,
       text: `there is an association of ${label} that podrole did not make: ${differenceOf(there.settings, settings)}`,
-      hint: "--adopt changes it and makes it podrole's own.",
+      hint: '--adopt changes it; it is never deleted then.',
     })
     return
   }
@@ -121,11 +123,19 @@ function planOld(
     if (there.settings.roleArn !== settings.roleArn) links.cut(there.settings.roleArn, id)
   }
   const at = { cluster, arn: there.arn, what: `association ${label}` }
-  const tags = tagChanges(there.tags, madeTags(association.tags, BLOCK))
-  if (hasAny(tags.after)) {
-    draft.step({ do: 'tag-resource', ...at, before: tags.before, after: tags.after })
-  }
-  if (hasAny(tags.gone)) draft.step({ do: 'untag-resource', ...at, before: tags.gone })
+  const tags = { found: there.tags, tags: association.tags, block: BLOCK } as const
+  if (pair.observed.fleetIssuer === undefined) planTags(draft, at, tags)
+  else remarkOnTags(draft, label, tags)
+}
+
+function remarkOnTags(draft: Draft, label: string, tags: WantedTags): void {
+  const { after, gone } = changesOfTags(tags)
+  const keys = [...Object.keys(after), ...Object.keys(gone)]
+  if (keys.length === 0) return
+  draft.remark({
+    code: 'tags-stay',
+    text: `a broker changes no tags: those of the association of ${label} stay as they are (${keys.join(', ')}); deleted, it is made again with the others`,
+  })
 }
 
 const isSameSettings = (one: AssociationSettings, other: AssociationSettings): boolean =>

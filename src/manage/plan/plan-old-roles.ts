@@ -28,7 +28,7 @@ function planOldRole(context: PlanContext, role: PlanRole, { links }: OldRolesIn
   const others = othersIn(context, role)
   const isUsed = links.isKept(role.arn) || links.isKeptElsewhere(role.arn)
   if (!isUsed && others.names?.length === 0) {
-    planDelete(context, role, links.cutsOf(role.arn))
+    planRoleGone(context, role, links.cutsOf(role.arn))
     return
   }
   const lets = others.names?.join(', ') ?? 'it cannot be read'
@@ -75,7 +75,12 @@ function othersIn(
   }
 }
 
-function planDelete({ draft }: PlanContext, found: PlanRole, cuts: readonly string[]): void {
+/** A role goes: its policies first. */
+export function planRoleGone(
+  { draft }: PlanContext,
+  found: PlanRole,
+  cuts: readonly string[],
+): string {
   const { arn, boundaryArn, inline, name: role, policyArns, tags, trustPolicy } = found
   const risk = {
     level: 'loss',
@@ -96,5 +101,5 @@ function planDelete({ draft }: PlanContext, found: PlanRole, cuts: readonly stri
     tags,
     ...(boundaryArn !== undefined && { boundaryArn }),
   }
-  draft.step({ do: 'delete-role', role: gone }, { after: [...cuts, ...after], risk })
+  return draft.step({ do: 'delete-role', role: gone }, { after: [...cuts, ...after], risk })
 }

@@ -3,6 +3,7 @@ import { isOwned } from '../../iam/tags.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanProvider } from './observed-state.ts'
 import { madeTags } from './ownership.ts'
+import { workloadIdentityIssuer, workloadIdentityPath } from './plan-workload-identity.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
 import type { Draft } from './steps.ts'
 
@@ -22,10 +23,18 @@ export function planProviders(
         found.get(providerArnOf(cluster.arn, fleetIssuer)),
       )
     }
-    if (desired.withOidc !== true) continue
-    const path = `${desired.source}: iam.withOIDC`
-    const issuer = desired.issuer ?? cluster.issuer
+    const isOidc = desired.withOidc === true
+    if (!isOidc && desired.workloadIdentity !== 'enabled') {
+      if (desired.withOidc === false) remarkOnKept(draft, { desired, cluster, found })
+      continue
+    }
+    const path = isOidc ? `${desired.source}: iam.withOIDC` : workloadIdentityPath(desired)
+    const issuer = isOidc
+      ? (desired.issuer ?? cluster.issuer)
+      : workloadIdentityIssuer({ desired, observed: cluster })
     if (issuer === undefined) {
+      // Told where the add-on is planned.
+      if (!isOidc) continue
       const text = `cluster ${cluster.name} has no issuer that could be trusted`
       draft.refuse({ code: 'NoIssuer', path, text, hint: 'Wait until the cluster is ACTIVE.' })
       continue
@@ -33,7 +42,7 @@ export function planProviders(
     const arn = providerArnOf(cluster.arn, issuer)
     const provider = found.get(arn)
     if (provider === undefined) {
-      const tags = madeTags(desired.tags, 'iam.withOIDC', cluster.arn)
+      const tags = madeTags(desired.tags, isOidc ? 'iam.withOIDC' : 'addons', cluster.arn)
       const made = { arn, clientIds: [STS_AUDIENCE], tags }
       steps.set(arn, draft.step({ do: 'create-provider', provider: made }))
     } else if (!provider.clientIds.includes(STS_AUDIENCE)) {
@@ -50,6 +59,23 @@ export function planProviders(
     }
   }
   return steps
+}
+
+/** eksctl ignores a `false` too: roles may trust the provider, and `false` is its default. */
+function remarkOnKept(
+  draft: Draft,
+  at: {
+    readonly desired: ClusterPair['desired']
+    readonly cluster: ClusterPair['observed']
+    readonly found: ReadonlyMap<string, PlanProvider>
+  },
+): void {
+  const issuer = at.desired.issuer ?? at.cluster.issuer
+  const arn = issuer === undefined ? '' : providerArnOf(at.cluster.arn, issuer)
+  const provider = at.found.get(arn)
+  if (issuer === undefined || provider === undefined || !isOwned(provider.tags)) return
+  const text = `iam.withOIDC is false, and ${arn} stays all the same: podrole issuer provider delete --issuer ${issuer} takes it away where no role trusts it`
+  draft.remark({ code: 'provider-kept', text })
 }
 
 /** The fleet's provider is one for all clusters: no file of one of them makes it. */

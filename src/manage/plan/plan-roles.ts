@@ -1,4 +1,5 @@
 /** All roles of a plan: grouped by name, shared, given, and those that nothing asks for any more. */
+import { isDeepStrictEqual } from 'node:util'
 import { parseArn } from '../../iam/arn.ts'
 import { messageOf } from '../../lib/errors.ts'
 import type { MadeRole } from '../desired/desired-state.ts'
@@ -33,7 +34,7 @@ interface Group {
   readonly uses: RoleUse[]
   /** Podrole named it for a service account, whose it is. */
   isNamedByUs: boolean
-  /** What is asked of it, once a second one asks. */
+  /** What is asked of it, once another asks in other words. */
   spec?: string
 }
 
@@ -75,7 +76,7 @@ export function planRoles(
 }
 
 /** Looks up the role that a use has by its association or annotation; a cluster is read once. */
-function currentRoles(): (use: RoleUse) => string | undefined {
+export function currentRoles(): (use: RoleUse) => string | undefined {
   const known = new Map<ObservedCluster, ReadonlyMap<string, string>>()
   const read = (cluster: ObservedCluster): ReadonlyMap<string, string> =>
     new Map([
@@ -151,8 +152,10 @@ function joins({ draft }: PlanContext, group: Group, use: RoleUse): boolean {
     })
     return false
   }
+  // Nearly always they are written alike, and only what is not is brought into one order.
+  if (isDeepStrictEqual(role, group.role)) return true
   group.spec ??= specOf(group.role)
-  if (role === group.role || specOf(role) === group.spec) return true
+  if (specOf(role) === group.spec) return true
   draft.refuse({
     code: 'RoleDiffers',
     path,
@@ -231,6 +234,10 @@ function planGivenRole(
       if (code === 'denied-by-statement' || code === 'long-subject') {
         draft.remark({ code: 'trust', text: `role ${found.name}: ${text}` })
       }
+    }
+    for (const { keys, subject } of edit.conditional) {
+      const text = `role ${found.name} lets in ${subject} where its conditions on ${keys.join(', ')} hold`
+      draft.remark({ code: 'trust', text })
     }
     if (edit.after === before) return []
     if (isTooLong(context, { name: found.name, uses }, edit)) return undefined

@@ -7,7 +7,7 @@ import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import type { PlanContext } from './context.ts'
 import type { Links } from './links.ts'
 import type { PlanServiceAccount } from './observed-state.ts'
-import { ANNOTATED_KEY, type Block, isDeclaredBy, madeTags } from './ownership.ts'
+import { ANNOTATED_KEY, type Block, isDeclaredBy, isOfCommand, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair, RoleUse } from './role-uses.ts'
 
@@ -44,11 +44,16 @@ export function planServiceAccounts(context: PlanContext, input: ServiceAccounts
     if (there === undefined) planNew(context, one, { pair, namespaces })
     else planOld(context, one, { there, input })
   }
+  const spoken = spokenOf(pair)
   for (const one of found.values()) {
     if (wanted.refused.has(keyOf(one))) keepRole(one, input.links)
-    else planLeftOver(context, one, input)
+    else planLeftOver(context, one, { ...input, isStillUsed: spoken.has(keyOf(one)) })
   }
 }
+
+/** Whom the file speaks of in either list, with an object of their own or without. */
+const spokenOf = ({ desired }: ClusterPair): ReadonlySet<string> =>
+  new Set([...(desired.associations ?? []), ...(desired.serviceAccounts ?? [])].map(keyOf))
 
 const keyOf = ({ serviceAccount }: { readonly serviceAccount: ServiceAccountName }): string =>
   formatServiceAccountName(serviceAccount)
@@ -160,7 +165,9 @@ function planOld(context: PlanContext, wanted: Wanted, { input, there }: OldInpu
       annotations.push([ANNOTATED_KEY, mark, isMarked ? 'podrole' : null])
     }
   }
-  if (isOurs && !isDeclaredBy(there.annotations, wanted.block)) {
+  const isLeft =
+    isOfCommand(there.annotations) && annotations.length + labels.length === 0 && !options.adopt
+  if (isOurs && !isLeft && !isDeclaredBy(there.annotations, wanted.block)) {
     annotations.push(...changesOf(there.annotations, madeTags({}, wanted.block)))
   }
   patch(context, { there, labels, annotations, after: wanted.after, role }, input)
@@ -236,14 +243,11 @@ function patch(
 function planLeftOver(
   context: PlanContext,
   there: PlanServiceAccount,
-  input: ServiceAccountsInput,
+  input: ServiceAccountsInput & { readonly isStillUsed: boolean },
 ): void {
-  const { links, pair } = input
+  const { isStillUsed, links, pair } = input
   const { associations, serviceAccounts } = pair.desired
   const key = keyOf(there)
-  const isStillUsed =
-    associations?.some((one) => keyOf(one) === key) === true ||
-    serviceAccounts?.some((one) => keyOf(one) === key) === true
   const isDeclared =
     (serviceAccounts !== undefined && isDeclaredBy(there.annotations, 'iam.serviceAccounts')) ||
     (associations !== undefined && isDeclaredBy(there.annotations, 'iam.podIdentityAssociations'))

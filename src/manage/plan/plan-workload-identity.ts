@@ -1,33 +1,88 @@
-import { ROLE_ANNOTATION } from '../roles/annotate.ts'
+import type { DesiredCluster } from '../desired/desired-state.ts'
+import { losesAccessOf } from '../workload-identity/dependents.ts'
+import { isInClusterIssuer } from '../workload-identity/issuer.ts'
 import type { PlanContext } from './context.ts'
-import type { ClusterPair } from './role-uses.ts'
+import { type ClusterPair, providerArnOf } from './role-uses.ts'
 
-/** Document 002's add-on: issuer and webhook on the cluster. */
+/** Where a file speaks of it. */
+export const workloadIdentityPath = ({ kind, source }: DesiredCluster): string =>
+  `${source}: ${kind === 'workload-identity' ? 'spec.addOns.awsWorkloadIdentity' : 'addons'}`
+
+/** The issuer that pods' tokens have, as far as STS could read it. */
+export function workloadIdentityIssuer({ desired, observed }: ClusterPair): string | undefined {
+  const issuer = desired.issuer ?? observed.issuer ?? observed.workloadIdentity.issuer
+  return issuer === undefined || isInClusterIssuer(issuer) ? undefined : issuer
+}
+
+/**
+ * Document 002's add-on: issuer and webhook on the cluster.
+ * @param providers steps that make OIDC providers ready, by their ARNs
+ */
 export function planWorkloadIdentity(
+  context: PlanContext,
+  pair: ClusterPair,
+  providers: ReadonlyMap<string, string>,
+): void {
+  const { status } = pair.observed.workloadIdentity
+  const wanted = pair.desired.workloadIdentity
+  if (wanted === undefined || wanted === status) return
+  if (wanted === 'enabled') enable(context, pair, providers)
+  else disable(context, pair)
+}
+
+function enable(
+  { draft }: PlanContext,
+  { desired, observed: cluster }: ClusterPair,
+  providers: ReadonlyMap<string, string>,
+): void {
+  const { issuer, webhook } = cluster.workloadIdentity
+  if (issuer !== undefined && desired.issuer !== undefined && issuer !== desired.issuer) {
+    draft.refuse({
+      code: 'IssuerDiffers',
+      path: `${desired.source}: issuer.url`,
+      text: `the API server of cluster ${cluster.name} signs tokens as ${issuer}, not as ${desired.issuer}`,
+      hint: 'podrole issuer apiserver-flags tells an API server of another issuer, in steps.',
+    })
+    return
+  }
+  const known = workloadIdentityIssuer({ desired, observed: cluster })
+  if (known === undefined) {
+    draft.refuse({
+      code: 'NoIssuer',
+      path: workloadIdentityPath(desired),
+      text: `the API server of cluster ${cluster.name} signs tokens as ${issuer ?? 'nobody'}, which STS cannot reach`,
+      hint: 'podrole issuer apiserver-flags tells an API server of another issuer, in steps.',
+    })
+    return
+  }
+  const provider = providers.get(providerArnOf(cluster.arn, known))
+  draft.step(
+    {
+      do: 'enable-workload-identity',
+      cluster: cluster.arn,
+      ...(issuer !== undefined && { issuer }),
+      ...(webhook !== undefined && { webhook }),
+    },
+    { after: provider === undefined ? [] : [provider] },
+  )
+}
+
+function disable(
   { draft, options }: PlanContext,
   { desired, observed: cluster }: ClusterPair,
 ): void {
-  const { isDeclared, status } = cluster.workloadIdentity
-  const wanted = desired.workloadIdentity
-  if (wanted === undefined || wanted === status) return
-  if (wanted === 'enabled') {
-    draft.step({ do: 'enable-workload-identity', cluster: cluster.arn })
-    return
-  }
+  const { isDeclared } = cluster.workloadIdentity
   if (!isDeclared) {
     const text = `cluster ${cluster.name} has awsWorkloadIdentity, which no file enabled: it stays`
     draft.remark({ code: 'not-declared', text })
     return
   }
-  const losesAccess = cluster.serviceAccounts
-    .filter(({ annotations }) => annotations[ROLE_ANNOTATION] !== undefined)
-    .map(({ serviceAccount: { name, namespace } }) => `${namespace}/${name}`)
-    .sort()
+  const losesAccess = losesAccessOf(cluster.workloadIdentity, cluster.serviceAccounts)
   const who = losesAccess.length === 0 ? 'nobody' : losesAccess.join(', ')
   if (losesAccess.length > 0 && !options.force) {
     draft.refuse({
       code: 'LosesAccess',
-      path: `${desired.source}: spec.addOns.awsWorkloadIdentity`,
+      path: workloadIdentityPath(desired),
       text: `without it these service accounts lose their roles: ${who}`,
       hint: 'Go on with --force, or list the add-on.',
     })

@@ -11,6 +11,7 @@ import type {
   PlanProvider,
   PlanRole,
   PlanServiceAccount,
+  WebhookOrigin,
 } from './observed-state.ts'
 
 export interface Plan {
@@ -61,6 +62,7 @@ export interface Refusal {
 
 export type RefusalCode =
   | 'NoCluster'
+  | 'OtherCluster'
   | 'WrongAccount'
   | 'NoRole'
   | 'NoIssuer'
@@ -77,6 +79,8 @@ export type RefusalCode =
   | 'ModeNotReversible'
   | 'AccessEntriesOff'
   | 'LosesAccess'
+  | 'ProviderInUse'
+  | 'IssuerDiffers'
 
 export interface Remark {
   readonly code:
@@ -86,9 +90,13 @@ export interface Remark {
     | 'no-agent'
     | 'still-trusted'
     | 'role-kept'
+    | 'provider-kept'
     | 'not-declared'
+    /** A delete leaves it, and why. */
+    | 'left-alone'
     | 'trust'
     | 'half'
+    | 'tags-stay'
   readonly text: string
 }
 
@@ -201,7 +209,12 @@ export type ClusterAction = { readonly cluster: string } & (
       readonly what: string
       readonly before: Tags
     }
-  | { readonly do: 'enable-workload-identity' }
+  | {
+      readonly do: 'enable-workload-identity'
+      /** Of the API server, and whose webhook there will be; where they were seen. */
+      readonly issuer?: string
+      readonly webhook?: WebhookOrigin
+    }
   | { readonly do: 'disable-workload-identity'; readonly losesAccess: readonly string[] }
 )
 

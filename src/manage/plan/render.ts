@@ -2,14 +2,24 @@
 import { describeAction } from './describe.ts'
 import { isNothingToDo, type Plan, type PlanStep, type Refusal, type Remark } from './plan.ts'
 
-/** For a person: what each place gets, what is worth knowing, what is refused, the sum. */
-export function renderPlan(plan: Plan): string {
+/** What a plan with nothing in it says. */
+export const NOTHING_TO_DO = 'Nothing to do: everything is as the files say.'
+export const NOTHING_TO_DELETE = 'Nothing to do: nothing is left of what the files made.'
+
+/**
+ * For a person: what each place gets, what is worth knowing, what is refused, the sum.
+ * @param nothing is said where there is nothing to do
+ */
+export function renderPlan(plan: Plan, nothing: string = NOTHING_TO_DO): string {
   const { refusals, remarks, steps } = plan
+  const left = remarks.filter(({ code }) => code === 'left-alone')
+  const others = remarks.filter(({ code }) => code !== 'left-alone')
   const parts = [
     ...placesOf(steps).map(([place, those]) => `${place}:\n${those.map(renderStep).join('')}`),
-    ...(remarks.length === 0 ? [] : [`Worth knowing:\n${remarks.map(renderRemark).join('')}`]),
+    ...(left.length === 0 ? [] : [`Left alone:\n${left.map(renderRemark).join('')}`]),
+    ...(others.length === 0 ? [] : [`Worth knowing:\n${others.map(renderRemark).join('')}`]),
     ...(refusals.length === 0 ? [] : [`Refused:\n${refusals.map(renderRefusal).join('')}`]),
-    `${sumOf(plan)}\n`,
+    `${sumOf(plan, nothing)}\n`,
   ]
   return parts.join('\n')
 }
@@ -40,8 +50,8 @@ const renderRefusal = ({ hint, path, text }: Refusal): string =>
   `  ${path === undefined ? '' : `${path}: `}${text}\n      ${hint}\n`
 
 /** One line, the last of a rendered plan. */
-function sumOf(plan: Plan): string {
-  if (isNothingToDo(plan)) return 'Nothing to do: everything is as the files say.'
+function sumOf(plan: Plan, nothing: string): string {
+  if (isNothingToDo(plan)) return nothing
   const { refusals, steps } = plan
   const refused = `${refusals.length} refused: nothing is applied until that is settled.`
   if (steps.length === 0) return refused

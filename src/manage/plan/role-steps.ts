@@ -6,7 +6,7 @@ import { isSamePolicy } from './canonical-json.ts'
 import type { PlanContext } from './context.ts'
 import type { PlanRole } from './observed-state.ts'
 import { ownTrustAfter } from './own-trust.ts'
-import { blockOfTags, clusterOfTags, isAdopted, madeTags, roleTags } from './ownership.ts'
+import { blockOfTags, clusterOfTags, isOthers, madeTags, tagsOver } from './ownership.ts'
 import type { RoleUse } from './role-uses.ts'
 import { hasAny, tagChanges } from './tag-steps.ts'
 
@@ -34,7 +34,7 @@ export function planMadeRole(
       code: 'NotOwned',
       path: pathOf(wanted),
       text: `role ${found.arn} is there, and podrole did not make it`,
-      hint: "Name it as roleARN (attachRoleARN) to leave it as it is; --adopt makes it podrole's own.",
+      hint: 'Name it as roleARN (attachRoleARN) to leave it as it is; --adopt changes it, and it is never deleted then.',
     })
     return undefined
   }
@@ -159,7 +159,7 @@ function planPermissions(
       ),
     )
   }
-  if (found === undefined || isOthers(found)) return ids
+  if (found === undefined || isOthers(found.tags)) return ids
   const risk = { level: 'loss', text: `who has role ${name} loses what the policy allows` } as const
   for (const policyArn of policyArns.filter((arn) => !role.policyArns.includes(arn))) {
     draft.step({ do: 'detach-policy', role: name, policyArn }, { after: ids, risk })
@@ -174,9 +174,6 @@ function planPermissions(
   return ids
 }
 
-/** A role that is only adopted keeps what its maker gave it. */
-const isOthers = ({ tags }: PlanRole): boolean => !isOwned(tags) || isAdopted(tags)
-
 function planBoundary(
   { draft }: PlanContext,
   { name, role }: WantedRole,
@@ -184,7 +181,7 @@ function planBoundary(
 ): readonly string[] {
   const before = found.boundaryArn
   const after = role.boundaryArn
-  if (before === after || (after === undefined && isOthers(found))) return []
+  if (before === after || (after === undefined && isOthers(found.tags))) return []
   if (after === undefined) {
     const risk = {
       level: 'loss',
@@ -208,8 +205,8 @@ function planRoleTags({ draft }: PlanContext, wanted: WantedRole, found: PlanRol
   const owner = ownerOf(uses, found)
   if (owner === undefined) return
   const own = { block: owner.block, clusterArn: owner.cluster.arn, found: found.tags }
-  const keepOthers = isOthers(found)
-  const { after, before, gone } = tagChanges(found.tags, roleTags(role.tags, own), { keepOthers })
+  const keepOthers = isOthers(found.tags)
+  const { after, before, gone } = tagChanges(found.tags, tagsOver(role.tags, own), { keepOthers })
   if (hasAny(after)) draft.step({ do: 'tag-role', role: name, before, after })
   if (hasAny(gone)) draft.step({ do: 'untag-role', role: name, before: gone })
 }

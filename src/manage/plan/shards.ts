@@ -36,7 +36,9 @@ export function shardsOf(input: ShardInput): readonly Shard[] {
   const trust = newTrust(uses, conditions)
   const taken = (shard: string): number => {
     const role = findRole(shard)
-    return role === undefined || role.trustPolicy === trust ? 0 : input.othersIn(role)
+    const others = role === undefined || role.trustPolicy === trust ? 0 : input.othersIn(role)
+    // With the comma behind them.
+    return others > 0 ? others + 1 : 0
   }
   const isRoomy = trust.length + taken(name) <= quota
   if (isRoomy && findRole(shardName(name, 1)) === undefined) return [{ name, uses, trust }]

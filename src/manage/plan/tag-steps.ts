@@ -1,5 +1,6 @@
 import type { Tags } from '../../iam/tags.ts'
-import { changeableTags } from './ownership.ts'
+import { type Block, changeableTags, isOthers, tagsOver } from './ownership.ts'
+import type { Draft } from './steps.ts'
 
 /** What is to change of tags so that they are the wanted ones and no others, but for AWS's own. */
 export function tagChanges(
@@ -23,6 +24,28 @@ export function tagChanges(
     after: Object.fromEntries(changed),
     gone: Object.fromEntries(options.keepOthers ? [] : others),
   }
+}
+
+/** Tags of something of a cluster's, and those that a file gives it. */
+export interface WantedTags {
+  readonly found: Tags
+  readonly tags: Tags
+  readonly block: Block
+}
+
+/** What is to change so that it has the tags of the file. */
+export const changesOfTags = (wanted: WantedTags): ReturnType<typeof tagChanges> =>
+  tagChanges(wanted.found, tagsOver(wanted.tags, wanted), { keepOthers: isOthers(wanted.found) })
+
+/** The steps by which it gets them. */
+export function planTags(
+  draft: Draft,
+  resource: { readonly cluster: string; readonly arn: string; readonly what: string },
+  wanted: WantedTags,
+): void {
+  const { after, before, gone } = changesOfTags(wanted)
+  if (hasAny(after)) draft.step({ do: 'tag-resource', ...resource, before, after })
+  if (hasAny(gone)) draft.step({ do: 'untag-resource', ...resource, before: gone })
 }
 
 export const hasAny = (tags: Tags): boolean => Object.keys(tags).length > 0

@@ -166,12 +166,15 @@ export async function startCluster(options: ClusterOptions): Promise<ServedClust
     ...omit(cluster, 'core', 'app', 'wakeControllers'),
     server,
     kubeconfig: () =>
-      kubeconfigOf(server, cluster, { name: 'admin', token: cluster.adminToken.reveal() }),
+      kubeconfigOf(server, cluster, {
+        name: `${cluster.name}-admin`,
+        token: cluster.adminToken.reveal(),
+      }),
     certificateKubeconfig: async (commonName, organizations) => {
       const { cert, key } = await clients.issueClient({ commonName, organizations, validDays: 1 })
       cluster.core.issued.add(key)
       return kubeconfigOf(server, cluster, {
-        name: commonName,
+        name: `${cluster.name}-${commonName}`,
         'client-certificate-data': Buffer.from(cert).toString('base64'),
         'client-key-data': Buffer.from(key).toString('base64'),
       })
@@ -339,7 +342,10 @@ async function clientAuthority({
   return made
 }
 
-/** JSON is YAML; kubeconfig files are the one place that shows a user's credentials. */
+/**
+ * JSON is YAML; kubeconfig files are the one place that shows a user's credentials. Names are the
+ * cluster's own, so that files of several clusters can be merged.
+ */
 function kubeconfigOf(
   server: string,
   { name, certificateAuthority }: Pick<PreparedCluster, 'name' | 'certificateAuthority'>,

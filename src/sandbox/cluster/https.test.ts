@@ -149,6 +149,9 @@ describe('the kube client over HTTPS', () => {
     expect(config.clusters[0].cluster.server).toBe(cluster.server)
     const ca = Buffer.from(config.clusters[0].cluster['certificate-authority-data'], 'base64')
     expect(ca.toString()).toBe(authority.cert)
+    // Files of several clusters can be merged: no two have the same name for different things.
+    expect(config.users[0].name).toBe(`${cluster.name}-admin`)
+    expect(config.contexts[0]).toMatchObject({ name: cluster.name })
     expect(config.users[0].user.token).toBe(cluster.adminToken.reveal())
   })
 })

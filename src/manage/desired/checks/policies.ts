@@ -60,6 +60,7 @@ export function trustConditionFaults(
   )
 }
 
-const isOfOurs = (operator: string, key: string): boolean =>
+/** Whether podrole writes such a condition itself. */
+export const isOfOurs = (operator: string, key: string): boolean =>
   OPERATORS_OF_OURS.some((own) => own.toLowerCase() === operator.toLowerCase()) &&
   KEYS_OF_OURS.some((own) => own.test(key))

@@ -76,6 +76,7 @@ export function checkRole(
   }
   checkInline(item, at, names, context)
   checkTags(item['tags'], [...at, 'tags'], context)
+  if (item['trustConditions'] === undefined) return
   for (const { message, path } of trustConditionFaults(fieldsOf(item['trustConditions']))) {
     context.complain([...at, 'trustConditions', ...path], message)
   }

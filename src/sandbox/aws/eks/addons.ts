@@ -75,7 +75,7 @@ function requireAddon(call: Call, clusterName: string, addonName: string): Addon
   })
 }
 
-/** What an add-on may be set to, checked; `undefined` leaves it as it is. */
+/** What an add-on may be set to, checked. */
 interface AddonSettings {
   readonly addonVersion: string | undefined
   readonly serviceAccountRoleArn: string | undefined
@@ -95,6 +95,9 @@ function readSettings(call: Call, body: JsonObject, addon: CatalogAddon): AddonS
   }
   if (resolve !== undefined && !['OVERWRITE', 'NONE', 'PRESERVE'].includes(resolve)) {
     throw invalidParameter('resolveConflicts must be one of: OVERWRITE, NONE, PRESERVE')
+  }
+  if (serviceAccountRoleArn === '') {
+    throw invalidParameter('Cross-account pass role is not allowed.', { addonName })
   }
   if (serviceAccountRoleArn !== undefined) {
     authorize(call, {
@@ -230,8 +233,10 @@ async function updateAddon(call: Call, input: JsonInput): Promise<unknown> {
     },
     clientRequestToken,
   })
+  // A role that is left out is taken away: the add-on has the node's then.
+  const { serviceAccountRoleArn: _, ...rest } = known
   call.world.tables.addons.set(addonKey(call, clusterName, addonName), {
-    ...known,
+    ...rest,
     ...(addonVersion !== undefined && { addonVersion }),
     ...(serviceAccountRoleArn !== undefined && { serviceAccountRoleArn }),
     ...(configurationValues !== undefined && { configurationValues }),

@@ -67,6 +67,23 @@ describe('add-ons', () => {
   const statusOf = async (): Promise<string | undefined> =>
     (await eks.send(new DescribeAddonCommand(ADDON))).addon?.status
 
+  test('an update that names no role takes it away', async () => {
+    const efs = { ...IN, addonName: 'aws-efs-csi-driver' }
+    const serviceAccountRoleArn = arnOf('cni')
+    const roleOf = async (): Promise<string | undefined> =>
+      (await eks.send(new DescribeAddonCommand(efs))).addon?.serviceAccountRoleArn
+    await eks.send(new CreateAddonCommand({ ...efs, serviceAccountRoleArn }))
+    fixture.clock.advance(TRANSITION_MS)
+    await eks.send(new UpdateAddonCommand({ ...efs, serviceAccountRoleArn }))
+    fixture.clock.advance(TRANSITION_MS)
+    expect(await roleOf()).toBe(serviceAccountRoleArn)
+    await eks.send(new UpdateAddonCommand(efs))
+    fixture.clock.advance(TRANSITION_MS)
+    expect(await roleOf()).toBeUndefined()
+    await eks.send(new DeleteAddonCommand(efs))
+    fixture.clock.advance(TRANSITION_MS)
+  })
+
   test('with associations of their own, from CREATING to gone', async () => {
     const podIdentityAssociations = [{ serviceAccount: 'aws-node', roleArn: arnOf('cni') }]
     const { addon } = await eks.send(
@@ -101,6 +118,26 @@ describe('add-ons', () => {
     expect(deleted.addon?.status).toBe('DELETING')
     fixture.clock.advance(TRANSITION_MS)
     expect((await refusalOf(statusOf())).code).toBe('ResourceNotFoundException')
+  })
+
+  test('an update that names no role takes it away; the empty text is none', async () => {
+    const ebs = { ...IN, addonName: 'aws-ebs-csi-driver' }
+    const serviceAccountRoleArn = arnOf('cni')
+    const roleOf = async (): Promise<string | undefined> => {
+      fixture.clock.advance(TRANSITION_MS)
+      return (await eks.send(new DescribeAddonCommand(ebs))).addon?.serviceAccountRoleArn
+    }
+    await eks.send(new CreateAddonCommand({ ...ebs, serviceAccountRoleArn }))
+    expect(await roleOf()).toBe(serviceAccountRoleArn)
+    const addonVersion = 'v1.50.1-eksbuild.1'
+    const empty = new UpdateAddonCommand({ ...ebs, addonVersion, serviceAccountRoleArn: '' })
+    expect((await refusalOf(eks.send(empty))).code).toBe('InvalidParameterException')
+    await eks.send(new UpdateAddonCommand({ ...ebs, addonVersion, serviceAccountRoleArn }))
+    expect(await roleOf()).toBe(serviceAccountRoleArn)
+    await eks.send(new UpdateAddonCommand({ ...ebs, addonVersion }))
+    expect(await roleOf()).toBeUndefined()
+    await eks.send(new DeleteAddonCommand(ebs))
+    fixture.clock.advance(TRANSITION_MS)
   })
 
   test.each([

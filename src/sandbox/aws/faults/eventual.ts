@@ -149,8 +149,14 @@ class LaggingTable<T> extends Table<T> {
     this.#table.set(key, withChanges(current, before.value, value))
   }
 
+  /** Who saw a record that is gone since does not delete the new one in its place. */
   override delete(key: string): boolean {
-    return this.#table.delete(key)
+    const before = this.#before(key)
+    const past = this.#past.history.get(this.#name)?.get(key) ?? []
+    const isAnother =
+      before !== undefined &&
+      past.slice(past.indexOf(before)).some((one) => one.value === undefined)
+    return isAnother ? false : this.#table.delete(key)
   }
 
   override values(): IterableIterator<T> {

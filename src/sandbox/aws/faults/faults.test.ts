@@ -1,6 +1,9 @@
 import {
+  CreateAddonCommand,
   CreatePodIdentityAssociationCommand,
+  DeleteAddonCommand,
   DeletePodIdentityAssociationCommand,
+  DescribeAddonCommand,
   DescribeClusterCommand,
   ListPodIdentityAssociationsCommand,
 } from '@aws-sdk/client-eks'
@@ -319,5 +322,23 @@ describe('writes that are seen late', () => {
     expect(await count()).toBe(1)
     order()
     expect(await count()).toBe(0)
+  })
+
+  test('EKS: an add-on made again in the place of one that is gone stays', async () => {
+    const { eks } = clients
+    const addon = { clusterName: CLUSTER, addonName: 'eks-pod-identity-agent' }
+    const statusOf = async (): Promise<string | undefined> =>
+      (await eks.send(new DescribeAddonCommand(addon))).addon?.status
+    order('eks:*=eventual:10s')
+    await eks.send(new CreateAddonCommand(addon))
+    fixture.clock.advance(20_000)
+    await eks.send(new DeleteAddonCommand(addon))
+    fixture.clock.advance(20_000)
+    await eks.send(new CreateAddonCommand(addon))
+    // Reads are of the one that is gone, and take its row away.
+    expect((await refusalOf(statusOf())).code).toBe('ResourceNotFoundException')
+    fixture.clock.advance(20_000)
+    expect(await statusOf()).toBe('ACTIVE')
+    order()
   })
 })

@@ -1,0 +1,231 @@
+/** The cases of testdata/, read and checked; testdata/README.md says what they hold. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { applyMergePatch } from '../../kube/merge-patch.ts'
+import { REASONS, type ReasonCode } from './reasons.ts'
+
+const TESTDATA = join(import.meta.dir, 'testdata')
+
+const Texts = z.record(z.string(), z.string())
+const Policy = z.looseObject({ Statement: z.array(z.looseObject({ Effect: z.string() })) })
+const Policies = z.record(z.string(), Policy)
+
+const Association = z.strictObject({
+  role: z.string(),
+  targetRole: z.string().optional(),
+  disableSessionTags: z.boolean().optional(),
+  policy: Policy.optional(),
+})
+
+const SetUpSchema = z.strictObject({
+  serviceAccount: z.strictObject({ annotations: Texts }).optional(),
+  pod: z.strictObject({
+    labels: Texts.optional(),
+    annotations: Texts.optional(),
+    env: Texts.optional(),
+    volumes: z.array(z.looseObject({ name: z.string() })).optional(),
+    volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).optional(),
+  }),
+  role: z
+    .strictObject({
+      path: z.string(),
+      trust: Policy,
+      inline: Policies,
+      attached: Policies,
+      boundary: Policy.optional(),
+      maxSessionSeconds: z.number().optional(),
+    })
+    .optional(),
+  association: Association.optional(),
+  token: z
+    .strictObject({
+      subject: z.string().optional(),
+      audiences: z.array(z.string()).default(['sts.amazonaws.com']),
+      authorizedParty: z.string().optional(),
+      expiresInSeconds: z.number().default(3600),
+      issuedInSeconds: z.number().default(0),
+      algorithm: z.string().default('ES256'),
+      fault: z.string().optional(),
+    })
+    .optional(),
+  error: z.string().optional(),
+  targetRole: z.strictObject({ trust: Policy, inline: Policies }).optional(),
+  agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
+  providers: z.record(z.string(), z.array(z.string())),
+  issuer: z.enum([
+    'well',
+    'slow',
+    'forbidden',
+    'redirects',
+    'not-json',
+    'other-issuer',
+    'other-keys',
+    'down',
+    'expired',
+    'with-port',
+  ]),
+  webhook: z.enum(['runs', 'missing']),
+  bucket: z.strictObject({ policy: Policy.optional() }),
+  organization: Policies,
+})
+
+/** What is there, as testdata/README.md describes it. */
+export type SetUp = z.infer<typeof SetUpSchema>
+
+const Patch = z.record(z.string(), z.unknown())
+const CaseSchema = z
+  .strictObject({
+    name: z.string().min(10),
+    method: z.enum(['irsa', 'irsa-on-eks', 'pod-identity', 'broker']),
+    set: Patch.default({}),
+    later: Patch.default({}),
+    expect: z
+      .strictObject({
+        cause: z.enum(Object.keys(REASONS) as [ReasonCode, ...ReasonCode[]]),
+        fix: z.enum(['desired', 'commands', 'outside']),
+      })
+      .optional(),
+    repair: Patch.optional(),
+    options: z.string().default(''),
+    'only-over-facts': z.string().optional(),
+  })
+  .refine(({ expect, repair }) => (expect?.fix === 'outside') === (repair !== undefined), {
+    error: 'repair goes with fix: outside, and with nothing else',
+  })
+
+type CaseFile = z.infer<typeof CaseSchema>
+
+export interface Case extends Pick<CaseFile, 'name' | 'method' | 'expect' | 'options'> {
+  /** The file's name, without `.yaml`. */
+  readonly id: string
+  /** With the words of one place. */
+  readonly at: (words: Words) => PlacedCase
+  /** Its issuer or webhook does not do what it should. */
+  readonly needsOwnCluster: boolean
+  /** Why a sandbox cannot have it. */
+  readonly onlyOverFacts?: string
+}
+
+export interface PlacedCase {
+  /** Before the pod is made, after it, and when what the fix says is done. */
+  readonly before: SetUp
+  readonly after: SetUp
+  readonly repaired: SetUp
+}
+
+/** What stands for the words in angle brackets. */
+export interface Words {
+  readonly account: string
+  readonly 'other-account': string
+  /** `https://…` */
+  readonly issuer: string
+  readonly namespace: string
+  readonly bucket: string
+  /** `https://…`, of the broker. */
+  readonly fleet: string
+  /** Names of the role and of the cluster. */
+  readonly role: string
+  readonly cluster: string
+}
+
+/** Every case, by its file's name. @throws where a file is not one */
+export function readCases(): readonly Case[] {
+  const folder = join(TESTDATA, 'cases')
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.yaml'))
+    .sort()
+    .map((file) => readCase(join(folder, file)))
+}
+
+function readCase(file: string): Case {
+  const id = basename(file, '.yaml')
+  const text = readFileSync(file, 'utf8')
+  const { expect, method, name, options, 'only-over-facts': onlyOverFacts } = parseCase(id, text)
+  const base = readFileSync(join(TESTDATA, 'base', `${method}.yaml`), 'utf8')
+  const at = (words: Words): PlacedCase => {
+    const { later, repair = {}, set } = parseCase(id, replaceWords(text, words))
+    const read = (patched: unknown): SetUp => SetUpSchema.parse(patched)
+    const before = applyMergePatch<unknown>(parse(replaceWords(base, words)), set)
+    const after = applyMergePatch(before, later)
+    return {
+      before: read(before),
+      after: read(after),
+      repaired: read(applyMergePatch(after, repair)),
+    }
+  }
+  const { after, before } = at(NOWHERE)
+  const isOdd = ({ issuer, webhook }: SetUp): boolean => issuer !== 'well' || webhook !== 'runs'
+  // A provider is an account's, and EKS clusters take roles of their own account.
+  const needsOwnCluster = method === 'irsa-on-eks' || isOdd(before) || isOdd(after)
+  return {
+    id,
+    name,
+    method,
+    options,
+    at,
+    needsOwnCluster,
+    ...(expect && { expect }),
+    ...(onlyOverFacts !== undefined && { onlyOverFacts }),
+  }
+}
+
+function parseCase(id: string, text: string): CaseFile {
+  const result = CaseSchema.safeParse(parse(text))
+  if (result.success) return result.data
+  throw new Error(`case ${id}: ${z.prettifyError(result.error)}`)
+}
+
+export const NOWHERE: Words = {
+  account: '111122223333',
+  'other-account': '444455556666',
+  issuer: 'https://edge.issuer.sandbox/clusters/edge',
+  namespace: 'shop',
+  bucket: 'shop-orders',
+  fleet: 'https://fleet.issuer.sandbox',
+  role: 'orders',
+  cluster: 'shop',
+}
+
+const SCHEME = 'https://'.length
+
+function replaceWords(text: string, words: Words): string {
+  const { fleet, issuer } = words
+  const all = { ...words, host: issuer.slice(SCHEME), 'fleet-host': fleet.slice(SCHEME) }
+  return text.replaceAll(/<([a-z-]+)>/g, (whole, word: string) => {
+    const value: unknown = Reflect.get(all, word)
+    if (typeof value === 'string') return value
+    throw new Error(`${whole} stands for nothing`)
+  })
+}
+
+/** The pod that reads the object, before anybody admits it. */
+export function podOf(setUp: SetUp, words: Words, how: { readonly image: string }): object {
+  const { annotations, env = {}, labels, volumeMounts = [], volumes = [] } = setUp.pod
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'orders',
+      namespace: words.namespace,
+      ...(labels !== undefined && { labels }),
+      ...(annotations !== undefined && { annotations }),
+    },
+    spec: {
+      serviceAccountName: 'orders',
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 1,
+      volumes,
+      containers: [
+        {
+          name: 'main',
+          image: how.image,
+          args: ['check', words.bucket, 'today.txt'],
+          env: Object.entries(env).map(([name, value]) => ({ name, value })),
+          volumeMounts,
+        },
+      ],
+    },
+  }
+}

@@ -1,0 +1,20 @@
+/** Fixes as fragments of desired state, in eksctl's ClusterConfig, which plan and apply take. */
+import { stringify } from 'yaml'
+import type { WorkloadFacts } from '../facts/workload-facts.ts'
+import type { Fix } from './fix.ts'
+
+/** Undefined where the cluster is not known to be one on EKS. */
+export function desiredOnEks(
+  { account, cluster }: WorkloadFacts,
+  text: string,
+  parts: Readonly<Record<string, unknown>>,
+): Fix | undefined {
+  if (cluster.kind !== 'eks' || cluster.name === undefined) return undefined
+  const document = {
+    apiVersion: 'eksctl.io/v1alpha5',
+    kind: 'ClusterConfig',
+    metadata: { name: cluster.name, region: account.region },
+    ...parts,
+  }
+  return { kind: 'desired', text, yaml: stringify(document) }
+}

@@ -1,0 +1,27 @@
+/** A session of a role, as the evaluator sees it. */
+import type { PolicySource } from '../../iam/evaluate.ts'
+import { parsePolicy } from '../../iam/policy.ts'
+import type { PolicyKind } from '../../iam/policy-document.ts'
+import type { Caller } from '../../iam/request.ts'
+import type { PolicyFact, RoleFact, WorkloadFacts } from '../facts/workload-facts.ts'
+
+export function sessionOf(
+  { account }: WorkloadFacts,
+  role: RoleFact,
+): Extract<Caller, { readonly kind: 'role-session' }> {
+  const { accountId, partition } = account
+  return {
+    kind: 'role-session',
+    accountId,
+    arn: `arn:${partition}:sts::${accountId}:assumed-role/${role.name}/session`,
+    roleArn: role.arn,
+    roleId: role.id,
+    sessionName: 'session',
+  }
+}
+
+/** @throws PodroleError `MalformedPolicyDocument` */
+export const sourceOf = (
+  { name, text }: PolicyFact,
+  kind: PolicyKind = 'identity',
+): PolicySource => ({ name, document: parsePolicy(text, kind) })

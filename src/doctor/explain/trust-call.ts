@@ -1,0 +1,110 @@
+/** The call that a role's trust policy will judge, as far as it is known before it is made. */
+import { oidcProviderArn } from '../../iam/arn.ts'
+import { formatServiceAccountName } from '../../iam/service-account-name.ts'
+import type { TrustQuestion } from '../../iam/trust-explain.ts'
+import { POD_IDENTITY_SERVICE, SESSION_TAG_KEYS } from '../../iam/trust-grant.ts'
+import type { ContextKeys } from '../../iam/request.ts'
+import { valueOf } from '../facts/fact.ts'
+import type { AssociationFact, TokenFact, WorkloadFacts } from '../facts/workload-facts.ts'
+import { hostPathOf } from '../facts/way.ts'
+
+export interface TrustCall extends Pick<TrustQuestion, 'caller' | 'actions' | 'context'> {
+  /** For people. */
+  readonly who: string
+  /** `https://…`; empty where no web identity asks. */
+  readonly issuer: string
+  readonly audience: string
+  /** The options that name the same to `podrole role trust add`. */
+  readonly target: readonly string[]
+}
+
+/** STS AssumeRoleWithWebIdentity by the pod itself. */
+export function webIdentityCall({ account, subject }: WorkloadFacts, token: TokenFact): TrustCall {
+  const host = hostPathOf(token.issuer) ?? ''
+  const provider = oidcProviderArn({ ...account, issuer: token.issuer })
+  const audience = token.authorizedParty ?? token.audiences[0] ?? ''
+  return {
+    who: `${formatServiceAccountName(subject)} by ${provider}`,
+    issuer: token.issuer,
+    audience,
+    target: ['--issuer', token.issuer],
+    caller: { kind: 'web-identity', provider },
+    actions: ['sts:AssumeRoleWithWebIdentity'],
+    context: {
+      [`${host}:aud`]: audience,
+      [`${host}:sub`]: token.subject,
+      ...(token.authorizedParty !== undefined && { [`${host}:oaud`]: token.audiences }),
+      'sts:RoleAuthorizedByIdp': 'false',
+      'aws:SecureTransport': 'true',
+    },
+  }
+}
+
+/** EKS's own call for a pod (EKS User Guide, "Grant Pods access to AWS resources based on tags"). */
+export function podIdentityCall(facts: WorkloadFacts, association: AssociationFact): TrustCall {
+  const { account, cluster, subject } = facts
+  const { disableSessionTags } = association
+  return {
+    who: `EKS Pod Identity for ${formatServiceAccountName(subject)} of cluster ${cluster.name}`,
+    issuer: '',
+    audience: '',
+    target: [
+      '--cluster',
+      cluster.name ?? '',
+      '--method',
+      'pod-identity',
+      ...(disableSessionTags ? ['--disable-session-tags'] : []),
+    ],
+    caller: { kind: 'service', service: POD_IDENTITY_SERVICE },
+    actions: disableSessionTags ? ['sts:AssumeRole'] : ['sts:AssumeRole', 'sts:TagSession'],
+    context: {
+      'aws:SourceAccount': account.accountId,
+      'aws:SecureTransport': 'true',
+      ...(disableSessionTags ? {} : tagContext(facts)),
+    },
+  }
+}
+
+/** A broker's AssumeRoleWithWebIdentity with a token of its fleet (docs/decisions/0003). */
+export function fleetCall(facts: WorkloadFacts, token: TokenFact): TrustCall {
+  const { cluster, subject } = facts
+  const { actions, context, ...common } = webIdentityCall(facts, token)
+  const tags = Object.entries(tagContext(facts)).filter(([key]) => !/PrincipalTag/.test(key))
+  return {
+    ...common,
+    who: `${formatServiceAccountName(subject)} of cluster ${cluster.name} by ${common.issuer}`,
+    target: ['--fleet', '--issuer', token.issuer, '--clusters', cluster.name ?? ''],
+    actions: [...actions, 'sts:TagSession'],
+    context: { ...context, ...Object.fromEntries(tags), 'sts:RoleAuthorizedByIdp': 'true' },
+  }
+}
+
+/** What the six session tags are in a request. */
+export function tagContext({ cluster, pod, subject }: WorkloadFacts): ContextKeys {
+  const { name = '', uid = '' } = valueOf(pod)?.metadata ?? {}
+  const values: Readonly<Record<(typeof SESSION_TAG_KEYS)[number], string>> = {
+    'eks-cluster-arn': cluster.arn ?? '',
+    'eks-cluster-name': cluster.name ?? '',
+    'kubernetes-namespace': subject.namespace,
+    'kubernetes-service-account': subject.name,
+    'kubernetes-pod-name': name,
+    'kubernetes-pod-uid': uid,
+  }
+  return {
+    ...Object.fromEntries(
+      Object.entries(values).flatMap(([key, value]) => [
+        [`aws:RequestTag/${key}`, value],
+        [`aws:PrincipalTag/${key}`, value],
+      ]),
+    ),
+    'aws:TagKeys': SESSION_TAG_KEYS,
+    'sts:TransitiveTagKeys': SESSION_TAG_KEYS,
+  }
+}
+
+/** Keys whose value the request alone has (IAM User Guide, "AWS global condition context keys"). */
+const OF_THE_REQUEST =
+  /^(?:aws:(?:source(?:ip|vpc|vpce|vpcarn|account|arn|orgid|orgpaths|owner.*)|vpc.*|currenttime|epochtime|useragent|referer|requestedregion|resource.*|calledvia.*|viaawsservice|tokenissuetime)|sts:rolesessionname)/
+
+/** Whether a key that is not in the call's context is known to be absent. */
+export const isKnownKey = (key: string): boolean => !OF_THE_REQUEST.test(key.toLowerCase())

@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'bun:test'
+import * as fc from 'fast-check'
+import type { DesiredCluster } from '../desired/desired-state.ts'
+import { ROLE_ANNOTATION } from '../roles/annotate.ts'
+import { isOwned } from '../../iam/tags.ts'
+import { givenTrust } from './given-trust.ts'
+import { applyAction, applySteps } from './in-memory.suite.ts'
+import { canonicalState, desiredClusters, disowned, othersState, startState } from './laws.suite.ts'
+import { makeDeletePlan } from './make-delete-plan.ts'
+import { makePlan } from './make-plan.ts'
+import type { ObservedCluster, ObservedState } from './observed-state.ts'
+import { podIdentityWay, type RoleUse } from './role-uses.ts'
+
+const RUNS = Math.ceil(100 * Number(process.env['PODROLE_TEST_SCALE'] ?? 1))
+const FORCE = { adopt: false, force: true }
+
+function applied(clusters: readonly DesiredCluster[], state: ObservedState): ObservedState {
+  return applySteps(state, makePlan(clusters, state, FORCE).steps)
+}
+
+function deleted(clusters: readonly DesiredCluster[], state: ObservedState): ObservedState {
+  const { refusals, steps } = makeDeletePlan(clusters, state, FORCE)
+  expect(refusals).toEqual([])
+  return applySteps(state, steps)
+}
+
+/** Namespaces stay: what else is in them is not known. */
+const withNamespacesOf = (state: ObservedState, of: ObservedState): ObservedState => ({
+  ...state,
+  clusters: state.clusters.map((one, at) => ({
+    ...one,
+    namespaces: of.clusters[at]?.namespaces ?? [],
+  })),
+})
+
+/** Everybody who has a role of podrole's by an association or an annotation. */
+function holders(cluster: ObservedCluster): readonly RoleUse[] {
+  const common = { path: '', cluster, role: { kind: 'given', arn: '' } } as const
+  const named = (
+    serviceAccount: RoleUse['serviceAccount'],
+    arn: string,
+    by: Pick<RoleUse, 'block' | 'by'>,
+  ): RoleUse => ({
+    ...common,
+    ...by,
+    serviceAccount,
+    subject: serviceAccount,
+    role: { kind: 'given', arn },
+  })
+  return [
+    ...cluster.associations.map(({ serviceAccount, settings }) =>
+      named(serviceAccount, settings.roleArn, {
+        block: 'iam.podIdentityAssociations',
+        by: podIdentityWay(cluster, settings.disableSessionTags),
+      }),
+    ),
+    ...cluster.serviceAccounts.flatMap(({ annotations, serviceAccount }) => {
+      const arn = annotations[ROLE_ANNOTATION]
+      const by = { way: 'irsa', issuer: cluster.issuer ?? '' } as const
+      return arn === undefined
+        ? []
+        : [named(serviceAccount, arn, { block: 'iam.serviceAccounts', by })]
+    }),
+  ]
+}
+
+/** Whom their roles do not let in. */
+const lockedOut = (state: ObservedState): readonly string[] =>
+  state.clusters.flatMap((cluster) =>
+    holders(cluster).flatMap((use) => {
+      const arn = use.role.kind === 'given' ? use.role.arn : ''
+      const role = state.roles.find((one) => one.arn === arn)
+      const label = `${use.block} ${use.serviceAccount.namespace}/${use.serviceAccount.name}`
+      if (role === undefined) return [`${label}: no ${arn}`]
+      return givenTrust(role.trustPolicy, [use]).subjects.length === 0 ? [] : [`${label}: ${arn}`]
+    }),
+  )
+
+describe('a delete', () => {
+  test('leaves nothing of what an apply made, and does nothing the second time', () => {
+    fc.assert(
+      fc.property(desiredClusters, (clusters) => {
+        const start = othersState()
+        const state = deleted(clusters, applied(clusters, start))
+        expect(canonicalState(withNamespacesOf(state, start))).toBe(canonicalState(start))
+        expect(makeDeletePlan(clusters, state, FORCE).steps).toEqual([])
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  test('of other files locks nobody out who stays', () => {
+    fc.assert(
+      fc.property(desiredClusters, desiredClusters, (first, second) => {
+        const state = applied(first, startState())
+        const before = lockedOut(state)
+        const after = deleted(second, state)
+        expect(lockedOut(after).filter((one) => !before.includes(one))).toEqual([])
+        // What the second files name is all that the first have to make again.
+        const again = applied(first, after)
+        expect(canonicalState(again)).toBe(canonicalState(state))
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  test('takes nothing that somebody else made or that was adopted', () => {
+    fc.assert(
+      fc.property(desiredClusters, desiredClusters, (first, second) => {
+        const theirs = disowned(applied(first, startState()))
+        expect(makeDeletePlan(first, theirs, FORCE).steps).toEqual([])
+        const adopting = makePlan(second, theirs, { adopt: true, force: true })
+        const adopted = applySteps(theirs, adopting.steps)
+        const { steps } = makeDeletePlan(second, adopted, FORCE)
+        const left = applySteps(adopted, steps)
+        expect(left.roles.map(({ arn }) => arn)).toEqual(
+          expect.arrayContaining(theirs.roles.map(({ arn }) => arn)),
+        )
+        expect(left.providers).toEqual(expect.arrayContaining([...theirs.providers]))
+        for (const [at, cluster] of theirs.clusters.entries()) {
+          const now = left.clusters[at]
+          for (const kind of [
+            'associations',
+            'accessEntries',
+            'addons',
+            'serviceAccounts',
+          ] as const) {
+            const names = (one: ObservedCluster | undefined): readonly string[] =>
+              (one?.[kind] ?? []).filter((each) => !('ownerArn' in each)).map(keyOf)
+            expect(names(now)).toEqual(expect.arrayContaining([...names(cluster)]))
+          }
+        }
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  test('is undone by its inverses, step by step', () => {
+    fc.assert(
+      fc.property(desiredClusters, (clusters) => {
+        const state = applied(clusters, startState())
+        const { steps } = makeDeletePlan(clusters, state, FORCE)
+        const end = applySteps(state, steps)
+        expect(end.roles.filter(({ tags }) => isOwned(tags))).toEqual([])
+        const undone = steps.toReversed().flatMap(({ inverse }) => inverse)
+        expect(canonicalState(undone.reduce(applyAction, end))).toBe(canonicalState(state))
+      }),
+      { numRuns: RUNS },
+    )
+  })
+})
+
+function keyOf(one: object): string {
+  if ('principalArn' in one) return String(one.principalArn)
+  if ('serviceAccount' in one) {
+    const { name, namespace } = one.serviceAccount as { name: string; namespace: string }
+    return `${namespace}/${name}`
+  }
+  return 'name' in one ? String(one.name) : ''
+}
