@@ -104,6 +104,12 @@ async function openCluster(
   account: AwsAccount | undefined,
 ): Promise<AdviceCluster> {
   const known = account === undefined ? undefined : await knownCluster(name, flags)
+  if (account !== undefined && known === undefined) {
+    const also = flags.broker === undefined ? '' : `, nor the broker ${flags.broker}`
+    printNote(
+      `EKS in ${account.region} in account ${account.accountId} knows no cluster ${name}${also}: associations are not looked at`,
+    )
+  }
   const isAlone = flags.cluster.length === 1
   const arn = known?.facts.arn ?? name
   const kube = await openClusterKube({ name }, { arn }, { flags, isAlone })

@@ -40,7 +40,12 @@ export function explainTrust(text: string, question: TrustQuestion): TrustExplan
   const first = asked[0]?.statements ?? []
   for (const { action, statements } of asked) {
     const denied = statements.find(({ effect, matched }) => matched && effect === 'Deny')
-    if (denied !== undefined) return { admits: 'no', statements, denied, missing: action, keys: [] }
+    if (denied === undefined) continue
+    const open = (denied.conditions ?? []).filter(({ key }) => !isKnown(question, key))
+    if (open.length > 0) {
+      return { admits: 'maybe', statements, missing: action, keys: open.map(({ key }) => key) }
+    }
+    return { admits: 'no', statements, denied, missing: action, keys: [] }
   }
   const missing = asked.find(({ allowed }) => !allowed)
   if (missing === undefined) return { admits: 'yes', statements: first, keys: [] }

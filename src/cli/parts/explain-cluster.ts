@@ -2,9 +2,8 @@
 import type { AwsAccount } from '../../aws/account.ts'
 import { describeEksCluster } from '../../aws/eks-cluster.ts'
 import { associationFact } from '../../doctor/facts/association-fact.ts'
-import { orAbsent } from '../../doctor/facts/fact.ts'
 import type { ClusterPort } from '../../doctor/facts/ports.ts'
-import { PodroleError } from '../../lib/errors.ts'
+import { codeOf, PodroleError } from '../../lib/errors.ts'
 import { type AssociationPort, findAssociation } from '../../manage/eks/association-port.ts'
 import { eksAssociations } from '../../manage/eks/eks-associations.ts'
 import { openEks } from '../../manage/eks/eks-client.ts'
@@ -12,7 +11,7 @@ import type { ExplainFlags } from '../commands/explain.ts'
 import { brokerOf, endpointOf, portOfBroker } from './association-cluster.ts'
 import { callEks } from './associations.ts'
 
-/** @throws PodroleError `NoBroker`, `NoBrokerKey`, `InvalidCluster` */
+/** @throws PodroleError `NoBroker`, `NoBrokerKey`, `InvalidCluster`, `NoCluster` */
 export async function openClusterPort(
   flags: ExplainFlags,
   account: AwsAccount,
@@ -24,16 +23,29 @@ export async function openClusterPort(
     throw new PodroleError('InvalidCluster', '--broker goes with --cluster, which names one of it')
   }
   if (broker !== undefined) return brokerPort({ ...flags, cluster: name }, broker, account)
-  const associations = eksAssociations(await openEks(account), name)
-  return {
-    kind: 'eks',
-    name,
-    facts: () =>
-      orAbsent(async () => {
-        const { arn, autoMode, issuer } = await describeEksCluster(account, name)
-        return { arn, isAutoMode: autoMode, ...(issuer !== undefined && { issuer }) }
-      }),
-    association: finderIn(associations),
+  const [eks, facts] = await Promise.all([openEks(account), eksFacts(account, name)])
+  return { kind: 'eks', name, facts, association: finderIn(eksAssociations(eks, name)) }
+}
+
+/**
+ * A cluster that is not there has no associations either, and says nothing of the pod.
+ * @throws PodroleError `NoCluster`
+ */
+async function eksFacts(account: AwsAccount, name: string): Promise<ClusterPort['facts']> {
+  try {
+    const { arn, autoMode, issuer } = await describeEksCluster(account, name)
+    const told = { arn, isAutoMode: autoMode, ...(issuer !== undefined && { issuer }) }
+    return () => Promise.resolve(told)
+  } catch (error) {
+    if (codeOf(error) !== 'ResourceNotFound') return () => Promise.reject(error as Error)
+    throw new PodroleError(
+      'NoCluster',
+      `there is no EKS cluster ${name} in ${account.region} in account ${account.accountId}`,
+      {
+        hint: 'Look at name, region and credentials; --broker for one that is not EKS.',
+        cause: error,
+      },
+    )
   }
 }
 

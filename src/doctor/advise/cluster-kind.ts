@@ -30,9 +30,14 @@ export interface ClusterSigns {
   readonly nodes: readonly NodeSigns[]
   /** Names of CustomResourceDefinitions; none where they may not be read. */
   readonly crds: readonly string[]
+  /** Of its tokens; undefined where it may not be read. */
+  readonly issuer?: string
 }
 
-type Sign = 'crd' | 'label' | 'annotation' | 'providerId' | 'kubelet' | 'osImage'
+type Sign = 'issuer' | 'crd' | 'label' | 'annotation' | 'providerId' | 'kubelet' | 'osImage'
+
+/** What a node shows. */
+type NodeSign = Exclude<Sign, 'crd' | 'issuer'>
 
 /** The first rule whose signs are all there, with those signs. */
 export function clusterKindOf(signs: ClusterSigns): {
@@ -49,10 +54,17 @@ export function clusterKindOf(signs: ClusterSigns): {
       return { kind: known, evidence: found.join(', ') }
     }
   }
-  return { kind: 'other', evidence: 'no node label, provider id, version or CRD of a known kind' }
+  return {
+    kind: 'other',
+    evidence: 'no issuer, node label, provider id, version or CRD of a known kind',
+  }
 }
 
-function findSign({ crds, nodes }: ClusterSigns, sign: Sign, pattern: RegExp): string | undefined {
+function findSign(signs: ClusterSigns, sign: Sign, pattern: RegExp): string | undefined {
+  const { crds, issuer, nodes } = signs
+  if (sign === 'issuer') {
+    return issuer !== undefined && pattern.test(issuer) ? `issuer ${issuer}` : undefined
+  }
   if (sign === 'crd') {
     const crd = crds.find((name) => pattern.test(name))
     return crd === undefined ? undefined : `CRD ${crd}`
@@ -64,7 +76,7 @@ function findSign({ crds, nodes }: ClusterSigns, sign: Sign, pattern: RegExp): s
   return undefined
 }
 
-const WORDS: Readonly<Record<Exclude<Sign, 'crd'>, string>> = {
+const WORDS: Readonly<Record<NodeSign, string>> = {
   label: 'label',
   annotation: 'annotation',
   providerId: 'provider id',
@@ -72,7 +84,7 @@ const WORDS: Readonly<Record<Exclude<Sign, 'crd'>, string>> = {
   osImage: 'OS image',
 }
 
-function valuesOf(node: NodeSigns, sign: Exclude<Sign, 'crd'>): readonly string[] {
+function valuesOf(node: NodeSigns, sign: NodeSign): readonly string[] {
   if (sign === 'label') return Object.entries(node.labels).map(([key, value]) => `${key}=${value}`)
   if (sign === 'annotation') return Object.keys(node.annotations)
   return [node[sign]]

@@ -2,6 +2,7 @@
 import { type KubeClient, NODES, PODS, type ResourceType } from '../../kube/client.ts'
 import type { KubeNode, Pod } from '../../kube/objects.ts'
 import { codeOf } from '../../lib/errors.ts'
+import { issuerOf } from '../../manage/observe/kube-reader.ts'
 import type { ClusterSigns, NodeSigns } from './cluster-kind.ts'
 import type { Compute } from './facts.ts'
 
@@ -23,16 +24,18 @@ const CRDS: ResourceType = {
 }
 
 export async function readKubeSigns(kube: KubeClient): Promise<KubeSigns> {
-  const [nodes, pods, crds] = await Promise.all([
+  const [nodes, pods, crds, issuer] = await Promise.all([
     kube.list<KubeNode>(NODES),
     kube.list<Pod>(PODS),
     crdNames(kube),
+    issuerOf(kube).catch(() => undefined),
   ])
   const signs = nodes.items.map(signsOf)
   const byName = new Map(signs.map((node) => [node.name, node]))
   return {
     nodes: signs,
     crds,
+    ...(issuer !== undefined && { issuer }),
     pods: pods.items.map((pod) => ({
       namespace: pod.metadata.namespace ?? '',
       serviceAccount: pod.spec.serviceAccountName ?? 'default',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { applyMergePatch } from '../../kube/merge-patch.ts'
 import { NOWHERE, readCases } from './cases.suite.ts'
 import { explain, type Explanation } from './explain.ts'
 import { factsOf } from './facts.suite.ts'
@@ -32,4 +33,48 @@ describe('every case, over facts', () => {
       expect(told(explain(factsOf(one, repaired, repaired, NOWHERE)))).toEqual(fine)
     })
   }
+})
+
+describe('what only the request has leaves it open, and is no cause', () => {
+  const found = (set: object): Explanation => {
+    const [one] = CASES.filter(({ id }) => id === 'irsa-works')
+    if (one === undefined) throw new Error('no case')
+    const setUp = applyMergePatch(one.at(NOWHERE).after, set)
+    return explain(factsOf(one, setUp, setUp, NOWHERE))
+  }
+  const NOT_HERE = { NotIpAddress: { 'aws:SourceIp': '203.0.113.0/24' } }
+
+  test('a Deny of the trust policy by address', () => {
+    const deny = { Effect: 'Deny', Principal: '*', Action: 'sts:*', Condition: NOT_HERE }
+    const [one] = CASES.filter(({ id }) => id === 'irsa-works')
+    const own = one?.at(NOWHERE).after.role?.trust.Statement ?? []
+    const told = found({ role: { trust: { Statement: [...own, deny] } } })
+    expect(told.verdict).toBe('open')
+    expect(told.sentence).toContain('aws:SourceIp')
+  })
+
+  test.each([
+    [
+      'a Deny by address',
+      [
+        { Effect: 'Allow', Action: 's3:*', Resource: '*' },
+        { Effect: 'Deny', Action: 's3:*', Resource: '*', Condition: NOT_HERE },
+      ],
+    ],
+    [
+      'an Allow by address',
+      [
+        {
+          Effect: 'Allow',
+          Action: 's3:*',
+          Resource: '*',
+          Condition: { IpAddress: { 'aws:SourceIp': '203.0.113.0/24' } },
+        },
+      ],
+    ],
+  ])('%s in a permission policy', (_name, Statement) => {
+    const told = found({ role: { inline: { read: { Statement } } } })
+    expect(told.verdict).toBe('open')
+    expect(told.sentence).toContain('aws:SourceIp')
+  })
 })

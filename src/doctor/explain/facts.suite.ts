@@ -19,6 +19,7 @@ import type {
   ProviderFact,
   RoleFact,
   TokenFact,
+  WebhookFact,
   WorkloadFacts,
 } from '../facts/workload-facts.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
@@ -36,6 +37,13 @@ const KEY: Jwk = {
   y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
 }
 
+const SKIP_LABEL = 'eks.amazonaws.com/skip-pod-identity-webhook'
+const WEBHOOK: WebhookFact = {
+  configuration: 'podrole-webhook',
+  name: 'podrole-webhook.podrole.dev',
+  failurePolicy: 'Ignore',
+  objectSelector: { matchExpressions: [{ key: SKIP_LABEL, operator: 'DoesNotExist' }] },
+}
 const certificateAt = async (nowMs: number): Promise<Uint8Array> => {
   const authority = await createCertificateAuthority({
     commonName: 'authority of the tests',
@@ -76,11 +84,7 @@ export function factsOf(
     pod: known(pod),
     ...(now.error !== undefined && { error: errorFact(now.error) }),
     ...(now.token !== undefined && { token: tokenOf(now.token, words) }),
-    webhooks: known(
-      now.webhook === 'missing'
-        ? []
-        : [{ configuration: 'podrole-webhook', name: 'x', failurePolicy: 'Ignore' }],
-    ),
+    webhooks: known(now.webhook === 'missing' ? [] : [WEBHOOK]),
     outside: known(outsideOf(now, asked)),
     role: known(roleNamed(roleOf(now, words), pod, now)),
     provider: known(
@@ -153,7 +157,7 @@ function admit(setUp: SetUp, words: Words): Pod | undefined {
   const pod = podOf(setUp, words, { image: 'podrole/demo' }) as Pod
   // The API server makes no pod without its service account.
   if (setUp.serviceAccount === undefined) return undefined
-  if (setUp.webhook === 'missing') return pod
+  if (setUp.webhook === 'missing' || setUp.pod.labels?.[SKIP_LABEL] !== undefined) return pod
   const { patch } = decideMutation({
     pod,
     namespace: words.namespace,

@@ -42,6 +42,12 @@ export const REASONS = {
     matters: 'Pods are admitted without token and variables.',
     mend: 'Install the webhook, then make the pod again.',
   },
+  'webhook-excludes-pod': {
+    link: 'pod',
+    says: "The webhook's selector leaves the pod out by its labels.",
+    matters: 'The API server does not ask the webhook about such pods.',
+    mend: "Take the label off the pod's template, and make the pod again.",
+  },
   'container-skipped': {
     link: 'pod',
     says: "The pod's annotation skip-containers names the container.",

@@ -8,6 +8,8 @@ import type { TokenFact, WorkloadFacts } from './workload-facts.ts'
 
 export const ROLE_ANNOTATION = 'eks.amazonaws.com/role-arn'
 const AUDIENCE_ANNOTATION = 'eks.amazonaws.com/audience'
+/** Of the token that the webhook mounts for the agent, unless it was told another one. */
+const POD_IDENTITY_AUDIENCE = 'pods.eks.amazonaws.com'
 const WEB_IDENTITY = ['AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE'] as const
 const CONTAINER_CREDENTIALS = 'AWS_CONTAINER_CREDENTIALS_FULL_URI'
 
@@ -37,7 +39,11 @@ export function wayOf(facts: WorkloadFacts): Way {
       ? association?.roleArn
       : ((container && envOf(container, 'AWS_ROLE_ARN')) ?? annotatedRoleArn)
   const mount = pod && container && tokenMountOf(pod, container)
-  const audience = mount?.audience ?? (annotationOf(facts, AUDIENCE_ANNOTATION) || STS_AUDIENCE)
+  const injected =
+    method === 'pod-identity'
+      ? POD_IDENTITY_AUDIENCE
+      : annotationOf(facts, AUDIENCE_ANNOTATION) || STS_AUDIENCE
+  const audience = mount?.audience ?? injected
   return {
     method,
     asksSts: method === 'irsa' || isOfFleet,

@@ -10,7 +10,7 @@ import type { QuestionFact, RoleFact, WorkloadFacts } from '../../facts/workload
 import { command, commands, type Fix, outside } from '../fix.ts'
 import type { ReasonCode } from '../reasons.ts'
 import { sessionOf, sourceOf } from '../role-session.ts'
-import { tagContext } from '../trust-call.ts'
+import { isKnownKey, tagContext } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import type { Way } from '../../facts/way.ts'
 
@@ -128,6 +128,14 @@ function refused(
 ): LinkVerdict {
   const { action, resource } = question
   const { reason, statements } = decision
+  const open = openKeysOf(decision)
+  if (open.length > 0) {
+    return notKnown(
+      'permissions',
+      `whether ${role.name} may ${action} on ${resource} hangs on ${open.join(', ')} of the request`,
+      { statements },
+    )
+  }
   const denies = statements.find(({ effect, matched }) => matched && effect === 'Deny')
   const code = REASON_OF[reason] ?? 'permission-missing'
   const by =
@@ -144,6 +152,18 @@ function refused(
     ),
   })
 }
+
+/** Keys that the request alone has, on which a statement's answer hangs. */
+function openKeysOf({ statements }: Decision): readonly string[] {
+  const keys = statements.flatMap(({ conditions = [], effect, mismatch }) => {
+    if (effect === 'Deny') return conditions.map(({ key }) => key)
+    return mismatch?.reason === 'condition' ? [mismatch.key] : []
+  })
+  return [...new Set(keys.filter((key) => !isKnownKey(key) && !KNOWN.has(key.toLowerCase())))]
+}
+
+/** Of `OF_THE_REQUEST`, what is known all the same. */
+const KNOWN: ReadonlySet<string> = new Set(['aws:requestedregion'])
 
 const REASON_OF: Partial<Readonly<Record<Decision['reason'], ReasonCode>>> = {
   'explicit-deny-in-identity-policy': 'permission-denied',

@@ -5,6 +5,7 @@ import { parseCsvRecord } from '../../../webhook/annotations.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside } from '../fix.ts'
+import { selects } from '../label-selector.ts'
 import { broken, type LinkVerdict, notKnown, ok } from '../verdict.ts'
 import { envOf, ROLE_ANNOTATION, tokenMountOf, type Way } from '../../facts/way.ts'
 
@@ -99,6 +100,7 @@ function notInjected(facts: WorkloadFacts, way: Way): LinkVerdict {
     annotationFault(facts, way) ??
     skippedFault(way) ??
     webhookFault(facts) ??
+    excludedFault(facts, way) ??
     broken('pod', 'pod-admitted-without-role', {
       text: `${podName(way)} was admitted without credentials; a pod made now gets ${wanted}`,
       found: 'no token volume and no variables',
@@ -143,14 +145,18 @@ function annotationFault(facts: WorkloadFacts, way: Way): LinkVerdict | undefine
 }
 
 function wrongArn(facts: WorkloadFacts, found: string): LinkVerdict {
-  const { accountId, partition } = facts.account
-  const role = /[\w+=,.@-]+$/.exec(found)?.[0] ?? 'NAME'
-  const real = valueOf(facts.role)?.arn ?? `arn:${partition}:iam::${accountId}:role/${role}`
+  const real = valueOf(facts.role)?.arn
+  const name = formatServiceAccountName(facts.subject)
   return broken('pod', 'annotation-not-role-arn', {
-    text: `the annotation ${ROLE_ANNOTATION} of ${formatServiceAccountName(facts.subject)} is ${JSON.stringify(found)}, which is not a role's ARN`,
+    text: `the role of ${name} is written ${JSON.stringify(found)}, which is not a role's ARN`,
     found,
-    wanted: real,
-    fix: annotateAgain(facts, "write the role's ARN, and make the pod again", real),
+    wanted: real ?? 'arn:PARTITION:iam::ACCOUNT:role/NAME',
+    fix:
+      real === undefined
+        ? outside(
+            `write the ARN of the role that ${name} is to have into the annotation ${ROLE_ANNOTATION}, and make the pod again`,
+          )
+        : annotateAgain(facts, "write the role's ARN, and make the pod again", real),
   })
 }
 
@@ -180,6 +186,23 @@ function webhookFault({ webhooks }: WorkloadFacts): LinkVerdict | undefined {
     wanted: 'pod-identity-webhook or podrole-webhook',
     fix: outside(
       'install the webhook (podrole webhook manifests prints its objects; EKS has one of its own), and make the pod again',
+    ),
+  })
+}
+
+/** Every webhook that injects leaves such pods out. */
+function excludedFault({ webhooks }: WorkloadFacts, { pod }: Way): LinkVerdict | undefined {
+  const labels = pod?.metadata.labels ?? {}
+  const injecting = (valueOf(webhooks) ?? []).filter(({ configuration }) =>
+    INJECTS.test(configuration),
+  )
+  if (injecting.some(({ objectSelector }) => selects(objectSelector, labels))) return undefined
+  return broken('pod', 'webhook-excludes-pod', {
+    text: `the webhook leaves the pod out by its labels ${JSON.stringify(labels)}`,
+    found: JSON.stringify(labels),
+    wanted: `labels that ${injecting.map(({ configuration }) => configuration).join(', ')} selects`,
+    fix: outside(
+      "take the label that the webhook's objectSelector leaves out (eks.amazonaws.com/skip-pod-identity-webhook, as a rule) off the pod's template, and make the pod again",
     ),
   })
 }

@@ -13,10 +13,12 @@ const SHARE = 0.5
 
 export function sessionLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (way.method === 'none') return notApplicable('session', 'there is no role')
+  const role = valueOf(facts.role)
+  if (role === undefined) return notApplicable('session', 'there is no role, or it is not known')
   const association = valueOf(facts.association)
   if (way.method === 'irsa' || association === undefined) {
     return ok('session', 'a session without tags, of the duration that the SDK asks for', {
-      evidence: [`the role allows ${valueOf(facts.role)?.maxSessionSeconds ?? 3600} s`],
+      evidence: [`the role allows ${role.maxSessionSeconds} s`],
     })
   }
   const tags = association.disableSessionTags ? 0 : tagBytes(facts)

@@ -17,8 +17,11 @@ interface Resource {
 
 type HclValues = Readonly<Record<string, HclValue | undefined>>
 
-/** The first version of the provider that knows an argument. */
-const NEWER_ARGUMENTS = 'AWS provider 6.0 or newer'
+/** The first versions of the provider that know an association's arguments (its change log). */
+const NEWER = {
+  policy: { version: '6.57.1', argument: 'policy' },
+  others: { version: '6.0', argument: 'target_role_arn and disable_session_tags' },
+} as const
 
 /**
  * Resources of HashiCorp's AWS provider, 5.100 or newer, for Terraform 1.5 or newer. Text that AWS
@@ -48,19 +51,14 @@ export function importTerraform(found: FoundObjects): Imported {
 }
 
 function newerArguments({ clusters }: FoundObjects): readonly LeftOut[] {
-  const uses = clusters
-    .flatMap(({ associations }) => associations)
-    .some(
-      ({ settings: { disableSessionTags, policy, targetRoleArn } }) =>
-        disableSessionTags || (policy ?? targetRoleArn) !== undefined,
-    )
-  if (!uses) return []
-  return [
-    {
-      what: 'Wants',
-      why: `${NEWER_ARGUMENTS}, for target_role_arn, disable_session_tags and policy`,
-    },
-  ]
+  const settings = clusters.flatMap(({ associations }) => associations.map((one) => one.settings))
+  const hasPolicy = settings.some(({ policy }) => policy !== undefined)
+  const hasOthers = settings.some(
+    (one) => one.disableSessionTags || one.targetRoleArn !== undefined,
+  )
+  if (!hasPolicy && !hasOthers) return []
+  const { argument, version } = hasPolicy ? NEWER.policy : NEWER.others
+  return [{ what: 'Wants', why: `AWS provider ${version} or newer, for ${argument}` }]
 }
 
 const regionNote = (regions: ReadonlySet<string>): readonly LeftOut[] =>
