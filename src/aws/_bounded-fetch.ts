@@ -1,7 +1,8 @@
 import { boundedText } from '../lib/bounded-text.ts'
 import { PodroleError } from '../lib/errors.ts'
+import { proxyOption } from '../lib/proxy.ts'
 
-/** One attempt of a call: never through a proxy, never redirected, bounded in time and size. */
+/** One attempt of a call: through no proxy but the one that is named, never redirected, bounded in time and size. */
 export interface BoundedCall {
   readonly url: string
   readonly method: string
@@ -12,6 +13,8 @@ export interface BoundedCall {
   readonly signal?: AbortSignal | undefined
   /** PEM, in place of the public authorities. */
   readonly ca?: string | undefined
+  /** Its URL; none by default. */
+  readonly proxy?: string | undefined
 }
 
 export interface BoundedAnswer {
@@ -30,7 +33,7 @@ export async function fetchBounded(call: BoundedCall): Promise<BoundedAnswer> {
     ...(call.ca !== undefined && { tls: { ca: call.ca } }),
     signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
     redirect: 'error',
-    proxy: false,
+    ...proxyOption(call.proxy),
   })
   const text = await boundedText(response.body, call.maxBytes)
   if (text === undefined) {

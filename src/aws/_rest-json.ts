@@ -25,6 +25,8 @@ export interface RestJsonService {
   readonly attempts: number
   readonly maxAnswerBytes: number
   readonly ca?: string | undefined
+  /** A proxy's URL; none by default, as for parts that run in a cluster. */
+  readonly proxy?: string | undefined
   /** The runtime's own by default. */
   readonly userAgent?: string | undefined
 }
@@ -89,6 +91,7 @@ async function attemptCall(service: RestJsonService, call: RestJsonCall): Promis
       maxBytes: service.maxAnswerBytes,
       signal: call.signal,
       ca: service.ca,
+      proxy: service.proxy,
     })
   } catch (error) {
     call.signal?.throwIfAborted()

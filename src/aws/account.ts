@@ -1,11 +1,15 @@
+import type { HttpHandler } from '@smithy/protocol-http'
 import { PodroleError } from '../lib/errors.ts'
 import { parseArn } from '../iam/arn.ts'
+import { type Environment, hasProxy } from '../lib/proxy.ts'
 import { Secret } from '../lib/secret.ts'
 import type { AwsCredentials, CredentialProvider } from './credentials.ts'
 import { callSdk } from './sdk-fault.ts'
 
 /** How an account is chosen; what is not named comes from the environment, as for every AWS tool. */
 export interface AwsAccess {
+  /** In place of the SDK's own, which knows no proxy. */
+  readonly requestHandler?: HttpHandler
   /** Of `~/.aws/config` and `~/.aws/credentials`; it wins over keys of the environment. */
   readonly profile?: string
   readonly region?: string
@@ -35,7 +39,8 @@ export interface AwsAccount {
  * Finds out whose credentials they are (STS GetCallerIdentity, which no policy can refuse).
  * @throws ServiceFault; PodroleError `NoAwsCredentials`, `NoAwsRegion`, `AwsUnreachable`
  */
-export async function openAccount(access: AwsAccess): Promise<AwsAccount> {
+export async function openAccount(given: AwsAccess): Promise<AwsAccount> {
+  const access = await throughProxy(given, process.env)
   const { GetCallerIdentityCommand, STSClient } = await import('@aws-sdk/client-sts')
   const sts = new STSClient(access)
   const whose = access.profile === undefined ? '' : ` of profile ${access.profile}`
@@ -54,6 +59,13 @@ export async function openAccount(access: AwsAccess): Promise<AwsAccount> {
     clientConfig: access,
     credentials: async () => ownCredentials(await sts.config.credentials()),
   }
+}
+
+/** Only where a proxy is named: the SDK's handler is the one that everybody else has. */
+async function throughProxy(access: AwsAccess, environment: Environment): Promise<AwsAccess> {
+  if (access.requestHandler !== undefined || !hasProxy(environment)) return access
+  const { proxiedHandler } = await import('./proxied-handler.ts')
+  return { ...access, requestHandler: proxiedHandler(environment) }
 }
 
 function ownCredentials(found: {

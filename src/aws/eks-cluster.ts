@@ -14,6 +14,8 @@ export interface EksCluster {
   readonly status: string
   /** Of its API server. */
   readonly endpoint?: string
+  /** Its API server is reached from its own network alone: `endpointPublicAccess` is off. */
+  readonly isPrivate: boolean
   /** Access entries work with the last two. */
   readonly authenticationMode: 'CONFIG_MAP' | 'API_AND_CONFIG_MAP' | 'API'
   /** EKS Auto Mode, whose nodes have the Pod Identity agent built in. */
@@ -43,6 +45,7 @@ export async function describeEksCluster(account: AwsAccount, name: string): Pro
     status: cluster.status ?? '',
     // Clusters from before access entries say nothing (EKS User Guide, "Authentication modes").
     authenticationMode: cluster.accessConfig?.authenticationMode ?? 'CONFIG_MAP',
+    isPrivate: cluster.resourcesVpcConfig?.endpointPublicAccess === false,
     autoMode: cluster.computeConfig?.enabled === true,
     ...(issuer !== undefined && { issuer }),
     ...(endpoint !== undefined && { endpoint }),

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
+import { proxyFor } from '../lib/proxy.ts'
 import { partitionById } from '../iam/partitions.ts'
 import { callRestJson, objectMember } from './_rest-json.ts'
 import type { AwsAccount } from './account.ts'
@@ -27,6 +28,8 @@ const EKS_CLUSTERS = { code: 'L-1194D53C', documented: 100 } as const
 
 export type IamQuotaName = keyof typeof IAM_QUOTAS
 
+/** AWS's default, for who cannot ask. */
+export const documentedIamQuota = (name: IamQuotaName): number => IAM_QUOTAS[name].documented
 /** What Service Quotas calls them. */
 export const QUOTA_CODES: Readonly<Record<IamQuotaName | 'clusters', string>> = {
   'oidc-providers': IAM_QUOTAS['oidc-providers'].code,
@@ -99,10 +102,12 @@ async function getServiceQuota(
   { code, region, service }: Quota,
   around: QuotaAround,
 ): Promise<number> {
+  const endpoint = serviceEndpoint('service-quotas', region, around.environment)
   const answer = await callRestJson(
     {
       name: 'Service Quotas',
-      endpoint: serviceEndpoint('service-quotas', region, around.environment),
+      endpoint,
+      proxy: proxyFor(endpoint, around.environment),
       region,
       signingName: 'servicequotas',
       authorization: { kind: 'sigv4', credentials: account.credentials },

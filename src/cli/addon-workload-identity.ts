@@ -57,7 +57,7 @@ export async function enableOrUpdate(
         for (const line of step.lines) printNote(`${step.step}: ${line}`)
       },
     },
-    { hasProvider: false },
+    account,
   )
   const record = await enableWorkloadIdentity(ports, {
     cluster: flags.cluster,

@@ -1,7 +1,8 @@
 /** `podrole plan`. */
 import { systemClock } from '../lib/clock.ts'
+import { replaceFile } from '../lib/durable-files.ts'
 import { formatDuration, parseDurationMs } from '../lib/durations.ts'
-import { PodroleError } from '../lib/errors.ts'
+import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
 import type { DesiredState } from '../manage/desired/desired-state.ts'
 import { readDesired } from '../manage/desired/read-desired.ts'
 import { readSources } from '../manage/desired/sources.ts'
@@ -16,10 +17,13 @@ import { iamSimulator } from '../manage/observe/iam-simulator.ts'
 import { checkPermissions, type Permissions } from '../manage/observe/permissions.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
 import { isNothingToDo, type Plan } from '../manage/plan/plan.ts'
+import { type PlanFile, planFileOf } from '../manage/plan-file/plan-file.ts'
 import { NOTHING_TO_DO, renderPlan } from '../manage/plan/render.ts'
 import { stateFolder as stateFolderOf } from '../manage/roles/prior-trust.ts'
 import type { FileFlags, PlanFlags } from './commands/plan.ts'
 import { printData, printNote } from './output.ts'
+import { halfOfFlags, sourceOfFiles } from './parts/apply-source.ts'
+import { brokerOf } from './parts/association-cluster.ts'
 import { openPlaces } from './parts/observe-places.ts'
 import { VERSION } from './version.ts'
 
@@ -27,24 +31,83 @@ import { VERSION } from './version.ts'
 const PROGRESS_MS = 5000
 
 export async function runPlan(flags: PlanFlags): Promise<void> {
-  const cache = flags.cached === undefined ? undefined : openCache(flags.cached)
+  refuseMixed(flags)
   const { clusters } = await readFiles(flags)
-  const { permissions, plan } = await counted(async (onCall) => {
+  if (halfOfFlags(flags) === undefined) await runWhole(clusters, flags)
+  else await runHalf(clusters, flags)
+}
+
+/** What a half has not, and what a plan file is not made of. */
+function refuseMixed(flags: PlanFlags): void {
+  const { cached, out, permissions } = flags
+  if (halfOfFlags(flags) !== undefined) {
+    const which = out !== undefined ? '--out' : permissions ? '--permissions' : cached && '--cached'
+    if (which === undefined) return
+    throw new PodroleError('InvalidArguments', `${which} is for a whole plan, not for a half`, {
+      hint: 'podrole apply PLANFILE takes --aws-only and --kubernetes-only.',
+    })
+  }
+  if (out === undefined || cached === undefined) return
+  throw new PodroleError('InvalidArguments', '--out is for what was read now, not with --cached')
+}
+
+async function runWhole(clusters: DesiredState['clusters'], flags: PlanFlags): Promise<void> {
+  const { adopt, cached, force, out } = flags
+  const cache = cached === undefined ? undefined : openCache(cached)
+  const observedAtMs = systemClock.now()
+  const { file, permissions, plan } = await counted(async (onCall) => {
     const around = { onCall, note: printNote, ...(cache !== undefined && { cache }) }
     const places = await openPlaces(clusters, flags, around)
     const observed = await observe(clusters, places)
     await cache?.keep()
-    const made = makePlan(clusters, observed, { adopt: flags.adopt, force: flags.force })
-    if (!flags.permissions) return { plan: made }
+    const made = makePlan(clusters, observed, { adopt, force })
+    const file = (): PlanFile =>
+      planFileOf({
+        version: VERSION,
+        observedAtMs,
+        observedBy: places.account.callerArn,
+        desired: clusters,
+        observed,
+        plan: made,
+        brokerOf: (one) => brokerOf(flags) ?? one.broker,
+      })
+    if (!flags.permissions) return { plan: made, file }
     const caller = { arn: places.account.callerArn, roles: observed.roles }
     const simulator = await iamSimulator(places.account)
-    return { plan: made, permissions: await checkPermissions(made, caller, simulator) }
+    return { plan: made, file, permissions: await checkPermissions(made, caller, simulator) }
   })
   const use = cache?.use()
-  if (use !== undefined) printNote(`--cached ${flags.cached}: ${cacheUse(use)}`)
+  if (use !== undefined) printNote(`--cached ${cached}: ${cacheUse(use)}`)
   const observedAt = use?.oldestMs === undefined ? undefined : new Date(use.oldestMs).toISOString()
   printPlan({ ...plan, ...(observedAt !== undefined && { observedAt }) }, permissions, flags)
+  if (out !== undefined) await writePlanFile(out, file())
   process.exitCode = exitCodeOf(plan, flags)
+}
+
+/** Without any way to the other side; what it plans is not the whole, so that no file has it. */
+async function runHalf(clusters: DesiredState['clusters'], flags: PlanFlags): Promise<void> {
+  const { adopt, force } = flags
+  const source = await sourceOfFiles(clusters, flags, {
+    around: { onCall: () => undefined, note: printNote },
+    counted,
+    planOf: (of, observed, view) => makePlan(of, observed, { adopt, force, ...view }),
+  })
+  const { plan } = await source.plan()
+  printPlan(plan, undefined, flags)
+  process.exitCode = exitCodeOf(plan, flags)
+}
+
+/** @throws PodroleError `UnwritableFile` */
+async function writePlanFile(path: string, file: PlanFile): Promise<void> {
+  try {
+    await replaceFile(path, `${JSON.stringify(file, undefined, 2)}\n`, 0o600)
+  } catch (error) {
+    throw new PodroleError(
+      'UnwritableFile',
+      `the plan file ${path} cannot be written: ${codeOf(error) ?? messageOf(error)}`,
+    )
+  }
+  printNote(`the plan is in ${path}: podrole apply ${path} carries it out`)
 }
 
 /** @throws PodroleError `InvalidDuration` */

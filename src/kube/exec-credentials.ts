@@ -177,8 +177,14 @@ async function readOutput(
   return Buffer.concat(chunks).toString('utf8')
 }
 
-const clusterInfo = ({ server, ca, serverName }: KubeAccess): Record<string, string> => ({
-  server,
+const clusterInfo = (access: KubeAccess): Record<string, string | boolean> => ({
+  server: access.server,
+  ...(access.proxy !== undefined && { 'proxy-url': access.proxy }),
+  ...(access.insecureSkipTlsVerify === true && { 'insecure-skip-tls-verify': true }),
+  ...namesOf(access),
+})
+
+const namesOf = ({ ca, serverName }: KubeAccess): Record<string, string> => ({
   ...(ca !== undefined && { 'certificate-authority-data': Buffer.from(ca).toString('base64') }),
   ...(serverName !== undefined && { 'tls-server-name': serverName }),
 })

@@ -181,11 +181,11 @@ test('an exec plugin may give a client certificate', async () => {
 const REFUSED: readonly [string, unknown, string][] = [
   ['a server without a scheme', config({}, { server: '127.0.0.1:6443' }), 'InvalidKubeconfig'],
   [
-    'no TLS verification',
-    config({}, { 'insecure-skip-tls-verify': true }),
-    'UnsupportedKubeconfig',
+    'no TLS verification beside an authority',
+    config({}, { 'insecure-skip-tls-verify': true, 'certificate-authority-data': 'eA==' }),
+    'InvalidKubeconfig',
   ],
-  ['a proxy', config({}, { 'proxy-url': 'http://p' }), 'UnsupportedKubeconfig'],
+  ['a SOCKS proxy', config({}, { 'proxy-url': 'socks5://p:1080' }), 'UnsupportedProxy'],
   [
     'a removed auth provider',
     config({ 'auth-provider': { name: 'gcp' } }),

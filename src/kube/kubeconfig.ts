@@ -5,6 +5,7 @@ import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { proxyFor, readProxy } from '../lib/proxy.ts'
 import { Secret } from '../lib/secret.ts'
 import { createExecCredentials, type ExecPlugin } from './exec-credentials.ts'
 import type { ClientCertificate, KubeAccess } from './transport.ts'
@@ -88,8 +89,11 @@ interface Merged {
 /**
  * Finds the API server and the credentials as kubectl does: `--kubeconfig`, else the files of
  * KUBECONFIG (the first that names a thing wins), else `~/.kube/config`, else the pod's own service
- * account (Kubernetes documentation, "Organizing Cluster Access Using kubeconfig Files").
- * @throws PodroleError `NoKubeAccess`, `InvalidKubeconfig`, `UnsupportedKubeconfig`
+ * account (Kubernetes documentation, "Organizing Cluster Access Using kubeconfig Files"). The way of a
+ * kubeconfig goes through its `proxy-url`, or through the proxy that the environment names; a pod's own
+ * goes through none.
+ * @throws PodroleError `NoKubeAccess`, `InvalidKubeconfig`, `UnsupportedKubeconfig`,
+ * `UnsupportedProxy`
  */
 export async function loadKubeAccess(options: LoadOptions): Promise<LoadedKubeAccess> {
   const paths = kubeconfigPaths(options)
@@ -240,7 +244,7 @@ async function accessOf(merged: Merged, options: LoadOptions): Promise<LoadedKub
   if (context.user && user === undefined) {
     throw invalid(`context ${quote(name)} names user ${quote(context.user)}: there is none`)
   }
-  const reached = await clusterAccess(cluster, context.cluster ?? '')
+  const reached = await clusterAccess(cluster, context.cluster ?? '', options.environment)
   return {
     context: name,
     ...(context.namespace && { namespace: context.namespace }),
@@ -249,26 +253,31 @@ async function accessOf(merged: Merged, options: LoadOptions): Promise<LoadedKub
   }
 }
 
-async function clusterAccess(cluster: ClusterEntry, name: string): Promise<KubeAccess> {
+async function clusterAccess(
+  cluster: ClusterEntry,
+  name: string,
+  environment: LoadOptions['environment'],
+): Promise<KubeAccess> {
   const server = cluster.server ?? ''
   if (!/^https?:\/\/[^/]/.test(server) || !URL.canParse(server)) {
     throw invalid(`cluster ${quote(name)} has server ${quote(server)}: wanted https://HOST:PORT`)
   }
-  if (cluster['insecure-skip-tls-verify'] === true) {
-    throw unsupported(
-      `cluster ${quote(name)} sets insecure-skip-tls-verify`,
-      'Set certificate-authority-data to the CA of the cluster instead.',
-    )
-  }
-  if (cluster['proxy-url']) {
-    throw unsupported(
-      `cluster ${quote(name)} sets proxy-url`,
-      'Use a context that reaches the API server without a proxy.',
-    )
-  }
   const ca = await inlineOrFile(cluster, 'certificate-authority', `cluster ${quote(name)}`)
+  const isInsecure = cluster['insecure-skip-tls-verify'] === true
+  if (isInsecure && ca !== undefined) {
+    throw invalid(
+      `cluster ${quote(name)} sets insecure-skip-tls-verify beside a certificate authority`,
+      'Remove insecure-skip-tls-verify: the authority is there to be checked.',
+    )
+  }
+  // As client-go: a proxy of the file's own is taken whatever NO_PROXY says.
+  const proxy = cluster['proxy-url']
+    ? readProxy(cluster['proxy-url'], `proxy-url of cluster ${quote(name)}`)
+    : proxyFor(server, environment)
   return {
     server,
+    ...(proxy !== undefined && { proxy }),
+    ...(isInsecure && { insecureSkipTlsVerify: true }),
     ...(ca !== undefined && { ca }),
     ...(cluster['tls-server-name'] && { serverName: cluster['tls-server-name'] }),
   }

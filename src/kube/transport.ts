@@ -1,4 +1,5 @@
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { proxyOption, shownProxy } from '../lib/proxy.ts'
 import type { Secret } from '../lib/secret.ts'
 import type {
   KubeClient,
@@ -27,6 +28,10 @@ export interface KubeAccess {
   readonly ca?: string
   /** The name that the server's certificate must hold, where it is not the URL's. */
   readonly serverName?: string
+  /** The URL of the proxy that leads there, which may hold a password; none by default. */
+  readonly proxy?: string
+  /** Takes any certificate: whoever is in between reads the token. */
+  readonly insecureSkipTlsVerify?: boolean
   /** Asked before each request: it caches what is worth caching. */
   readonly token?: () => Promise<Secret | undefined> | Secret | undefined
   readonly clientCertificate?: Supplied<ClientCertificate | undefined>
@@ -75,7 +80,7 @@ export function apiPath(
 }
 
 /**
- * A client of one API server over `fetch`, past any proxy. Answers that are not 2xx are thrown as
+ * A client of one API server over `fetch`, past any proxy but the one that the access names. Answers that are not 2xx are thrown as
  * PodroleError with the Status' reason as code (`NotFound`, `Conflict`, `AlreadyExists`,
  * `Forbidden`, `Invalid`, `Expired`, …) and the HTTP status; a server that cannot be reached as
  * `KubeUnreachable`, one that does not answer in time as `KubeTimeout`.
@@ -146,15 +151,19 @@ async function sendRequest(access: KubeAccess, what: string, init: SendInit): Pr
     }),
     signal: init.signal,
     redirect: 'error',
-    proxy: false,
+    ...proxyOption(access.proxy),
     tls: await tlsOf(access),
     ...(init.idleMs !== undefined && { timeout: init.idleMs }),
   }).catch((error: unknown) => {
-    throw unreachable(error, access.server, what)
+    throw unreachable(error, placeOf(access), what)
   })
   if (response.ok) return response
   throw await statusError(response, what)
 }
+
+/** For people: the server, and by which way it is asked. */
+const placeOf = ({ proxy, server }: KubeAccess): string =>
+  proxy === undefined ? server : `${server} (through the proxy ${shownProxy(proxy)})`
 
 async function tlsOf(access: KubeAccess): Promise<Bun.TLSOptions> {
   const supplied = access.clientCertificate
@@ -162,6 +171,7 @@ async function tlsOf(access: KubeAccess): Promise<Bun.TLSOptions> {
   return {
     ...(access.ca !== undefined && { ca: access.ca }),
     ...(access.serverName !== undefined && { serverName: access.serverName }),
+    ...(access.insecureSkipTlsVerify === true && { rejectUnauthorized: false }),
     ...(certificate && { cert: certificate.cert, key: certificate.key.reveal() }),
   }
 }

@@ -8,22 +8,48 @@ export interface FileFlags extends PlaceFlags {
   readonly force: boolean
 }
 
-export interface PlanFlags extends FileFlags {
+/** One of two people's: what the other side's is, is neither asked nor needed. */
+export interface HalfFlags {
+  readonly awsOnly: boolean
+  readonly kubernetesOnly: boolean
+}
+
+export interface PlanFlags extends FileFlags, HalfFlags {
   readonly adopt: boolean
   readonly cached?: string
   readonly permissions: boolean
+  readonly out?: string
   readonly detailedExitcode: boolean
   readonly output: OutputFormat
 }
 
 /** What `plan`, `apply` and `delete` have in common: which files, and where clusters are. */
 export const addPlaceOptions = (command: Command): Command =>
-  command
-    .requiredOption(
+  addReachOptions(
+    command.requiredOption(
       '-f, --filename <file|folder>',
       'what is to be; - reads standard input (repeatable)',
       collect,
+    ),
+  )
+
+/** Of two people with two networks, each does one. */
+export const addHalfOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--aws-only', 'the half that AWS or a broker is asked for; needs no kubeconfig')
+        .default(false)
+        .conflicts('kubernetesOnly'),
     )
+    .option(
+      '--kubernetes-only',
+      'the half that Kubernetes is asked for; needs no AWS credentials',
+      false,
+    )
+
+/** How the clusters of files, or of a plan file, are reached. */
+export const addReachOptions = (command: Command): Command =>
+  command
     .option('--cluster <name>', 'of a file that names none')
     .option('--region <region>', 'of a file that names none; AWS_REGION if not given')
     .option('--profile <name>', 'the AWS profile of the account; AWS_PROFILE if not given')
@@ -42,7 +68,7 @@ export const addPlaceOptions = (command: Command): Command =>
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
 
 export function addPlanCommand(program: Command): void {
-  addPlaceOptions(program.command('plan'))
+  addHalfOptions(addPlaceOptions(program.command('plan')))
     .option('--adopt', 'also change what others made, where a file asks for it', false)
     .option('--force', 'also where service accounts lose access', false)
     .description('show what is to be done so that clusters are as files say; changes nothing')
@@ -55,6 +81,7 @@ export function addPlanCommand(program: Command): void {
       "also tell what of it the caller may not do, by IAM's simulator",
       false,
     )
+    .option('--out <file>', 'also write the plan to a file, for podrole apply FILE')
     .option('--detailed-exitcode', 'exit with 2 where there is something to do', false)
     .addOption(outputOption())
     .addHelpText(
@@ -65,6 +92,7 @@ Exit codes: 0 planned, 1 a fault or a refusal; with --detailed-exitcode 0 nothin
 Examples:
   podrole plan -f cluster.yaml
   podrole plan -f clusters/ --detailed-exitcode -o json
+  podrole plan -f cluster.yaml --out plan.json
   podrole plan -f clusters/ --cached 10m
   podrole plan -f iam.yaml --cluster prod --region eu-central-1`,
     )

@@ -3,17 +3,25 @@ import type { KubeClient } from '../../kube/client.ts'
 import { loadKubeAccess } from '../../kube/kubeconfig.ts'
 import { createKubeClient } from '../../kube/transport.ts'
 import type { KubeFlags } from '../commands/association.ts'
+import { printNote } from '../output.ts'
 
-/** @throws PodroleError `NoKubeAccess`, `InvalidKubeconfig`, `UnsupportedKubeconfig` */
+/** Told once, however many contexts have it. */
+const toldInsecure = new Set<string>()
+
+/** @throws PodroleError `NoKubeAccess`, `InvalidKubeconfig`, `UnsupportedKubeconfig`, … */
 export async function openKube(flags: KubeFlags): Promise<KubeClient> {
   const { context, kubeconfig } = flags
-  return createKubeClient(
-    await loadKubeAccess({
-      environment: process.env,
-      ...(kubeconfig !== undefined && { kubeconfig }),
-      ...(context !== undefined && { context }),
-    }),
-  )
+  const access = await loadKubeAccess({
+    environment: process.env,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  })
+  const { insecureSkipTlsVerify, server } = access
+  if (insecureSkipTlsVerify === true && !toldInsecure.has(server)) {
+    toldInsecure.add(server)
+    printNote(`unsafe: insecure-skip-tls-verify is set, so anybody may answer for ${server}`)
+  }
+  return createKubeClient(access)
 }
 
 /** Said where the kubeconfig leads elsewhere than EKS does; behind a bastion that may be right. */

@@ -8,6 +8,7 @@ import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
 import { brokerReader, lonelyReader } from '../../manage/observe/broker-reader.ts'
 import { eksReader } from '../../manage/observe/eks-reader.ts'
 import { iamReader } from '../../manage/observe/iam-reader.ts'
+import { explainingClient } from '../../manage/observe/private-endpoint.ts'
 import type { View } from '../../manage/observe/kept-observations.ts'
 import { kubeReader } from '../../manage/observe/kube-reader.ts'
 import {
@@ -71,9 +72,10 @@ export async function openPlaces(
     openClusterReader(account, desired, flags, onCall)
   const kube = async (desired: DesiredCluster, facts: ClusterFacts): Promise<KubeReader> => {
     const client = await openClusterKube(desired, facts, { flags, isAlone: clusters.length === 1 })
+    const explained = explainingClient(client, { name: desired.name, ...facts })
     const isTrusted = flags.trustKubeconfig === true
     if (isTrusted) for (const text of otherServer(facts.endpoint, client)) around.note(text)
-    return kubeReader(client, isTrusted ? undefined : facts, onCall)
+    return kubeReader(explained, isTrusted ? undefined : facts, onCall)
   }
   if (cache === undefined) return { account, iam: await openIam(), cluster: openCluster, kube }
   const read = (desired?: DesiredCluster): ReadKept => cache.of(viewOf(account, flags, desired))

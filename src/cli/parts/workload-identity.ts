@@ -45,17 +45,18 @@ export interface PublishingFlags {
 const MAX_AGE_SECONDS = 300
 
 export interface WorkloadIdentityPlace {
-  readonly account: AwsAccount
+  /** Where the cluster is. */
+  readonly account: Pick<AwsAccount, 'partition' | 'accountId' | 'region'>
   readonly kube: KubeClient
   readonly flags: PublishingFlags
   readonly timeoutMs: number
   readonly tell: WorkloadIdentityPorts['tell']
 }
 
-/** @param place where it is enabled; its provider is made too unless `hasProvider` */
+/** @param maker in whose account its provider is made; undefined where somebody else makes it */
 export function workloadIdentityPorts(
   place: WorkloadIdentityPlace,
-  { hasProvider }: { readonly hasProvider: boolean },
+  maker?: AwsAccount,
 ): WorkloadIdentityPorts {
   const { account, kube, timeoutMs, tell } = place
   return {
@@ -64,7 +65,7 @@ export function workloadIdentityPorts(
     tell,
     clock: systemClock,
     publish: (issuer) => publishIssuer(place, issuer),
-    ...(!hasProvider && { provider: (issuer: string) => makeProvider(account, issuer) }),
+    ...(maker !== undefined && { provider: (issuer: string) => makeProvider(maker, issuer) }),
     webhook: webhookIn(account.region),
     wait: { timeoutMs, onProgress: printNote },
   }

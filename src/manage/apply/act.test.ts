@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
+import { NAMESPACES } from '../../kube/client.ts'
+import { createKubeClient } from '../../kube/transport.ts'
 import { emptyState } from '../plan/in-memory.suite.ts'
 import type { PlanAction } from '../plan/plan.ts'
 import { type ActionPort, carryOut, freshnessOf, type Pace } from './act.ts'
@@ -37,6 +39,17 @@ function refusing(times: number, fault: PodroleError): ActionPort & { acts: numb
   return port
 }
 
+/** As Kubernetes' client has it. */
+async function unreachable(): Promise<PodroleError> {
+  const server = 'http://127.0.0.1:1'
+  try {
+    await createKubeClient({ server }).get(NAMESPACES, { name: 'shop' })
+  } catch (error) {
+    if (error instanceof PodroleError) return error
+  }
+  throw new Error(`${server} answers`)
+}
+
 const NOT_SEEN = new PodroleError(
   'InvalidParameter',
   'The specified principalArn is invalid: invalid principal.',
@@ -71,6 +84,14 @@ describe('a refusal', () => {
 
   test('that asks for patience is outlasted', async () => {
     const port = refusing(2, new PodroleError('ConcurrentModification', 'somebody else writes'))
+    expect(await carryOut(port, entry, PACE, false)).toBe('done')
+    expect(port.acts).toBe(3)
+  })
+
+  test('that is a server out of reach for a moment is outlasted', async () => {
+    const fault = await unreachable()
+    expect(codeOf(fault)).toBe('KubeUnreachable')
+    const port = refusing(2, fault)
     expect(await carryOut(port, entry, PACE, false)).toBe('done')
     expect(port.acts).toBe(3)
   })

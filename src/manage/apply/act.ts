@@ -34,7 +34,7 @@ export type Outcome = 'done' | 'there'
 
 /** Whether the same may work in a moment: it has not been done, or that will be seen. */
 const TRANSIENT =
-  /^(?:Throttling|Throttled|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|ServiceFailure|ServerException|InternalFailure|InternalError|ConcurrentModification|Conflict|Timeout|ServerTimeout|AwsUnreachable|ClusterUnreachable|Server$)/
+  /^(?:Throttling|Throttled|TooManyRequests|RequestLimitExceeded|ServiceUnavailable|ServiceFailure|ServerException|InternalFailure|InternalError|ConcurrentModification|Conflict|Timeout|ServerTimeout|AwsUnreachable|KubeUnreachable|Server$)/
 
 /** What there is to a name contradicts what was seen: the read was behind, or somebody was first. */
 const CONTRADICTION =
@@ -50,7 +50,8 @@ const NOT_SEEN =
  */
 const FOR_GOOD = /Policy arn:\S+ (?:was not found|does not exist)|must remove roles from instance/i
 
-const isWorthAnother = (thrown: unknown, isFresh: boolean): boolean =>
+/** Whether the same may work in a moment. */
+export const isPassing = (thrown: unknown, isFresh: boolean): boolean =>
   !FOR_GOOD.test(messageOf(thrown)) && mayPass(thrown, isFresh)
 
 function mayPass(thrown: unknown, isFresh: boolean): boolean {
@@ -123,7 +124,7 @@ async function look(
   try {
     return await port.look(action)
   } catch (error) {
-    if (!isWorthAnother(error, isFresh)) throw error
+    if (!isPassing(error, isFresh)) throw error
     return { thrown: error }
   }
 }
@@ -137,7 +138,7 @@ async function attempt(
     await act()
     return undefined
   } catch (error) {
-    if (!isWorthAnother(error, isFresh)) throw error
+    if (!isPassing(error, isFresh)) throw error
     return { error }
   }
 }
@@ -171,7 +172,8 @@ function outOfPatience(
 }
 
 const MAX_TEXT = 400
-const brief = (slot: unknown): string => {
+/** A slot in few words. */
+export const brief = (slot: unknown): string => {
   const text = slot === null ? 'nothing' : JSON.stringify(slot)
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
 }

@@ -8,6 +8,7 @@ import { lockFolder } from '../../lib/folder-lock.ts'
 import type { PlanStep } from '../plan/plan.ts'
 import { type ActionPort, APPLY_PACE, carryOut, freshnessOf, type Pace } from './act.ts'
 import type { HeldLease } from './cluster-lease.ts'
+import type { Half } from './halves.ts'
 import {
   createJournal,
   type Journal,
@@ -17,7 +18,7 @@ import {
   reopenJournal,
 } from './journal.ts'
 import { resumed } from './progress.ts'
-import { type ProgressEvent, runSteps, type RunResult } from './run-steps.ts'
+import { type ProgressEvent, runSteps, type RunResult, type StepCarrier } from './run-steps.ts'
 
 /** The folder of the applies of an account's clusters, locked by this process. */
 export interface ApplyDesk {
@@ -29,28 +30,53 @@ export interface ApplyDesk {
 
 /**
  * Locks the journals of an account, so that two applies on this machine exclude each other: roles
- * may be for several clusters at once.
+ * may be for several clusters at once. The two halves of a plan do not: each has a journal of its
+ * own, and excludes a whole apply.
  * @param stateFolder of podrole
  * @throws PodroleError `ApplyUnderWay`, `BrokenJournal`, …
  */
-export async function openDesk(stateFolder: string, accountId: string): Promise<ApplyDesk> {
-  const folder = join(stateFolder, 'apply', accountId)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const lock = lockFolder(folder)
-  if (lock.kind === 'taken') {
+export async function openDesk(
+  stateFolder: string,
+  accountId: string,
+  half?: Half,
+): Promise<ApplyDesk> {
+  const whole = join(stateFolder, 'apply', accountId)
+  const folder = half === undefined ? whole : join(whole, half)
+  const folders =
+    half === undefined ? [whole, join(whole, 'aws'), join(whole, 'kubernetes')] : [folder]
+  const locks = lockAll(folders, accountId)
+  const release = (): void => {
+    for (const lock of locks) lock.release()
+  }
+  const path = join(folder, 'journal')
+  try {
+    return { left: await leftAt(path), path, release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+function lockAll(
+  folders: readonly string[],
+  accountId: string,
+): readonly { readonly release: () => void }[] {
+  const held: { readonly release: () => void }[] = []
+  for (const folder of folders) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const lock = lockFolder(folder)
+    if (lock.kind === 'held') {
+      held.push(lock)
+      continue
+    }
+    for (const one of held) one.release()
     throw new PodroleError(
       'ApplyUnderWay',
       `another apply on this machine is under way on account ${accountId}${lock.by}`,
       { hint: 'Wait for its end.' },
     )
   }
-  const path = join(folder, 'journal')
-  try {
-    return { left: await leftAt(path), path, release: () => lock.release() }
-  } catch (error) {
-    lock.release()
-    throw error
-  }
+  return held
 }
 
 async function leftAt(path: string): Promise<JournalContent | undefined> {
@@ -85,6 +111,15 @@ export interface ApplyAround {
   readonly clock: Clock
   readonly pace?: Pace
   readonly atOnce?: number
+  /** In place of doing each step: hands over what the caller may not do. */
+  readonly carrierOf?: (begun: BegunApply) => Promise<StepCarrier>
+}
+
+/** What a run has before it. */
+export interface BegunApply {
+  readonly steps: readonly PlanStep[]
+  /** Ids of those that are done. */
+  readonly done: ReadonlySet<string>
 }
 
 /**
@@ -151,13 +186,15 @@ async function runJournalled(
   leases: readonly HeldLease[],
   around: ApplyAround,
 ): Promise<RunResult> {
-  const { atOnce, onProgress, pace = APPLY_PACE, port, stopReason } = around
+  const { atOnce, carrierOf, onProgress, pace = APPLY_PACE, port, stopReason } = around
   const isFresh = freshnessOf(plan.steps)
   try {
+    const done = new Set([...plan.progress].flatMap(([id, state]) => (state === 'done' ? id : [])))
+    const carrier = await carrierOf?.({ steps: plan.steps, done })
     return await runSteps(
       plan,
       {
-        carryOut: ({ action }) => carryOut(port, action, pace, isFresh(action)),
+        carryOut: carrier ?? (({ action }) => carryOut(port, action, pace, isFresh(action))),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>

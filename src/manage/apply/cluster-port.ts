@@ -10,9 +10,17 @@ import {
   orGone,
 } from '../eks/association-port.ts'
 import { planAddonOf, planAssociationOf, planEntryOf } from '../observe/eks-reader.ts'
-import type { AccessPolicy } from '../desired/desired-state.ts'
-import type { AssociationSettings, PlanAssociation } from '../plan/observed-state.ts'
+import type { PlanAssociation } from '../plan/observed-state.ts'
 import type { ClusterAction } from '../plan/plan.ts'
+import {
+  accessPolicyOf,
+  addonChange,
+  associationChange,
+  entryChange,
+  newAddon,
+  newAssociation,
+  newEntry,
+} from './eks-requests.ts'
 import type { Found } from './slots.ts'
 import type { WorkloadIdentityAction } from './workload-identity-port.ts'
 
@@ -123,14 +131,11 @@ async function lookAtAddon(
 async function act(places: ClusterPlaces, action: ServiceAction): Promise<void> {
   const { associations } = places
   switch (action.do) {
-    case 'create-association': {
-      const { serviceAccount, settings, tags } = action.association
-      const { name, namespace } = serviceAccount
-      await associations.create({ namespace, serviceAccount: name, ...settings, tags })
+    case 'create-association':
+      await associations.create(newAssociation(action.association))
       return
-    }
     case 'update-association':
-      await associations.update(action.associationId, changeOf(action.after))
+      await associations.update(action.associationId, associationChange(action.after))
       return
     case 'delete-association': {
       const { associationId, serviceAccount } = action.association
@@ -143,14 +148,6 @@ async function act(places: ClusterPlaces, action: ServiceAction): Promise<void> 
       await actOnEks(requireEks(places, action), action)
   }
 }
-
-/** What is left out of a change stays as it is: the empty text takes it away. */
-const changeOf = (settings: AssociationSettings): Parameters<AssociationPort['update']>[1] => ({
-  roleArn: settings.roleArn,
-  disableSessionTags: settings.disableSessionTags,
-  targetRoleArn: settings.targetRoleArn ?? '',
-  policy: settings.policy ?? '',
-})
 
 type OfEks = Exclude<ServiceAction, { readonly do: `${string}-association` }>
 
@@ -177,35 +174,15 @@ type OfAddon = Extract<ClusterAction, { readonly do: `${string}-addon` }>
 async function actOnAddon({ addonWait, addons }: Eks, action: OfAddon): Promise<void> {
   switch (action.do) {
     case 'create-addon': {
-      const { configurationValues, name: addonName, namespace, settings, tags } = action.addon
-      const { associations, serviceAccountRoleArn, version: addonVersion } = settings
-      const conflicts = resolutionOf(action.addon.resolveConflicts)
-      await addons.create({
-        addonName,
-        addonVersion,
-        tags,
-        ...(associations.length > 0 && { podIdentityAssociations: associations }),
-        ...(serviceAccountRoleArn !== undefined && { serviceAccountRoleArn }),
-        ...(configurationValues !== undefined && { configurationValues }),
-        ...(namespace !== undefined && { namespace }),
-        ...(conflicts !== undefined && { resolveConflicts: conflicts }),
-      })
+      const wanted = newAddon(action.addon)
+      await addons.create(wanted)
+      const { addonName, addonVersion } = wanted
       await waitUntilActive(addons, { addonName, addonVersion }, addonWait)
       return
     }
     case 'update-addon': {
-      const { after, before, name: addonName } = action
-      const conflicts = resolutionOf(action.resolveConflicts)
-      const isSame = Bun.deepEquals(before.associations, after.associations)
-      await addons.update(addonName, {
-        addonVersion: after.version,
-        ...(!isSame && { podIdentityAssociations: after.associations }),
-        // EKS takes away the role that an update does not name.
-        ...(after.serviceAccountRoleArn !== undefined && {
-          serviceAccountRoleArn: after.serviceAccountRoleArn,
-        }),
-        ...(conflicts !== undefined && { resolveConflicts: conflicts }),
-      })
+      const { after, name: addonName } = action
+      await addons.update(addonName, addonChange(action))
       await waitUntilActive(addons, { addonName, addonVersion: after.version }, addonWait)
       return
     }
@@ -218,51 +195,23 @@ async function actOnAddon({ addonWait, addons }: Eks, action: OfAddon): Promise<
   }
 }
 
-/** eksctl writes it in small letters. */
-function resolutionOf(text: string | undefined): 'OVERWRITE' | 'NONE' | 'PRESERVE' | undefined {
-  const wanted = text?.toUpperCase()
-  return wanted === 'OVERWRITE' || wanted === 'NONE' || wanted === 'PRESERVE' ? wanted : undefined
-}
-
 type OfEntry = Exclude<OfEks, OfAddon | { readonly do: `${string}-resource` | `${string}-mode` }>
 
 async function actOnEntry(entries: AccessEntryPort, action: OfEntry): Promise<void> {
   switch (action.do) {
-    case 'create-access-entry': {
-      const { groups, principalArn, tags, type, username } = action.entry
-      await entries.create({
-        principalArn,
-        type,
-        tags,
-        ...(groups !== undefined && { kubernetesGroups: groups }),
-        ...(username !== undefined && { username }),
-      })
+    case 'create-access-entry':
+      await entries.create(newEntry(action.entry))
       return
-    }
-    case 'update-access-entry': {
-      const { groups: kubernetesGroups, username } = action.after
-      await entries.update(action.principalArn, {
-        kubernetesGroups,
-        // EKS gives nodes a name that nobody may send it.
-        ...(username !== action.before.username && { username }),
-      })
+    case 'update-access-entry':
+      await entries.update(action.principalArn, entryChange(action))
       return
-    }
     case 'delete-access-entry':
       return entries.delete(action.entry.principalArn)
     case 'associate-access-policy':
-      return entries.associate(action.principalArn, onWire(action.after))
+      return entries.associate(action.principalArn, accessPolicyOf(action.after))
     case 'disassociate-access-policy':
       return entries.disassociate(action.principalArn, action.before.policyArn)
     default:
       return action satisfies never
   }
 }
-
-const onWire = ({
-  namespaces,
-  policyArn,
-}: AccessPolicy): Parameters<AccessEntryPort['associate']>[1] => ({
-  policyArn,
-  accessScope: namespaces === undefined ? { type: 'cluster' } : { type: 'namespace', namespaces },
-})

@@ -2,12 +2,14 @@ import type * as IamSdk from '@aws-sdk/client-iam'
 import type { AwsAccount } from '../../aws/account.ts'
 import { callSdk } from '../../aws/sdk-fault.ts'
 import { outlastThrottling } from '../../aws/throttling.ts'
-import { tagList, type Tags } from '../../iam/tags.ts'
+import type { Tags } from '../../iam/tags.ts'
 import { codeOf } from '../../lib/errors.ts'
+import { objectOf } from '../plan/action-id.ts'
 import { providerOf } from '../observe/iam-reader.ts'
 import type { PlanRole } from '../plan/observed-state.ts'
 import type { RoleAction } from '../plan/plan.ts'
 import type { KeepPriorTrust } from '../roles/prior-trust.ts'
+import { type IamCall, iamCallOf } from './iam-call.ts'
 import type { Found } from './slots.ts'
 
 export interface IamPort {
@@ -38,7 +40,8 @@ export async function iamPort(account: AwsAccount, keep: KeepPriorTrust): Promis
       if (action.do === 'put-trust') {
         keep({ accountId: account.accountId, name: action.role }, action.before)
       }
-      await act(iam, action)
+      const wanted = iamCallOf(action)
+      await iam.call(`${wanted.operation} ${objectOf(action)}`, () => send(iam, wanted))
     },
   }
 }
@@ -161,120 +164,40 @@ async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function act({ call, client, sdk }: Iam, action: RoleAction): Promise<void> {
-  switch (action.do) {
-    case 'create-provider': {
-      const { arn, clientIds, tags, thumbprints } = action.provider
-      const Url = `https://${arn.slice(arn.indexOf('/') + 1)}`
-      const input = {
-        Url,
-        ClientIDList: [...clientIds],
-        Tags: tagList(tags),
-        ...(thumbprints !== undefined && { ThumbprintList: [...thumbprints] }),
-      }
-      await call(`CreateOpenIDConnectProvider ${Url}`, () =>
-        client.send(new sdk.CreateOpenIDConnectProviderCommand(input)),
-      )
-      return
-    }
-    case 'delete-provider': {
-      const OpenIDConnectProviderArn = action.provider.arn
-      await call(`DeleteOpenIDConnectProvider ${OpenIDConnectProviderArn}`, () =>
-        client.send(new sdk.DeleteOpenIDConnectProviderCommand({ OpenIDConnectProviderArn })),
-      )
-      return
-    }
-    case 'add-client-id':
-    case 'remove-client-id': {
-      const input = { OpenIDConnectProviderArn: action.arn, ClientID: action.clientId }
-      const isAdd = action.do === 'add-client-id'
-      await call(`${isAdd ? 'Add' : 'Remove'}ClientID ${action.arn}`, async () => {
-        if (isAdd) await client.send(new sdk.AddClientIDToOpenIDConnectProviderCommand(input))
-        else await client.send(new sdk.RemoveClientIDFromOpenIDConnectProviderCommand(input))
-      })
-      return
-    }
-    case 'create-role': {
-      const { arn, boundaryArn, name: RoleName, tags, trustPolicy } = action.role
-      const Path = /:role(\/(?:.*\/)?)/.exec(arn)?.[1] ?? '/'
-      const input = {
-        RoleName,
-        Path,
-        AssumeRolePolicyDocument: trustPolicy,
-        Tags: tagList(tags),
-        ...(boundaryArn !== undefined && { PermissionsBoundary: boundaryArn }),
-      }
-      await call(`CreateRole ${RoleName}`, () => client.send(new sdk.CreateRoleCommand(input)))
-      return
-    }
-    case 'delete-role': {
-      const RoleName = action.role.name
-      await call(`DeleteRole ${RoleName}`, () =>
-        client.send(new sdk.DeleteRoleCommand({ RoleName })),
-      )
-      return
-    }
-    default: {
-      const [name, send] = roleCall(sdk, client, action)
-      await call(`${name} ${action.role}`, send)
-    }
-  }
-}
-
-type OfRole = Extract<RoleAction, { readonly role: string }>
-
-/** The operation on one role, with its name. */
-function roleCall(
-  sdk: typeof IamSdk,
-  client: IamSdk.IAMClient,
-  action: OfRole,
-): readonly [name: string, send: () => Promise<unknown>] {
-  const RoleName = action.role
-  switch (action.do) {
-    case 'put-trust': {
-      const input = { RoleName, PolicyDocument: action.after }
-      return [
-        'UpdateAssumeRolePolicy',
-        () => client.send(new sdk.UpdateAssumeRolePolicyCommand(input)),
-      ]
-    }
-    case 'attach-policy': {
-      const input = { RoleName, PolicyArn: action.policyArn }
-      return ['AttachRolePolicy', () => client.send(new sdk.AttachRolePolicyCommand(input))]
-    }
-    case 'detach-policy': {
-      const input = { RoleName, PolicyArn: action.policyArn }
-      return ['DetachRolePolicy', () => client.send(new sdk.DetachRolePolicyCommand(input))]
-    }
-    case 'put-inline-policy': {
-      const input = { RoleName, PolicyName: action.name, PolicyDocument: action.after }
-      return ['PutRolePolicy', () => client.send(new sdk.PutRolePolicyCommand(input))]
-    }
-    case 'delete-inline-policy': {
-      const input = { RoleName, PolicyName: action.name }
-      return ['DeleteRolePolicy', () => client.send(new sdk.DeleteRolePolicyCommand(input))]
-    }
-    case 'put-boundary': {
-      const input = { RoleName, PermissionsBoundary: action.after }
-      return [
-        'PutRolePermissionsBoundary',
-        () => client.send(new sdk.PutRolePermissionsBoundaryCommand(input)),
-      ]
-    }
-    case 'delete-boundary':
-      return [
-        'DeleteRolePermissionsBoundary',
-        () => client.send(new sdk.DeleteRolePermissionsBoundaryCommand({ RoleName })),
-      ]
-    case 'tag-role': {
-      const input = { RoleName, Tags: tagList(action.after) }
-      return ['TagRole', () => client.send(new sdk.TagRoleCommand(input))]
-    }
-    case 'untag-role': {
-      const input = { RoleName, TagKeys: Object.keys(action.before) }
-      return ['UntagRole', () => client.send(new sdk.UntagRoleCommand(input))]
-    }
+/** The client's own command for each operation. */
+async function send({ client, sdk }: Iam, { input, operation }: IamCall): Promise<void> {
+  switch (operation) {
+    case 'CreateOpenIDConnectProvider':
+      return void (await client.send(new sdk.CreateOpenIDConnectProviderCommand(input)))
+    case 'DeleteOpenIDConnectProvider':
+      return void (await client.send(new sdk.DeleteOpenIDConnectProviderCommand(input)))
+    case 'AddClientIDToOpenIDConnectProvider':
+      return void (await client.send(new sdk.AddClientIDToOpenIDConnectProviderCommand(input)))
+    case 'RemoveClientIDFromOpenIDConnectProvider':
+      return void (await client.send(new sdk.RemoveClientIDFromOpenIDConnectProviderCommand(input)))
+    case 'CreateRole':
+      return void (await client.send(new sdk.CreateRoleCommand(input)))
+    case 'DeleteRole':
+      return void (await client.send(new sdk.DeleteRoleCommand(input)))
+    case 'UpdateAssumeRolePolicy':
+      return void (await client.send(new sdk.UpdateAssumeRolePolicyCommand(input)))
+    case 'AttachRolePolicy':
+      return void (await client.send(new sdk.AttachRolePolicyCommand(input)))
+    case 'DetachRolePolicy':
+      return void (await client.send(new sdk.DetachRolePolicyCommand(input)))
+    case 'PutRolePolicy':
+      return void (await client.send(new sdk.PutRolePolicyCommand(input)))
+    case 'DeleteRolePolicy':
+      return void (await client.send(new sdk.DeleteRolePolicyCommand(input)))
+    case 'PutRolePermissionsBoundary':
+      return void (await client.send(new sdk.PutRolePermissionsBoundaryCommand(input)))
+    case 'DeleteRolePermissionsBoundary':
+      return void (await client.send(new sdk.DeleteRolePermissionsBoundaryCommand(input)))
+    case 'TagRole':
+      return void (await client.send(new sdk.TagRoleCommand(input)))
+    case 'UntagRole':
+      return void (await client.send(new sdk.UntagRoleCommand(input)))
     default:
-      return action satisfies never
+      return input satisfies never
   }
 }

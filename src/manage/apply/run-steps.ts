@@ -3,8 +3,14 @@ import type { PlanStep } from '../plan/plan.ts'
 import type { Outcome } from './act.ts'
 import { type Progress, type Standing, standingOf, type StepState } from './progress.ts'
 
+/**
+ * Does a step. One that waits for somebody, and asks nobody for more, frees its place among those at
+ * once.
+ */
+export type StepCarrier = (step: PlanStep, freeSlot: () => void) => Promise<Outcome>
+
 export interface RunPorts {
-  carryOut(step: PlanStep): Promise<Outcome>
+  readonly carryOut: StepCarrier
   /** On disk when it returns. */
   record(id: string, state: StepState): Promise<void>
   onProgress(event: ProgressEvent): void
@@ -46,6 +52,7 @@ export async function runSteps(
   const progress = new Map(plan.progress)
   const errors = new Map<string, unknown>()
   const underWay = new Set<Promise<void>>()
+  const slots = newSlots(atOnce)
   const broken: unknown[] = []
   const tell = (step: PlanStep, state: ProgressEvent['state'], error?: unknown): void => {
     const done = [...progress.values()].filter((one) => one === 'done').length
@@ -57,10 +64,10 @@ export async function runSteps(
       ...(error !== undefined && { error }),
     })
   }
-  const run = async (step: PlanStep): Promise<void> => {
+  const run = async (step: PlanStep, free: () => void): Promise<void> => {
     await ports.record(step.id, 'started')
     tell(step, 'started')
-    const end = await ports.carryOut(step).then(
+    const end = await ports.carryOut(step, free).then(
       (outcome) => ({ outcome }),
       (error: unknown) => ({ error }),
     )
@@ -74,22 +81,52 @@ export async function runSteps(
   let stopped: string | undefined
   for (;;) {
     const { ready } = standingOf(steps, progress)
-    for (const step of ready.slice(0, atOnce - underWay.size)) {
+    for (const step of ready.slice(0, slots.free())) {
       stopped ??= broken.length > 0 ? 'the journal cannot be written' : ports.stopReason()
       if (stopped !== undefined) break
       progress.set(step.id, 'started')
-      const running: Promise<void> = run(step)
+      const free = slots.take()
+      const running: Promise<void> = run(step, free)
         .catch((error: unknown) => void broken.push(error))
-        .finally(() => underWay.delete(running))
+        .finally(() => {
+          free()
+          underWay.delete(running)
+        })
       underWay.add(running)
     }
     if (underWay.size === 0) break
-    await Promise.race(underWay)
+    await Promise.race([...underWay, slots.freed()])
   }
   if (broken.length > 0) throw broken[0]
   return {
     standing: standingOf(steps, progress),
     errors,
     ...(stopped !== undefined && { stopped }),
+  }
+}
+
+/** Places for so many at once, each of which may be freed before its holder is done. */
+function newSlots(most: number): {
+  readonly free: () => number
+  readonly take: () => () => void
+  /** Resolves with the next one that is freed. */
+  readonly freed: () => Promise<void>
+} {
+  let taken = 0
+  let next = Promise.withResolvers<void>()
+  return {
+    free: () => most - taken,
+    freed: () => next.promise,
+    take: () => {
+      taken += 1
+      let isHeld = true
+      return () => {
+        if (!isHeld) return
+        isHeld = false
+        taken -= 1
+        next.resolve()
+        next = Promise.withResolvers<void>()
+      }
+    },
   }
 }

@@ -1,4 +1,4 @@
-import type { Addon as WireAddon, AddonInfo } from '@aws-sdk/client-eks'
+import type { Addon as WireAddon, AddonInfo, CreateAddonCommandInput } from '@aws-sdk/client-eks'
 import { PodroleError } from '../../lib/errors.ts'
 import { codeOf } from '../../lib/errors.ts'
 import type { Addon, AddonPort, AddonSettings, AddonVersion } from './addon-port.ts'
@@ -28,9 +28,9 @@ export function eksAddons(eks: EksClient, clusterName: string): AddonPort {
         await describeAddonVersions(eks, addonName, kubernetesVersion),
         kubernetesVersion,
       ),
-    create: ({ tags = {}, ...addon }) =>
+    create: (addon) =>
       call(`CreateAddon ${addon.addonName} ${of}`, async (client) => {
-        const input = { clusterName, ...inputOf(addon), tags: { ...tags } }
+        const input = { clusterName, ...newAddonInput(addon) }
         return addonOf(await client.send(new sdk.CreateAddonCommand(input)))
       }),
     update: (addonName, settings) =>
@@ -42,6 +42,19 @@ export function eksAddons(eks: EksClient, clusterName: string): AddonPort {
       call(`DeleteAddon ${addonName} ${of}`, async (client) => {
         await client.send(new sdk.DeleteAddonCommand({ clusterName, addonName }))
       }),
+  }
+}
+
+/** The input of CreateAddon, but for the cluster's name. */
+export function newAddonInput({
+  namespace,
+  tags = {},
+  ...addon
+}: Parameters<AddonPort['create']>[0]): Omit<CreateAddonCommandInput, 'clusterName'> {
+  return {
+    ...inputOf(addon),
+    ...(namespace !== undefined && { namespaceConfig: { namespace } }),
+    tags: { ...tags },
   }
 }
 

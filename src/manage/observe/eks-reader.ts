@@ -35,13 +35,14 @@ export async function eksReader(
       onCall('DescribeCluster')
       const found = await orGone(() => describeEksCluster(account, clusterName))
       if (found === undefined) return undefined
-      const { arn, authenticationMode, autoMode, endpoint, issuer, version } = found
+      const { arn, authenticationMode, autoMode, endpoint, isPrivate, issuer, version } = found
       return {
         arn,
         region: account.region,
         isAutoMode: autoMode,
         authenticationMode,
         kubernetesVersion: version,
+        ...(isPrivate && { isPrivate }),
         ...(issuer !== undefined && { issuer }),
         ...(endpoint !== undefined && { endpoint }),
       }

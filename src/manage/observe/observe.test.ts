@@ -108,7 +108,7 @@ describe('what is read', () => {
       arn: ARN,
       workloadIdentity: { isDeclared: true },
     })
-    expect(Object.keys(cluster ?? {})).not.toContain('endpoint')
+    expect(Object.keys(cluster ?? {})).not.toContain('kubernetesVersion')
   })
 
   test('a cluster that is not there is left out', async () => {

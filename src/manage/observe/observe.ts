@@ -76,7 +76,7 @@ async function observeCluster(
   const reader = await places.cluster(desired)
   const facts = await denied.read(() => reader.facts(), undefined)
   if (facts === undefined) return undefined
-  const { endpoint: _endpoint, kubernetesVersion, ...known } = facts
+  const { kubernetesVersion, ...known } = facts
   const associating = denied.read(() => reader.associations(), [])
   const reading = associating.then((all) => denied.read(() => reader.addons(all), []))
   const from = { reader, denied, kubernetesVersion }

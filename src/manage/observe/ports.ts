@@ -29,12 +29,17 @@ export interface IamReader {
 /** A cluster as EKS or a broker knows it. */
 export interface ClusterFacts extends Pick<
   ObservedCluster,
-  'arn' | 'region' | 'issuer' | 'fleetIssuer' | 'isAutoMode' | 'authenticationMode'
+  | 'arn'
+  | 'region'
+  | 'endpoint'
+  | 'isPrivate'
+  | 'issuer'
+  | 'fleetIssuer'
+  | 'isAutoMode'
+  | 'authenticationMode'
 > {
   /** `1.36`; of EKS alone. */
   readonly kubernetesVersion?: string
-  /** Of its API server, as EKS names it. */
-  readonly endpoint?: string
 }
 
 /** One cluster on EKS or on a broker. Who has no access entries and add-ons gives none. */

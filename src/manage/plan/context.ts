@@ -28,4 +28,6 @@ export interface PlanOptions {
   readonly adopt: boolean
   /** Goes on where somebody loses access. */
   readonly force: boolean
+  /** IAM was not looked at: roles that a file names are taken to be there. */
+  readonly isIamUnseen?: boolean
 }

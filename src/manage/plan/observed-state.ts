@@ -52,6 +52,10 @@ export interface ObservedCluster {
   readonly arn: string
   readonly name: string
   readonly region: string
+  /** Of its API server, as EKS names it. */
+  readonly endpoint?: string
+  /** Its API server is reached from its own network alone. */
+  readonly isPrivate?: boolean
   /** Of the service accounts' own tokens; an EKS cluster has one. */
   readonly issuer?: string
   /** Where a broker has the cluster: the fleet's issuer. */

@@ -218,6 +218,7 @@ function planGivenRole(
     draft.refuse({ code: 'WrongAccount', path, text, hint })
     return undefined
   }
+  if (options.isIamUnseen === true) return []
   const found = findRole(nameOf(arn))
   if (found?.arn !== arn) {
     const other = found === undefined ? '' : `; there is ${found.arn}`

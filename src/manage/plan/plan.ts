@@ -95,6 +95,7 @@ export interface Remark {
     /** A delete leaves it, and why. */
     | 'left-alone'
     | 'trust'
+    | 'half'
     | 'tags-stay'
   readonly text: string
 }
