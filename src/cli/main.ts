@@ -16,6 +16,7 @@ import { addQuotasCommand } from './commands/quotas.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addSchemaCommand } from './commands/schema.ts'
+import { addVerifyCommand } from './commands/verify.ts'
 import { addVersionCommand } from './commands/version.ts'
 import { addWebhookCommand } from './commands/webhook.ts'
 import { printFault } from './output.ts'
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
   addAdviseCommand(program)
   addQuotasCommand(program)
   addExplainCommand(program)
+  addVerifyCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program
