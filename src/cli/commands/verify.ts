@@ -39,7 +39,7 @@ export function addVerifyCommand(program: Command): void {
       ),
     )
     .addOption(
-      new Option('--print-kubectl', 'print the same as a kubectl command; runs nothing').default(
+      new Option('--print-kubectl', 'print the same as kubectl commands; runs nothing').default(
         false,
       ),
     )

@@ -1,9 +1,12 @@
-/** The same by hand: one `kubectl run`, as kubectl 1.36 takes it. */
+/** The same by hand, as kubectl 1.36 takes it. */
 import { CONTAINER, type PodRequest, shellWord, verifyPod } from './pod.ts'
 
 const NAME = 'podrole-verify-by-hand'
 
-/** Shows the pod's log and deletes the pod. */
+/**
+ * Runs the pod, shows its log and deletes it. Attaching to it in place of that (`--attach --rm`)
+ * loses the lines that were written before.
+ */
 export function byHand(request: PodRequest): string {
   const { apiVersion, metadata, spec } = verifyPod(request)
   const { labels } = metadata
@@ -12,13 +15,18 @@ export function byHand(request: PodRequest): string {
     container.name === CONTAINER ? { ...container, name: NAME } : container,
   )
   const overrides = { apiVersion, metadata: { labels }, spec: { ...spec, containers } }
-  const words = [
-    `kubectl run ${NAME}`,
-    `--namespace ${shellWord(request.serviceAccount.namespace)}`,
-    `--image ${shellWord(request.image)}`,
-    '--restart=Never --attach --rm --quiet',
-    `--pod-running-timeout=${Math.ceil(request.timeoutMs / 1000)}s`,
+  const at = `--namespace ${shellWord(request.serviceAccount.namespace)}`
+  const run = [
+    `kubectl run ${NAME} ${at}`,
+    `--image ${shellWord(request.image)} --restart=Never`,
     `--overrides ${shellWord(JSON.stringify(overrides))}`,
   ]
-  return `${words.join(' \\\n  ')}\n`
+  const timeout = `${Math.ceil(request.timeoutMs / 1000)}s`
+  return [
+    run.join(' \\\n  '),
+    `kubectl wait ${at} --for=jsonpath='{.status.phase}'=Succeeded --timeout=${timeout} pod/${NAME}`,
+    `kubectl logs ${at} ${NAME}`,
+    `kubectl delete pod ${at} ${NAME}`,
+    '',
+  ].join('\n')
 }

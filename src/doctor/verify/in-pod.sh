@@ -5,6 +5,10 @@ exec 2>/dev/null
 
 say() { printf 'podrole: %s\n' "$*"; }
 
+for program in aws grep; do
+  command -v "$program" >/dev/null || { say no program: "$program"; exit 0; }
+done
+
 # The AWS CLI. What it prints stays in the pod.
 run() {
   aws --cli-connect-timeout 5 --cli-read-timeout 20 "$@" </dev/null >"$HOME/out" 2>"$HOME/err"

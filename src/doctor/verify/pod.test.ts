@@ -89,7 +89,7 @@ test('a pod is left over when nobody can wait for it any more', () => {
 })
 
 test('by hand it is the same pod, under a name', () => {
-  const [, json = ''] = /--overrides '([^]*)'\n$/.exec(byHand(REQUEST)) ?? []
+  const [, json = ''] = /--overrides '([^]*)'\nkubectl wait /.exec(byHand(REQUEST)) ?? []
   const overrides = JSON.parse(json.replaceAll(`'\\''`, "'")) as object
   const { metadata, spec } = verifyPod(REQUEST)
   const containers = spec.containers.map((one) => ({ ...one, name: 'podrole-verify-by-hand' }))

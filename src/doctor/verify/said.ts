@@ -48,6 +48,7 @@ const NO_PROVIDER = /^no provider: (.*)$/
 const IDENTITY = /^identity (arn:[\w-]{1,20}:(?:sts|iam)::\d{12}:[\w+=,.@/-]{1,300})$/
 const NO_IDENTITY = /^no identity: (.*)$/
 const CHECK = /^check (\d{1,3}) (?:succeeded, (with|without) the text|failed: (.*))$/
+const NO_PROGRAM = /^no program: (\w{1,20})$/
 const PREFIX = 'podrole: '
 
 /** Reads the whole log; `checks` is how many commands were to run. */
@@ -70,6 +71,8 @@ function readLines(lines: readonly string[], checks: number): Reading {
     if (match !== undefined) rest.shift()
     return match
   }
+  const missing = take(NO_PROGRAM)?.[1]
+  if (missing !== undefined) return unreadable(`its image has no ${missing}`)
   const variables: string[] = []
   for (let found = take(VARIABLE); found; found = take(VARIABLE)) variables.push(found[1] ?? '')
   const provider = take(PROVIDER)?.[1]

@@ -120,7 +120,7 @@ function endFinding(end: PodEnd, subject: string): VerifyFinding {
       return error('no-answer', `the pod started and did not end: ${end.why}`, LONGER)
     case 'ended': {
       const why = end.reading.kind === 'unreadable' ? end.reading.why : ''
-      return error('unreadable-answer', `the pod's log is not whole: ${why} (${end.exit})`, SHELL)
+      return error('unreadable-answer', `the pod did not say all: ${why} (${end.exit})`, SHELL)
     }
     default:
       return end satisfies never
