@@ -1,7 +1,11 @@
 /** `podrole verify` as typed, against pods of the sandbox that run the AWS CLI. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { delimiter, join } from 'node:path'
-import type { Verification } from '../../src/doctor/verify/verdict.ts'
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts'
+import type { ExpectedRole } from '../../src/doctor/verify/expected-role.ts'
+import { inPodProgram } from '../../src/doctor/verify/pod.ts'
+import { readSaid } from '../../src/doctor/verify/said.ts'
+import { judge, type Verification } from '../../src/doctor/verify/verdict.ts'
 import {
   MUTATING_WEBHOOK_CONFIGURATIONS,
   NAMESPACES,
@@ -28,6 +32,17 @@ const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
 const machinePath = process.env['PATH'] ?? ''
 /** The sandbox's STS answers so late that a pod is there for a while. */
 const LATE = 'sts:GetCallerIdentity=delay:15s'
+
+const accountTrust = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` },
+      Action: 'sts:AssumeRole',
+    },
+  ],
+})
 
 setDefaultTimeout(180_000)
 
@@ -198,6 +213,67 @@ describe.skipIf(isSkipped)('what answers in a pod', () => {
     expect(out).toEndWith(`\nok: a pod of shop/irsa gets ${ROLES}/team/irsa\n`)
     expect(out).not.toMatch(/ASIA|eyJ/)
   })
+})
+
+/**
+ * Pods of the sandbox reach no instance metadata, so that what runs in one runs beside them here,
+ * with the AWS CLI itself and metadata that give a role's credentials.
+ */
+test.skipIf(isSkipped)("the node's role by instance metadata is seen as such", async () => {
+  const node = await shop.makeRole('node', accountTrust)
+  const { sandbox } = shop.wired
+  const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials()
+  const sts = new STSClient({
+    region: sandbox.region,
+    endpoint: sandbox.endpoint,
+    credentials: { accessKeyId, secretAccessKey: secretAccessKey.reveal() },
+  })
+  const assumed = await sts.send(
+    new AssumeRoleCommand({ RoleArn: node, RoleSessionName: 'i-0123456789abcdef0' }),
+  )
+  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = assumed.Credentials ?? {}
+  const metadata = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    development: false,
+    error: () => new Response(null, { status: 500 }),
+    fetch: (request) => {
+      const { pathname } = new URL(request.url)
+      if (pathname === '/latest/api/token') return new Response('token')
+      if (pathname.endsWith('/security-credentials/')) return new Response('node')
+      if (!pathname.endsWith('/security-credentials/node')) {
+        return new Response(null, { status: 404 })
+      }
+      const given = { AccessKeyId, SecretAccessKey, Token: SessionToken, Expiration }
+      return Response.json({ Code: 'Success', Type: 'AWS-HMAC', ...given })
+    },
+  })
+  const { AWS_PROFILE: _, AWS_SHARED_CREDENTIALS_FILE: __, ...environment } = shop.desk.environment
+  const child = Bun.spawn(['sh', '-c', inPodProgram({ checks: [] })], {
+    cwd: shop.desk.folder,
+    env: { ...environment, AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.url.href },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const log = await child.stdout.text()
+  await metadata.stop(true)
+  const reading = readSaid(log, 0)
+  const judged = (expected: ExpectedRole): Verification =>
+    judge({
+      serviceAccount: { namespace: 'shop', name: 'plain' },
+      checks: [],
+      expected,
+      end: { kind: 'ended', exit: 'exit code 0', reading },
+    })
+  const other = { kind: 'known', roleArn: `${ROLES}/orders`, source: 'case' } as const
+  expect(judged(other)).toMatchObject({
+    provider: 'node-role',
+    identity: `arn:aws:sts::${ACCOUNT}:assumed-role/node/i-0123456789abcdef0`,
+    findings: [{ code: 'node-role', severity: 'error' }],
+  })
+  expect(judged({ kind: 'none' })).toMatchObject({
+    findings: [{ code: 'node-role', severity: 'warning' }],
+  })
+  expect(log).not.toContain(SessionToken ?? 'no token')
 })
 
 describe.skipIf(isSkipped)('further checks', () => {

@@ -4,6 +4,7 @@ import type { ContainerStatus, KubeObject, Pod } from '../../kube/objects.ts'
 import { apiPath } from '../../kube/transport.ts'
 import { boundedText } from '../../lib/bounded-text.ts'
 import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
+import { orAbsent } from '../facts/fact.ts'
 import { CONTAINER, isLeftOver, RUN_LABEL, VERIFY_LABEL } from './pod.ts'
 import { MAX_LOG_BYTES, readSaid, shown } from './said.ts'
 import type { PodEnd } from './verdict.ts'
@@ -61,7 +62,10 @@ async function runToEnd(pod: Pod, checks: number, places: PodPlaces): Promise<Po
   const until = performance.now() + places.timeoutMs
   for (;;) {
     throwIfStopped(signal)
-    const seen = await kube.get<Pod>(PODS, { namespace, name })
+    const seen = await orAbsent(() => kube.get<Pod>(PODS, { namespace, name }))
+    if (seen === undefined) {
+      return { pod: made, end: { kind: 'no-answer', why: 'somebody else deleted it' } }
+    }
     const end = await endOf(seen, checks, kube)
     if (end !== undefined) return { pod: seen, end }
     if (performance.now() > until) return { pod: seen, end: await lateEnd(seen, kube) }
@@ -131,10 +135,11 @@ async function lateEnd(pod: Pod, kube: PodKube): Promise<PodEnd> {
 }
 
 async function whyWaiting(pod: Pod, kube: PodKube): Promise<string> {
-  const { message, reason } = statusOf(pod)?.state?.waiting ?? {}
-  const told = [reason, message].filter(Boolean).join(': ')
-  const warning = await lastWarning(pod, kube)
-  return shown([told, warning].filter(Boolean).join('; ') || 'its node has not said why')
+  const { message = '', reason = '' } = statusOf(pod)?.state?.waiting ?? {}
+  const warning = (await lastWarning(pod, kube)) ?? ''
+  const isSame = message !== '' && warning.includes(message)
+  const told = [[reason, message].filter(Boolean).join(': '), isSame ? '' : warning]
+  return shown(told.filter(Boolean).join('; ') || 'its node has not said why')
 }
 
 interface KubeEvent extends KubeObject {

@@ -113,7 +113,11 @@ function endFinding(end: PodEnd, subject: string): VerifyFinding {
     case 'no-service-account':
       return error('service-account-missing', `there is no service account ${subject}`)
     case 'refused':
-      return error('admission-refused', `the API server does not take the pod: ${end.why}`, REFUSED)
+      return error(
+        'admission-refused',
+        `the API server does not take the pod: ${end.why}`,
+        refusedHint(end.why),
+      )
     case 'not-started':
       return notStarted(end)
     case 'no-answer':
@@ -136,8 +140,11 @@ function notStarted({ because, why }: PodEnd & { kind: 'not-started' }): VerifyF
     : error('not-started', `the pod did not start: ${why}`)
 }
 
-const REFUSED =
-  'Where it is the user id, as on OpenShift, --run-as-user none leaves that to the cluster.'
+/** Of clusters that choose a user for each namespace. */
+const refusedHint = (why: string): string | undefined =>
+  /runAsUser|fsGroup|security context constraint/i.test(why)
+    ? '--run-as-user none leaves the user to the cluster, as OpenShift wants.'
+    : undefined
 const IMAGE = 'Name an image with sh and the AWS CLI that the nodes reach, with --image.'
 const LONGER = 'Give it longer with --timeout; what it waits for may be AWS itself.'
 const SHELL = 'The image needs sh, grep and aws.'
