@@ -17,6 +17,7 @@ import { addQuotasCommand } from './commands/quotas.ts'
 import { addRoleCommand } from './commands/role.ts'
 import { addSandboxCommand } from './commands/sandbox.ts'
 import { addSchemaCommand } from './commands/schema.ts'
+import { addVerifyCommand } from './commands/verify.ts'
 import { addVersionCommand } from './commands/version.ts'
 import { addWebhookCommand } from './commands/webhook.ts'
 import { printFault } from './output.ts'
@@ -42,10 +43,11 @@ export function buildProgram(): Command {
   addPlanCommand(program)
   addApplyCommand(program)
   addDeleteCommand(program)
+  addImportCommand(program)
+  addExplainCommand(program)
+  addVerifyCommand(program)
   addAdviseCommand(program)
   addQuotasCommand(program)
-  addExplainCommand(program)
-  addImportCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program

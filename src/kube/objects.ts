@@ -112,7 +112,9 @@ export interface PodSpec {
   nodeSelector?: Record<string, string>
   hostNetwork?: boolean
   restartPolicy?: string
+  activeDeadlineSeconds?: number
   terminationGracePeriodSeconds?: number
+  enableServiceLinks?: boolean
   containers: Container[]
   initContainers?: Container[]
   volumes?: Volume[]

@@ -185,8 +185,10 @@ function firstUnreachable(
   isMapped: boolean,
 ): string | undefined {
   const programs = [...image.entrypoint, ...image.cmd].filter((word) => word.startsWith('/'))
-  // A bare name is found in the image's path: `aws` is the program that stands for the image.
-  const used = programs.filter((path) => words.includes(path) || basename(path) === words[0])
+  // A bare name is found in the image's path: `aws` is the program that stands for the image, by
+  // itself and in a script that a shell is given.
+  const named = new Set(words.flatMap((word) => word.split(/[^\w.+-]+/)))
+  const used = programs.filter((path) => words.includes(path) || named.has(basename(path)))
   const visible = isMapped ? [] : image.folders
   return used.find((path) => !isReachable(path, visible))
 }
