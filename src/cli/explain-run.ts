@@ -6,6 +6,7 @@ import { errorFact } from '../doctor/facts/error-fact.ts'
 import { gatherFacts, type Subject } from '../doctor/facts/gather.ts'
 import { iamPort } from '../doctor/facts/iam-adapter.ts'
 import type { ExplainPlaces } from '../doctor/facts/ports.ts'
+import { parseSdk } from '../doctor/facts/sdk.ts'
 import { tokenFact } from '../doctor/facts/token-fact.ts'
 import { parseServiceAccountName, type ServiceAccountName } from '../iam/service-account-name.ts'
 import { gatherOutside } from '../issuer/outside/gather.ts'
@@ -67,6 +68,7 @@ function readSubject(argument: string | undefined, flags: ExplainFlags): Asked {
   const more = {
     ...(container !== undefined && { container }),
     ...(error !== undefined && { error }),
+    ...(flags.sdk !== undefined && { sdk: parseSdk(flags.sdk) }),
     ...(action !== undefined && resource !== undefined && { question: { action, resource } }),
   }
   if (pod === undefined) {

@@ -45,6 +45,8 @@ export interface CasePlace {
 
 export interface ExplainStage {
   place(one: Case): Promise<CasePlace>
+  /** Of the sandbox's AWS, over every case. */
+  setFaults(faults: readonly string[]): void
   stop(): Promise<void>
 }
 
@@ -97,6 +99,7 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
       const place = { account: isEks ? HOME : account, name: one.id }
       return placeCase(wired, own, { ...place, isOnBroker: one.method === 'broker' })
     },
+    setFaults: (faults) => wired.sandbox.aws.faults.replace(faults),
     stop: () => wired.stop(),
   }
 }
@@ -304,7 +307,7 @@ async function waitForOutcome({ client }: RunningCluster, ref: Ref): Promise<Rea
   for (let tries = 0; tries < TRIES; tries += 1) {
     const { status } = await client.get<Pod>(PODS, ref)
     if (status?.phase === 'Succeeded' || status?.phase === 'Failed') {
-      const path = `/api/v1/namespaces/${ref.namespace}/pods/${ref.name}/log`
+      const path = `/api/v1/namespaces/${ref.namespace}/pods/${ref.name}/log?container=main`
       const text = await (await client.raw('GET', path)).text()
       const line = text.trim().split('\n').at(-1) ?? ''
       if (line.startsWith('{')) return parse(line) as ReadOutcome

@@ -14,6 +14,7 @@ export interface ExplainFlags {
   readonly resource?: string
   readonly token?: string
   readonly error?: string
+  readonly sdk?: string
   readonly fix: boolean
   readonly profile?: string
   readonly region?: string
@@ -46,6 +47,10 @@ export function addExplainCommand(program: Command): void {
     .option(
       '--error <text>',
       'the message of an SDK or of CloudTrail: it names action, resource and who asked',
+    )
+    .option(
+      '--sdk <name@version>',
+      "of the pod's program, such as boto3@1.34.41: nothing in a cluster tells it",
     )
     .addOption(new Option('--fix', 'print the fix alone, to be run or applied').default(false))
     .option('--profile <name>', "the AWS profile of the role's account; AWS_PROFILE if not given")

@@ -5,7 +5,7 @@ import { type Advice, advise } from './advise.ts'
 import { clusterKindOf, type ClusterSigns } from './cluster-kind.ts'
 import type { AdviceFacts } from './facts.ts'
 import { ARGUMENT_CODES } from './rules.ts'
-import { isNewEnough, parseSdk, SDK_NAMES } from './sdk.ts'
+import { isNewEnough, parseSdk, SDK_NAMES, sdkOfUserAgent } from '../facts/sdk.ts'
 
 const CASES = join(import.meta.dir, 'testdata', 'cases')
 const CLUSTERS = join(import.meta.dir, 'testdata', 'clusters')
@@ -120,7 +120,28 @@ describe('an SDK', () => {
     ['go-v2@2024-01-01', true],
     ['js-v3@3.458', true],
     ['java-v2@v2.30.1', true],
-  ])('%s', (text, isNew) => expect(isNewEnough(parseSdk(text))).toBe(isNew))
+  ])('%s', (text, isNew) => expect(isNewEnough(parseSdk(text), 'pod-identity')).toBe(isNew))
+
+  test.each([
+    ['boto3@1.9.219', false],
+    ['boto3@1.9.220', true],
+    ['go-v1@1.23', false],
+    ['dotnet@3.3.659.1', true],
+    // Each version knows it, and AWS names none.
+    ['go-v2@2020-01-01', true],
+    ['kotlin@0.1', true],
+  ])('%s for IRSA', (text, isNew) => expect(isNewEnough(parseSdk(text), 'irsa')).toBe(isNew))
+
+  test.each([
+    ['Boto3/1.26.30 Python/3.10 Linux/5.10 Botocore/1.29.30', 'boto3@1.26.30'],
+    ['aws-cli/2.13.0 Python/3.11 exec-env/AWS_ECS', 'aws-cli-v2@2.13.0'],
+    ['aws-sdk-go/1.44.7 (go1.19; linux; amd64)', 'go-v1@1.44.7'],
+    ['[aws-sdk-js/3.400.0 ua/2.0 os/linux]', 'js-v3@3.400.0'],
+    ['curl/8.5.0', undefined],
+  ])('of the user agent %s', (text, wanted) => {
+    const sdk = sdkOfUserAgent(text)
+    expect(sdk && `${sdk.name}@${sdk.version}`).toBe(wanted)
+  })
 
   test('one that nobody knows is refused, with those that are known', () => {
     expect(() => parseSdk('perl@1.0')).toThrow(SDK_NAMES.join(', '))

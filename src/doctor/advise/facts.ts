@@ -1,7 +1,7 @@
 /** What an advice is made of. */
 import type { ServiceAccountName } from '../../iam/service-account-name.ts'
 import type { ClusterKind } from './cluster-kind.ts'
-import type { KnownSdk } from './sdk.ts'
+import type { KnownSdk } from '../facts/sdk.ts'
 
 /** The ways to credentials. */
 export const WAYS = ['pod-identity', 'irsa', 'broker'] as const

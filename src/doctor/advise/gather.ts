@@ -15,7 +15,7 @@ import { ROLE_ANNOTATION } from '../../manage/roles/annotate.ts'
 import { clusterKindOf } from './cluster-kind.ts'
 import type { AdviceFacts, ClusterProfile, Compute, Need, RoleProfile, Way } from './facts.ts'
 import type { KubeSigns } from './kube-signs.ts'
-import type { KnownSdk } from './sdk.ts'
+import type { KnownSdk } from '../facts/sdk.ts'
 
 /** One cluster, by its Kubernetes and by who knows it. */
 export interface AdviceCluster {

@@ -5,7 +5,7 @@
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
 import { isEks } from './cluster-kind.ts'
 import type { AdviceFacts, Way } from './facts.ts'
-import { isNewEnough, minimumOf } from './sdk.ts'
+import { isNewEnough, minimumOf } from '../facts/sdk.ts'
 
 export interface Argument {
   readonly way: Way
@@ -221,13 +221,19 @@ const podIdentityRules = (way: 'pod-identity' | 'broker'): readonly Rule[] => [
       : undefined,
   ),
   rule(way, 'blocker', 'sdk-too-old', ({ sdk }) =>
-    sdk === undefined || isNewEnough(sdk)
+    sdk === undefined || isNewEnough(sdk, 'pod-identity')
       ? undefined
-      : [`the SDK must be ${minimumOf(sdk)} or later`, `--sdk ${sdk.name}@${sdk.version}`],
+      : [
+          `the SDK must be ${minimumOf(sdk, 'pod-identity')} or later`,
+          `--sdk ${sdk.name}@${sdk.version}`,
+        ],
   ),
   rule(way, 'pro', 'sdk-new-enough', ({ sdk }) =>
-    sdk !== undefined && isNewEnough(sdk)
-      ? ['the SDK is new enough', `--sdk ${sdk.name}@${sdk.version}, wanted ${minimumOf(sdk)}`]
+    sdk !== undefined && isNewEnough(sdk, 'pod-identity')
+      ? [
+          'the SDK is new enough',
+          `--sdk ${sdk.name}@${sdk.version}, wanted ${minimumOf(sdk, 'pod-identity')}`,
+        ]
       : undefined,
   ),
   rule(way, 'con', 'sdk-unknown', ({ current, sdk }) =>

@@ -16,6 +16,7 @@ const Association = z.strictObject({
   role: z.string(),
   targetRole: z.string().optional(),
   disableSessionTags: z.boolean().optional(),
+  ageSeconds: z.number().default(3600),
   policy: Policy.optional(),
 })
 
@@ -27,6 +28,8 @@ const SetUpSchema = z.strictObject({
     env: Texts.optional(),
     volumes: z.array(z.looseObject({ name: z.string() })).optional(),
     volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).optional(),
+    containers: z.array(z.strictObject({ name: z.string(), env: Texts.optional() })).optional(),
+    initContainers: z.array(z.strictObject({ name: z.string(), env: Texts.optional() })).optional(),
   }),
   role: z
     .strictObject({
@@ -51,6 +54,7 @@ const SetUpSchema = z.strictObject({
     })
     .optional(),
   error: z.string().optional(),
+  sdk: z.string().optional(),
   targetRole: z.strictObject({ trust: Policy, inline: Policies }).optional(),
   agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
   providers: z.record(z.string(), z.array(z.string())),
@@ -89,6 +93,7 @@ const CaseSchema = z
       .optional(),
     repair: Patch.optional(),
     options: z.string().default(''),
+    partition: z.string().default('aws'),
     'only-over-facts': z.string().optional(),
   })
   .refine(({ expect, repair }) => (expect?.fix === 'outside') === (repair !== undefined), {
@@ -97,7 +102,10 @@ const CaseSchema = z
 
 type CaseFile = z.infer<typeof CaseSchema>
 
-export interface Case extends Pick<CaseFile, 'name' | 'method' | 'expect' | 'options'> {
+export interface Case extends Pick<
+  CaseFile,
+  'name' | 'method' | 'expect' | 'options' | 'partition'
+> {
   /** The file's name, without `.yaml`. */
   readonly id: string
   /** With the words of one place. */
@@ -142,8 +150,11 @@ export function readCases(): readonly Case[] {
 function readCase(file: string): Case {
   const id = basename(file, '.yaml')
   const text = readFileSync(file, 'utf8')
-  const { expect, method, name, options, 'only-over-facts': onlyOverFacts } = parseCase(id, text)
+  const parsed = parseCase(id, text)
+  const { expect, method, name, options, 'only-over-facts': onlyOverFacts, partition } = parsed
   const base = readFileSync(join(TESTDATA, 'base', `${method}.yaml`), 'utf8')
+    // Everything is written for the partition that most accounts are in.
+    .replaceAll('arn:aws:', `arn:${partition}:`)
   const at = (words: Words): PlacedCase => {
     const { later, repair = {}, set } = parseCase(id, replaceWords(text, words))
     const read = (patched: unknown): SetUp => SetUpSchema.parse(patched)
@@ -164,6 +175,7 @@ function readCase(file: string): Case {
     name,
     method,
     options,
+    partition,
     at,
     needsOwnCluster,
     ...(expect && { expect }),
@@ -202,7 +214,15 @@ function replaceWords(text: string, words: Words): string {
 
 /** The pod that reads the object, before anybody admits it. */
 export function podOf(setUp: SetUp, words: Words, how: { readonly image: string }): object {
-  const { annotations, env = {}, labels, volumeMounts = [], volumes = [] } = setUp.pod
+  const { annotations, labels, volumeMounts = [], volumes = [] } = setUp.pod
+  const { containers = [], env, initContainers = [] } = setUp.pod
+  // Each reads the object: a container that is not looked at may fail.
+  const container = (name: string, own: Readonly<Record<string, string>> = {}): object => ({
+    name,
+    image: how.image,
+    args: ['check', words.bucket, 'today.txt'],
+    env: Object.entries(own).map(([key, value]) => ({ name: key, value })),
+  })
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -217,14 +237,10 @@ export function podOf(setUp: SetUp, words: Words, how: { readonly image: string 
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: 1,
       volumes,
+      initContainers: initContainers.map((one) => container(one.name, one.env)),
       containers: [
-        {
-          name: 'main',
-          image: how.image,
-          args: ['check', words.bucket, 'today.txt'],
-          env: Object.entries(env).map(([name, value]) => ({ name, value })),
-          volumeMounts,
-        },
+        { ...container('main', env), volumeMounts },
+        ...containers.map((one) => container(one.name, one.env)),
       ],
     },
   }

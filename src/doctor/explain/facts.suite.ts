@@ -22,6 +22,7 @@ import type {
   WebhookFact,
   WorkloadFacts,
 } from '../facts/workload-facts.ts'
+import { parseSdk } from '../facts/sdk.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
 import { type Case, podOf, type SetUp, type Words } from './cases.suite.ts'
 
@@ -57,36 +58,41 @@ const EXPIRED = await certificateAt(Date.UTC(2000, 0, 1))
 
 /** What `explain` sees of a pod that was made in `before`, when it is `now`. */
 export function factsOf(
-  { method }: Pick<Case, 'method'>,
+  { method, options, partition }: Pick<Case, 'method' | 'options' | 'partition'>,
   before: SetUp,
   now: SetUp,
   words: Words,
 ): WorkloadFacts {
-  const provider = providersOf(now, words)
+  const inPartition = (arn: string): string => arn.replace('arn:aws:', `arn:${partition}:`)
+  const provider = providersOf(now, words).map((one) => ({ ...one, arn: inPartition(one.arn) }))
+  const role = roleOf(now, words)
+  const container = /--container (\S+)/.exec(options)?.[1]
   const pod = admit(before, words)
   // Whose tokens STS gets.
   const asked = method === 'broker' ? { ...words, issuer: words.fleet } : words
   return {
     nowMs: NOW_MS,
     subject: { namespace: words.namespace, name: 'orders' },
-    account: { accountId: words.account, partition: 'aws', region: REGION },
+    account: { accountId: words.account, partition, region: REGION },
     cluster: {
       ...(method === 'irsa'
         ? { kind: 'not-named' }
         : method === 'broker'
           ? onBroker(words)
-          : onEks(words)),
+          : onEks(words, partition)),
       isAutoMode: false,
       issuer: known(issuerOf(now, words)),
       keys: known({ keys: [KEY] }),
     },
     serviceAccount: known(serviceAccountOf(now, words)),
     pod: known(pod),
+    ...(container !== undefined && { container }),
     ...(now.error !== undefined && { error: errorFact(now.error) }),
+    ...(now.sdk !== undefined && { sdk: parseSdk(now.sdk) }),
     ...(now.token !== undefined && { token: tokenOf(now.token, words) }),
     webhooks: known(now.webhook === 'missing' ? [] : [WEBHOOK]),
     outside: known(outsideOf(now, asked)),
-    role: known(roleNamed(roleOf(now, words), pod, now)),
+    role: known(roleNamed(role && { ...role, arn: inPartition(role.arn) }, pod, now)),
     provider: known(
       provider.find(({ arn }) => arn.endsWith(`:oidc-provider/${asked.issuer.slice(8)}`)),
     ),
@@ -96,17 +102,23 @@ export function factsOf(
     agent: known(agentOf(now)),
     question: {
       action: 's3:GetObject',
-      resource: `arn:aws:s3:::${words.bucket}/today.txt`,
+      resource: inPartition(`arn:aws:s3:::${words.bucket}/today.txt`),
       resourcePolicy: known(
         now.bucket.policy && {
           name: `bucket:${words.bucket}`,
           text: JSON.stringify(now.bucket.policy),
         },
       ),
-      allowedByOrganization: known(Object.keys(now.organization).length === 0),
+      allowedByOrganization: known(isAllowed(now)),
     },
   }
 }
+
+/** A Deny of S3 is all that the cases have to keep the account from it. */
+const isAllowed = ({ organization }: SetUp): boolean =>
+  !Object.values(organization).some(({ Statement }) =>
+    Statement.some((one) => one.Effect === 'Deny' && one['Action'] === 's3:*'),
+  )
 
 function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
   const { algorithm, audiences, expiresInSeconds, issuedInSeconds } = token
@@ -137,10 +149,13 @@ const onBroker = ({
   fleetIssuer: fleet,
 })
 
-const onEks = ({ account, cluster }: Words): Pick<ClusterFact, 'arn' | 'kind' | 'name'> => ({
+const onEks = (
+  { account, cluster }: Words,
+  partition: string,
+): Pick<ClusterFact, 'arn' | 'kind' | 'name'> => ({
   kind: 'eks',
   name: cluster,
-  arn: `arn:aws:eks:${REGION}:${account}:cluster/${cluster}`,
+  arn: `arn:${partition}:eks:${REGION}:${account}:cluster/${cluster}`,
 })
 
 const issuerOf = ({ issuer }: SetUp, words: Words): string =>
@@ -154,7 +169,9 @@ function serviceAccountOf(setUp: SetUp, { namespace }: Words): ServiceAccount | 
 
 /** As the webhook mutates it. */
 function admit(setUp: SetUp, words: Words): Pod | undefined {
-  const pod = podOf(setUp, words, { image: 'podrole/demo' }) as Pod
+  const made = podOf(setUp, words, { image: 'podrole/demo' }) as Pod
+  const creationTimestamp = new Date(NOW_MS).toISOString()
+  const pod: Pod = { ...made, metadata: { ...made.metadata, creationTimestamp } }
   // The API server makes no pod without its service account.
   if (setUp.serviceAccount === undefined) return undefined
   if (setUp.webhook === 'missing' || setUp.pod.labels?.[SKIP_LABEL] !== undefined) return pod
@@ -172,12 +189,12 @@ function admit(setUp: SetUp, words: Words): Pod | undefined {
 
 function associationOf({ association }: SetUp): AssociationFact | undefined {
   if (association === undefined) return undefined
-  const { disableSessionTags = false, policy, role, targetRole } = association
+  const { ageSeconds, disableSessionTags = false, policy, role, targetRole } = association
   return {
     id: 'a-1',
     roleArn: role,
     disableSessionTags,
-    createdAtMs: NOW_MS,
+    createdAtMs: NOW_MS - ageSeconds * 1000,
     ...(targetRole !== undefined && { targetRoleArn: targetRole }),
     ...(policy !== undefined && { policy: JSON.stringify(policy) }),
   }

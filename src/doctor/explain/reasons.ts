@@ -61,6 +61,12 @@ export const REASONS = {
       'A pod keeps what it was admitted with: an annotation or a webhook that came later does nothing for it.',
     mend: 'Make the pod again.',
   },
+  'association-propagating': {
+    link: 'pod',
+    says: 'The pod was made right after its association, before the webhook saw that.',
+    matters: 'EKS tells of associations late, by seconds; a pod keeps what it was admitted with.',
+    mend: 'Make the pod again.',
+  },
   'pod-admitted-with-other-role': {
     link: 'pod',
     says: 'The pod was admitted with another role than its service account has now.',
@@ -349,6 +355,12 @@ export const REASONS = {
     says: 'A policy of the organization keeps the account from the action.',
     matters: 'No policy of the account can give what the organization does not.',
     mend: 'Ask whoever governs the organization.',
+  },
+  'sdk-too-old': {
+    link: 'sdk-chain',
+    says: "The program's SDK is older than the way to the role.",
+    matters: "It does not look at what the pod was given, and falls back to the node's role.",
+    mend: 'Build the image with a newer SDK.',
   },
   'another-role-answered': {
     link: 'sdk-chain',

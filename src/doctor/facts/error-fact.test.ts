@@ -24,6 +24,15 @@ test.each([
     'An error occurred (InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation: No OpenIDConnect provider found in your account for https://issuer.example.com/a',
     { issuer: 'https://issuer.example.com/a', byOrganization: false },
   ],
+  [
+    '"userAgent": "Boto3/1.26.30 Python/3.10", "errorMessage": "User: arn:aws:sts::111122223333:assumed-role/node/i-0abc is not authorized to perform: sts:GetCallerIdentity"',
+    {
+      role: 'node',
+      action: 'sts:GetCallerIdentity',
+      sdk: { name: 'boto3' as const, version: '1.26.30' },
+      byOrganization: false,
+    },
+  ],
   ['Not authorized to perform sts:AssumeRoleWithWebIdentity', { byOrganization: false }],
 ])('%s', (text, fact) => {
   expect(errorFact(text)).toEqual(fact)

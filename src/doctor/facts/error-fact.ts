@@ -1,3 +1,4 @@
+import { sdkOfUserAgent } from './sdk.ts'
 import type { ErrorFact } from './workload-facts.ts'
 
 const DENIED =
@@ -12,11 +13,13 @@ export function errorFact(text: string): ErrorFact {
   const [, , role, action, resource] = DENIED.exec(text) ?? []
   const [, issuer] =
     /No OpenIDConnect provider found in your account for (https?:\/\/[^\s"']+)/.exec(text) ?? []
+  const sdk = sdkOfUserAgent(text)
   return {
     ...(role !== undefined && { role }),
     ...(action !== undefined && { action }),
     ...(resource !== undefined && { resource }),
     ...(issuer !== undefined && { issuer }),
+    ...(sdk !== undefined && { sdk }),
     byOrganization: /(?:service|resource) control policy/i.test(text),
   }
 }

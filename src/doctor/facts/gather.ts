@@ -8,6 +8,7 @@ import { type Jwks, parseJwks } from '../../token/jwks.ts'
 import { hostPathOf, wayOf } from './way.ts'
 import { type Fact, known, orAbsent, readFact, unknown, valueOf } from './fact.ts'
 import type { ExplainPlaces } from './ports.ts'
+import type { KnownSdk } from './sdk.ts'
 import type {
   AgentFact,
   ClusterFact,
@@ -29,6 +30,7 @@ export interface Subject {
   readonly question?: { readonly action: string; readonly resource: string }
   readonly token?: TokenFact
   readonly error?: ErrorFact
+  readonly sdk?: KnownSdk
 }
 
 export async function gatherFacts(subject: Subject, places: ExplainPlaces): Promise<WorkloadFacts> {
@@ -56,7 +58,7 @@ const read = <T>({ timeoutMs }: ExplainPlaces, ask: () => Promise<T>): Promise<F
 /** Kubernetes' part, and what the cluster's tokens say. */
 async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<WorkloadFacts> {
   const { kube } = places
-  const { container, error, serviceAccount, token } = subject
+  const { container, error, sdk, serviceAccount, token } = subject
   const ask = { namespace: serviceAccount.namespace, name: serviceAccount.name }
   const [found, pod, webhooks, cluster, association] = await Promise.all([
     read(places, () => orAbsent(() => kube.get<ServiceAccount>(SERVICE_ACCOUNTS, ask))),
@@ -76,6 +78,7 @@ async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<W
     webhooks,
     ...(token !== undefined && { token }),
     ...(error !== undefined && { error }),
+    ...(sdk !== undefined && { sdk }),
     outside: known(undefined),
     role: known(undefined),
     provider: known(undefined),

@@ -4,6 +4,7 @@ import type { OutsideFacts } from '../../issuer/outside/facts.ts'
 import type { Pod, ServiceAccount } from '../../kube/objects.ts'
 import type { Jwks } from '../../token/jwks.ts'
 import type { Fact } from './fact.ts'
+import type { KnownSdk } from './sdk.ts'
 
 export interface WorkloadFacts {
   readonly nowMs: number
@@ -36,6 +37,8 @@ export interface WorkloadFacts {
   readonly question?: QuestionFact
   /** Of a message that was given. */
   readonly error?: ErrorFact
+  /** That the container's program uses, as somebody says who knows. */
+  readonly sdk?: KnownSdk
 }
 
 /** What an error's message says beyond that something was refused. */
@@ -46,6 +49,8 @@ export interface ErrorFact {
   readonly resource?: string
   /** That STS found no provider for. */
   readonly issuer?: string
+  /** By the user agent, where there is one: an event of CloudTrail has it. */
+  readonly sdk?: KnownSdk
   /** A policy of the organization is named. */
   readonly byOrganization: boolean
 }

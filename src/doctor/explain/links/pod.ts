@@ -101,6 +101,7 @@ function notInjected(facts: WorkloadFacts, way: Way): LinkVerdict {
     skippedFault(way) ??
     webhookFault(facts) ??
     excludedFault(facts, way) ??
+    propagatingFault(facts, way) ??
     broken('pod', 'pod-admitted-without-role', {
       text: `${podName(way)} was admitted without credentials; a pod made now gets ${wanted}`,
       found: 'no token volume and no variables',
@@ -204,6 +205,23 @@ function excludedFault({ webhooks }: WorkloadFacts, { pod }: Way): LinkVerdict |
     fix: outside(
       "take the label that the webhook's objectSelector leaves out (eks.amazonaws.com/skip-pod-identity-webhook, as a rule) off the pod's template, and make the pod again",
     ),
+  })
+}
+
+/** How long an association may be seen late; seconds, as a rule (EKS User Guide, "Pod Identities"). */
+const PROPAGATES_MS = 120_000
+
+/** The pod is younger than the association, by little: the webhook did not see it yet. */
+function propagatingFault(facts: WorkloadFacts, way: Way): LinkVerdict | undefined {
+  const association = valueOf(facts.association)
+  const { creationTimestamp = '' } = way.pod?.metadata ?? {}
+  const aheadMs = Date.parse(creationTimestamp) - (association?.createdAtMs ?? Number.NaN)
+  if (association === undefined || !(aheadMs > 0 && aheadMs < PROPAGATES_MS)) return undefined
+  return broken('pod', 'association-propagating', {
+    text: `${podName(way)} was made ${Math.ceil(aheadMs / 1000)} s after its association, when the webhook did not see it yet`,
+    found: `pod of ${creationTimestamp}, association of ${new Date(association.createdAtMs).toISOString()}`,
+    wanted: `a pod that is made when the association is seen, with the role ${association.roleArn}`,
+    fix: commands('make the pod again', deletePod(way)),
   })
 }
 

@@ -3,6 +3,7 @@ import { valueOf } from '../../facts/fact.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
 import { outside } from '../fix.ts'
 import { broken, type LinkVerdict, notApplicable, ok } from '../verdict.ts'
+import { isNewEnough, minimumOf } from '../../facts/sdk.ts'
 import { hasEnv, type Way } from '../../facts/way.ts'
 
 const KEYS = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
@@ -22,12 +23,28 @@ export function sdkChainLink(facts: WorkloadFacts, way: Way): LinkVerdict {
       ),
     })
   }
-  const other = otherRole(facts, way)
-  if (other !== undefined) return other
+  const fault = oldSdk(facts, way) ?? otherRole(facts, way)
+  if (fault !== undefined) return fault
   const wins = method === 'irsa' ? 'the web identity token' : 'the container credentials'
   return ok('sdk-chain', `the SDK takes ${wins}`, {
     warnings: (container.envFrom ?? []).map(
       () => 'the container has envFrom: keys in there would go before everything',
+    ),
+  })
+}
+
+/** Older than the first version that knows the way: it goes on to the node's role. */
+function oldSdk({ error, sdk = error?.sdk }: WorkloadFacts, way: Way): LinkVerdict | undefined {
+  const { container, method } = way
+  if (sdk === undefined || method === 'none' || isNewEnough(sdk, method)) return undefined
+  const minimum = minimumOf(sdk, method) ?? ''
+  const what = method === 'irsa' ? 'a web identity' : "Pod Identity's address"
+  return broken('sdk-chain', 'sdk-too-old', {
+    text: `${sdk.name} ${sdk.version} in container ${container?.name} does not know ${what}; ${minimum} is the first that does`,
+    found: `${sdk.name}@${sdk.version}`,
+    wanted: `${sdk.name}@${minimum} or later`,
+    fix: outside(
+      `build the image of container ${container?.name} with ${sdk.name} ${minimum} or later`,
     ),
   })
 }
