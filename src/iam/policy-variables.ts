@@ -40,6 +40,12 @@ export function replaceVariables(
   return pieces
 }
 
+/** The keys that the policy variables of a value name. */
+export const variableNames = (value: string): readonly string[] =>
+  [...value.matchAll(VARIABLE)]
+    .map((match) => readVariable(match).name)
+    .filter((name) => !ESCAPES.has(name))
+
 function readVariable(match: RegExpExecArray): Variable {
   return { name: (match[1] ?? '').trim(), defaultValue: match[2] }
 }

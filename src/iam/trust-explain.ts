@@ -1,6 +1,7 @@
 import { authorizeTrust, type StatementOutcome } from './evaluate.ts'
 import { parsePolicy } from './policy.ts'
-import type { PolicyDocument, PolicyStatement } from './policy-document.ts'
+import type { PolicyCondition, PolicyDocument, PolicyStatement } from './policy-document.ts'
+import { variableNames } from './policy-variables.ts'
 import type { Caller, ContextKeys } from './request.ts'
 
 /** One call of the AssumeRole family, as far as it is known before it is made. */
@@ -30,30 +31,44 @@ export interface TrustExplanation {
 }
 
 /**
- * Judges a trust policy statement by statement. A condition on a key that only AWS knows leaves it
- * open: what is `maybe` hangs on it alone.
+ * Judges a trust policy statement by statement. A condition on a key that only AWS knows is open:
+ * the policy is judged as if all of them were for the caller, and as if all were against it. What
+ * is `maybe` hangs on them alone.
  * @throws PodroleError `MalformedPolicyDocument`: IAM would not take the policy
  */
 export function explainTrust(text: string, question: TrustQuestion): TrustExplanation {
   const document = parsePolicy(text, 'trust')
-  const asked = question.actions.map((action) => ({ action, ...ask(document, question, action) }))
-  const first = asked[0]?.statements ?? []
-  for (const { action, statements } of asked) {
-    const denied = statements.find(({ effect, matched }) => matched && effect === 'Deny')
-    if (denied === undefined) continue
-    const open = (denied.conditions ?? []).filter(({ key }) => !isKnown(question, key))
-    if (open.length > 0) {
-      return { admits: 'maybe', statements, missing: action, keys: open.map(({ key }) => key) }
-    }
-    return { admits: 'no', statements, denied, missing: action, keys: [] }
+  const asked = question.actions.map((action) => ({
+    action,
+    statements: ask(document, question, action).statements,
+    best: ask(settle(document, question, 'Allow'), question, action),
+    worst: ask(settle(document, question, 'Deny'), question, action),
+  }))
+  for (const { action, best, statements } of asked) {
+    const denied = best.statements.find(({ effect, matched }) => matched && effect === 'Deny')
+    if (denied !== undefined) return { admits: 'no', statements, denied, missing: action, keys: [] }
   }
-  const missing = asked.find(({ allowed }) => !allowed)
-  if (missing === undefined) return { admits: 'yes', statements: first, keys: [] }
-  const { action, statements } = missing
-  const keys = keysThatDecide(document, question, action)
-  if (keys.length > 0) return { admits: 'maybe', statements, missing: action, keys }
-  const nearest = nearestOf(statements)
-  return { admits: 'no', statements, missing: action, keys, ...(nearest && { nearest }) }
+  const missing = asked.find(({ best }) => !best.allowed)
+  if (missing !== undefined) {
+    const { action, statements } = missing
+    const nearest = nearestOf(statements)
+    return {
+      admits: 'no',
+      statements,
+      missing: action,
+      keys: [],
+      ...(nearest && { nearest }),
+    }
+  }
+  const open = asked.find(({ worst }) => !worst.allowed)
+  if (open === undefined) return { admits: 'yes', statements: asked[0]?.statements ?? [], keys: [] }
+  const { action, best, statements, worst } = open
+  const keys = document.statements.flatMap((statement, at) => {
+    const settled = statement.effect === 'Allow' ? best : worst
+    if (settled.statements[at]?.matched !== true) return []
+    return openConditions(statement, document, question).map(({ key }) => key)
+  })
+  return { admits: 'maybe', statements, missing: action, keys: [...new Set(keys)] }
 }
 
 function ask(
@@ -65,22 +80,32 @@ function ask(
   return authorizeTrust(request, { name: 'trust', document }, { identity: [] })
 }
 
-/** The unknown keys of the first Allow statement that would match without its conditions on them. */
-function keysThatDecide(
+/** The policy where every open condition of that effect holds, and of the other one none does. */
+function settle(
   document: PolicyDocument,
   question: TrustQuestion,
-  action: string,
-): readonly string[] {
-  for (const statement of document.statements) {
-    const open = statement.conditions.filter(({ key }) => !isKnown(question, key))
-    if (statement.effect !== 'Allow' || open.length === 0) continue
-    const conditions = statement.conditions.filter((one) => !open.includes(one))
-    const rest: PolicyStatement = { ...statement, conditions }
-    if (ask({ ...document, statements: [rest] }, question, action).allowed) {
-      return [...new Set(open.map(({ key }) => key))]
-    }
-  }
-  return []
+  holding: PolicyStatement['effect'],
+): PolicyDocument {
+  const statements = document.statements.map((statement): PolicyStatement => {
+    const open = openConditions(statement, document, question)
+    if (open.length === 0) return statement
+    const { notActions: _, ...rest } = statement
+    // A statement without actions never matches, and the others keep their places.
+    if (statement.effect !== holding) return { ...rest, actions: [] }
+    return { ...statement, conditions: statement.conditions.filter((one) => !open.includes(one)) }
+  })
+  return { ...document, statements }
+}
+
+function openConditions(
+  { conditions }: PolicyStatement,
+  { version }: PolicyDocument,
+  question: TrustQuestion,
+): readonly PolicyCondition[] {
+  return conditions.filter(({ key, values }) => {
+    const variables = version === '2012-10-17' ? values.flatMap(variableNames) : []
+    return [key, ...variables].some((name) => !isKnown(question, name))
+  })
 }
 
 function isKnown({ context, isKnown: isKnownAbsent }: TrustQuestion, key: string): boolean {

@@ -47,6 +47,8 @@ const SetUpSchema = z.strictObject({
       subject: z.string().optional(),
       audiences: z.array(z.string()).default(['sts.amazonaws.com']),
       authorizedParty: z.string().optional(),
+      roles: z.array(z.string()).optional(),
+      tags: Texts.optional(),
       expiresInSeconds: z.number().default(3600),
       issuedInSeconds: z.number().default(0),
       algorithm: z.string().default('ES256'),

@@ -122,7 +122,7 @@ const isAllowed = ({ organization }: SetUp): boolean =>
 
 function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
   const { algorithm, audiences, expiresInSeconds, issuedInSeconds } = token
-  const { authorizedParty, fault } = token
+  const { authorizedParty, fault, roles, tags = {} } = token
   const subject = token.subject ?? `system:serviceaccount:${words.namespace}:orders`
   return {
     source: 'given',
@@ -134,6 +134,12 @@ function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
     expiresAt: NOW_MS / 1000 + expiresInSeconds,
     issuedAt: NOW_MS / 1000 + issuedInSeconds,
     ...(authorizedParty !== undefined && { authorizedParty }),
+    aws: {
+      tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+      transitiveKeys: [],
+      sourceIdentity: undefined,
+      roles,
+    },
     ...(fault !== undefined && { fault }),
   }
 }

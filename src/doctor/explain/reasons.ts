@@ -109,6 +109,12 @@ export const REASONS = {
     matters: 'STS does not choose among them.',
     mend: 'Ask for a token with one audience.',
   },
+  'token-for-other-role': {
+    link: 'token',
+    says: 'The token lists the roles that it is good for, and the role is not one of them.',
+    matters: 'STS answers InvalidIdentityToken before it looks at the trust policy.',
+    mend: 'Take a token that its issuer signed for the role.',
+  },
   'token-of-another': {
     link: 'token',
     says: 'The token is for another service account.',

@@ -4,6 +4,7 @@ import { formatServiceAccountName } from '../../iam/service-account-name.ts'
 import type { TrustQuestion } from '../../iam/trust-explain.ts'
 import { POD_IDENTITY_SERVICE, SESSION_TAG_KEYS } from '../../iam/trust-grant.ts'
 import type { ContextKeys } from '../../iam/request.ts'
+import type { AwsClaims } from '../../token/aws-claims.ts'
 import { valueOf } from '../facts/fact.ts'
 import type { AssociationFact, TokenFact, WorkloadFacts } from '../facts/workload-facts.ts'
 import { hostPathOf } from '../facts/way.ts'
@@ -20,6 +21,7 @@ export interface TrustCall extends Pick<TrustQuestion, 'caller' | 'actions' | 'c
 
 /** STS AssumeRoleWithWebIdentity by the pod itself. */
 export function webIdentityCall({ account, subject }: WorkloadFacts, token: TokenFact): TrustCall {
+  const { aws, email, methods } = token
   const host = hostPathOf(token.issuer) ?? ''
   const provider = oidcProviderArn({ ...account, issuer: token.issuer })
   const audience = token.authorizedParty ?? token.audiences[0] ?? ''
@@ -29,14 +31,31 @@ export function webIdentityCall({ account, subject }: WorkloadFacts, token: Toke
     audience,
     target: ['--issuer', token.issuer],
     caller: { kind: 'web-identity', provider },
-    actions: ['sts:AssumeRoleWithWebIdentity'],
+    actions: [
+      'sts:AssumeRoleWithWebIdentity',
+      ...(aws !== undefined && aws.tags.length > 0 ? ['sts:TagSession'] : []),
+      ...(aws?.sourceIdentity === undefined ? [] : ['sts:SetSourceIdentity']),
+    ],
     context: {
       [`${host}:aud`]: audience,
       [`${host}:sub`]: token.subject,
       ...(token.authorizedParty !== undefined && { [`${host}:oaud`]: token.audiences }),
-      'sts:RoleAuthorizedByIdp': 'false',
+      ...(methods !== undefined && { [`${host}:amr`]: methods }),
+      ...(email !== undefined && { [`${host}:email`]: email }),
+      ...(aws !== undefined && claimContext(aws)),
+      'sts:RoleAuthorizedByIdp': String(aws?.roles !== undefined),
       'aws:SecureTransport': 'true',
     },
+  }
+}
+
+/** What the claims of `https://aws.amazon.com/…` are in a request. */
+function claimContext({ sourceIdentity, tags, transitiveKeys }: AwsClaims): ContextKeys {
+  return {
+    ...Object.fromEntries(tags.map(({ Key, Value }) => [`aws:RequestTag/${Key}`, Value])),
+    'aws:TagKeys': tags.map(({ Key }) => Key),
+    'sts:TransitiveTagKeys': transitiveKeys,
+    ...(sourceIdentity !== undefined && { 'sts:SourceIdentity': sourceIdentity }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { readAwsClaims } from '../../token/aws-claims.ts'
 import { decodeToken, TokenFault } from '../../token/verify.ts'
 import type { TokenFact } from './workload-facts.ts'
 
@@ -5,7 +6,10 @@ import type { TokenFact } from './workload-facts.ts'
 export function tokenFact(text: string): TokenFact {
   try {
     const { claims, header } = decodeToken(text.trim())
-    const { aud, azp, exp, iat, iss, nbf, sub } = claims
+    const { aud, azp, exp, iat, iss, nbf, raw, sub } = claims
+    if (iat === undefined) throw new TokenFault('missing-claim', 'the token has no claim iat')
+    const { amr, email } = raw
+    const methods = [amr].flat().filter((method) => typeof method === 'string')
     return {
       source: 'given',
       issuer: iss,
@@ -14,9 +18,12 @@ export function tokenFact(text: string): TokenFact {
       algorithm: header.alg,
       expiresAt: exp,
       ...(azp !== undefined && { authorizedParty: azp }),
-      ...(iat !== undefined && { issuedAt: iat }),
+      issuedAt: iat,
       ...(nbf !== undefined && { notBefore: nbf }),
       ...(header.kid !== undefined && { keyId: header.kid }),
+      aws: readAwsClaims(claims),
+      ...(methods.length > 0 && { methods }),
+      ...(typeof email === 'string' && { email }),
     }
   } catch (error) {
     if (!(error instanceof TokenFault)) throw error

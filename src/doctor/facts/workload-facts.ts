@@ -2,6 +2,7 @@
 import type { ServiceAccountName } from '../../iam/service-account-name.ts'
 import type { OutsideFacts } from '../../issuer/outside/facts.ts'
 import type { Pod, ServiceAccount } from '../../kube/objects.ts'
+import type { AwsClaims } from '../../token/aws-claims.ts'
 import type { Jwks } from '../../token/jwks.ts'
 import type { Fact } from './fact.ts'
 import type { KnownSdk } from './sdk.ts'
@@ -126,6 +127,11 @@ export interface TokenFact {
   readonly keyId?: string
   /** Of its header. */
   readonly algorithm?: string
+  /** Of `https://aws.amazon.com/…`, which a cluster's own tokens never have. */
+  readonly aws?: AwsClaims
+  /** `amr` */
+  readonly methods?: readonly string[]
+  readonly email?: string
   /** Why it cannot be read; all else is empty then. */
   readonly fault?: string
 }

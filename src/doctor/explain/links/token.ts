@@ -15,7 +15,7 @@ export function tokenLink(facts: WorkloadFacts, way: Way): LinkVerdict {
     const why = issuer.known ? 'the cluster names no issuer' : issuer.why
     return notKnown('token', `what the cluster's tokens say is not known: ${why}`)
   }
-  const fault = token.source === 'given' ? tokenFault(token, facts) : undefined
+  const fault = token.source === 'given' ? tokenFault(token, facts, way.roleArn) : undefined
   if (fault !== undefined) return fault
   const pod = valueOf(facts.pod)
   const mount = pod && way.container && tokenMountOf(pod, way.container)
@@ -36,7 +36,11 @@ export function tokenLink(facts: WorkloadFacts, way: Way): LinkVerdict {
 /** STS takes a token five minutes past `exp`, and as long before `nbf` and `iat`. */
 const LEEWAY_SECONDS = 300
 
-function tokenFault(token: TokenFact, facts: WorkloadFacts): LinkVerdict | undefined {
+function tokenFault(
+  token: TokenFact,
+  facts: WorkloadFacts,
+  roleArn: string | undefined,
+): LinkVerdict | undefined {
   const nowSeconds = facts.nowMs / 1000
   const {
     algorithm = '',
@@ -80,6 +84,14 @@ function tokenFault(token: TokenFact, facts: WorkloadFacts): LinkVerdict | undef
       },
     )
   }
+  const roles = token.aws?.roles
+  if (roles !== undefined && roleArn !== undefined && !roles.includes(roleArn)) {
+    const found = roles.join(', ') || 'no role'
+    return faulty('token-for-other-role', `the token is good for ${found} alone`, {
+      found,
+      wanted: roleArn,
+    })
+  }
   if (token.subject === subject || facts.subject.name === '') return undefined
   return faulty('token-of-another', `the token is for ${token.subject}`, {
     found: token.subject,
@@ -100,6 +112,7 @@ const MENDS = {
     'read the token anew each time: the kubelet renews the file, so an SDK must not keep what it read (update the SDK), and the clocks must be right',
   'token-not-yet-valid': "set the clock of the API server's machine (NTP)",
   'token-many-audiences': 'ask for a token with one audience',
+  'token-for-other-role': 'take a token that its issuer signed for the role',
   'token-of-another': 'take the token of a pod of this service account',
 } as const
 

@@ -88,9 +88,17 @@ function judge(facts: WorkloadFacts, role: RoleFact, call: TrustCall): LinkVerdi
     found: fault.found,
     wanted: fault.wanted,
     statements,
-    fix: fixOf(facts, role, fault, call),
+    fix: isExtra(explained, call)
+      ? outside(
+          `let the statement of ${role.name} that admits ${call.who} allow ${explained.missing} too`,
+        )
+      : fixOf(facts, role, fault, call),
   })
 }
+
+/** What a token brings along that no service account token has: no command of podrole allows it. */
+const isExtra = ({ denied, missing }: TrustExplanation, { actions, target }: TrustCall): boolean =>
+  denied === undefined && target[0] === '--issuer' && missing !== actions[0]
 
 function fixOf(facts: WorkloadFacts, role: RoleFact, fault: TrustFault, call: TrustCall): Fix {
   if (fault.reason === 'trust-denies') {

@@ -1,5 +1,6 @@
 import type { ContextKeys } from '../../../iam/request.ts'
 import { faultFields } from '../../../lib/log.ts'
+import { type AwsClaims, readAwsClaims } from '../../../token/aws-claims.ts'
 import type { TokenClaims } from '../../../token/claims.ts'
 import type { KeySet } from '../../../token/jwks.ts'
 import { decodeToken, TokenFault, verifyToken } from '../../../token/verify.ts'
@@ -21,7 +22,6 @@ import {
   readSessionPolicies,
 } from './parameters.ts'
 import { sessionMembers } from './results.ts'
-import { type AwsClaims, invalidToken, readAwsClaims } from './web-identity-claims.ts'
 
 /** A token is taken five minutes after its `exp`, and as long before its `nbf` and `iat`. */
 const LEEWAY_SECONDS = 300
@@ -91,6 +91,8 @@ export async function assumeRoleWithWebIdentity(
   }
 }
 
+const invalidToken = (message: string): AwsFault => new AwsFault('InvalidIdentityToken', message)
+
 const refused = (logged = false): AwsFault =>
   new AwsFault('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', {
     status: 403,
@@ -122,7 +124,15 @@ async function verifyIdentity(call: Call, token: string, accountId: string): Pro
   }
   const claims = await verify(call, token, keys)
   const maxTags = quotaValue(tables, accountId, 'sessionTags')
-  return { provider, claims, aws: readAwsClaims(claims, maxTags), audience }
+  return { provider, claims, aws: awsClaimsOf(claims, maxTags), audience }
+}
+
+function awsClaimsOf(claims: TokenClaims, maxTags: number): AwsClaims {
+  try {
+    return readAwsClaims(claims, maxTags)
+  } catch (error) {
+    throw error instanceof TokenFault ? invalidToken(error.message) : error
+  }
 }
 
 /** The claims as they stand, before anything is believed. */

@@ -1,19 +1,20 @@
-import type { TokenClaims } from '../../../token/claims.ts'
-import { AwsFault } from '../wire/fault.ts'
-import { isRecord } from '../wire/xml.ts'
-import type { Tag } from '../iam/tags.ts'
+import type { TokenClaims } from './claims.ts'
+import { TokenFault } from './verify.ts'
 
 /** What AWS reads from a token besides who it is. */
 export interface AwsClaims {
-  readonly tags: readonly Tag[]
+  readonly tags: readonly SessionTag[]
   readonly transitiveKeys: readonly string[]
   readonly sourceIdentity: string | undefined
   /** The roles that the issuer allows; undefined where it says nothing. */
   readonly roles: readonly string[] | undefined
 }
 
-export const invalidToken = (message: string): AwsFault =>
-  new AwsFault('InvalidIdentityToken', message)
+/** In AWS's own spelling. */
+interface SessionTag {
+  readonly Key: string
+  readonly Value: string
+}
 
 const TAGS = 'https://aws.amazon.com/tags'
 const FLAT_TAG = `${TAGS}/principal_tags/`
@@ -21,14 +22,15 @@ const FLAT_TRANSITIVE = `${TAGS}/transitive_tag_keys`
 const SOURCE_IDENTITY = 'https://aws.amazon.com/source_identity'
 const ROLES = 'https://aws.amazon.com/roles'
 const TAG_TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
+/** AWS's quota of session tags. */
+const MAX_TAGS = 50
 
 /**
  * The claims of `https://aws.amazon.com/…`, session tags in both their forms.
  * Source: IAM User Guide, "Pass session tags in AWS STS".
- * @throws AwsFault `InvalidIdentityToken`
+ * @throws TokenFault `malformed`; the message is STS's own
  */
-export function readAwsClaims(claims: TokenClaims, maxTags: number): AwsClaims {
-  const { raw } = claims
+export function readAwsClaims({ raw }: TokenClaims, maxTags: number = MAX_TAGS): AwsClaims {
   const { tags, transitive } = readTagClaims(raw)
   const keys = tags.map(({ Key }) => Key.toLowerCase())
   const good =
@@ -51,7 +53,7 @@ function isTag(key: string, value: string): boolean {
 }
 
 function readTagClaims(raw: Readonly<Record<string, unknown>>): {
-  tags: readonly Tag[]
+  tags: readonly SessionTag[]
   transitive: readonly string[]
 } {
   const nested = Object.hasOwn(raw, TAGS) ? raw[TAGS] : undefined
@@ -70,7 +72,10 @@ function readTagClaims(raw: Readonly<Record<string, unknown>>): {
   return { tags: [...nestedTags, ...further], transitive: [...new Set(transitive)] }
 }
 
-const tagOf = ([Key, value]: readonly [string, unknown]): Tag => ({ Key, Value: oneText(value) })
+const tagOf = ([Key, value]: readonly [string, unknown]): SessionTag => ({
+  Key,
+  Value: oneText(value),
+})
 
 /** A tag has one value: a string, or a list that holds one. */
 function oneText(value: unknown): string {
@@ -88,14 +93,16 @@ function texts(value: unknown): readonly string[] {
   })
 }
 
-const badTags = (): AwsFault =>
-  invalidToken('The principal_tags passed in claim is not in correct format')
+const malformed = (message: string): TokenFault => new TokenFault('malformed', message)
+
+const badTags = (): TokenFault =>
+  malformed('The principal_tags passed in claim is not in correct format')
 
 function readSourceIdentity(raw: Readonly<Record<string, unknown>>): string | undefined {
   if (!Object.hasOwn(raw, SOURCE_IDENTITY)) return undefined
   const value = raw[SOURCE_IDENTITY]
   if (typeof value === 'string' && /^[\w+=,.@-]{2,64}$/.test(value)) return value
-  throw invalidToken('The source_identity passed in claim is not in correct format')
+  throw malformed('The source_identity passed in claim is not in correct format')
 }
 
 function readRoles(raw: Readonly<Record<string, unknown>>): readonly string[] | undefined {
@@ -104,4 +111,8 @@ function readRoles(raw: Readonly<Record<string, unknown>>): readonly string[] | 
   if (typeof value === 'string') return value.split(';').map((role) => role.trim())
   if (Array.isArray(value)) return value.filter((role): role is string => typeof role === 'string')
   return []
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
