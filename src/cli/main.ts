@@ -10,6 +10,7 @@ import { addClusterCommand } from './commands/cluster.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand, addDeleteCommand } from './commands/apply.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
 import { addExplainCommand } from './commands/explain.ts'
 import { addPlanCommand } from './commands/plan.ts'
 import { addQuotasCommand } from './commands/quotas.ts'
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
   addAdviseCommand(program)
   addQuotasCommand(program)
   addExplainCommand(program)
+  addDoctorCommand(program)
   addSchemaCommand(program)
   addVersionCommand(program)
   return program
