@@ -1,6 +1,7 @@
 /** Webhooks and agents: there, ready, of this version, with certificates that last. */
 import { isEksIssuer } from '../../manage/workload-identity/issuer.ts'
 import type {
+  AgentAddonFact,
   DoctorCluster,
   DoctorFacts,
   PodFact,
@@ -15,6 +16,7 @@ export const AGENT = /^(?:eks-pod-identity-agent|podrole-agent)/
 
 const DAY_MS = 86_400_000
 const NEAR_DAYS = 30
+const STARTING_MS = 120_000
 
 export function checkWebhooks(cluster: DoctorCluster, facts: DoctorFacts): CheckResult {
   const { name, serviceAccounts, webhooks } = cluster
@@ -137,17 +139,7 @@ export function checkAgents(cluster: DoctorCluster, facts: DoctorFacts): CheckRe
   const subject = `cluster ${name}`
   // Nodes of EKS Auto Mode have it built in.
   if (valueOf(eks)?.isAutoMode === true) return { findings: [], notLookedAt: [] }
-  const addon = valueOf(agentAddon)
-  const old: RawFinding[] =
-    addon?.latest === undefined || addon.latest === addon.version
-      ? []
-      : [
-          {
-            id: 'agent-old',
-            subject,
-            what: `add-on eks-pod-identity-agent is ${addon.version}, and EKS has ${addon.latest}`,
-          },
-        ]
+  const old = oldAddon(valueOf(agentAddon), subject)
   const notLookedAt = [
     ...(agentAddon.known
       ? []
@@ -157,7 +149,7 @@ export function checkAgents(cluster: DoctorCluster, facts: DoctorFacts): CheckRe
   if (!pods.known) return { findings: old, notLookedAt }
   const agents = pods.value.filter((pod) => AGENT.test(pod.name))
   const down: RawFinding[] = agents
-    .filter(({ isReady }) => !isReady)
+    .filter((pod) => !pod.isReady && !isStarting(pod, facts))
     .map(({ name: pod, namespace, node }) => ({
       id: 'agent-down',
       subject,
@@ -171,6 +163,20 @@ export function checkAgents(cluster: DoctorCluster, facts: DoctorFacts): CheckRe
   const needsAgents = (valueOf(associations) ?? []).length > 0
   const missing = needsAgents && nodes.known ? bareNodes(cluster, agents) : []
   return { findings: [...old, ...ownOld, ...down, ...missing], notLookedAt }
+}
+
+/** A pod that was made just now may still be starting. */
+const isStarting = ({ madeAt }: PodFact, { nowMs }: DoctorFacts): boolean =>
+  madeAt !== undefined && nowMs - Date.parse(madeAt) < STARTING_MS
+
+/** Older than what EKS installs by itself, or not offered any more. */
+function oldAddon(addon: AgentAddonFact | undefined, subject: string): RawFinding[] {
+  if (addon?.usual === undefined) return []
+  const { offered, usual, version } = addon
+  const at = offered.indexOf(version)
+  if (at !== -1 && at <= offered.indexOf(usual)) return []
+  const what = `add-on eks-pod-identity-agent is ${version}, and EKS installs ${usual}`
+  return [{ id: 'agent-old', subject, what }]
 }
 
 /** The agent cannot run on Fargate and Windows, which `explain` and `advise` say. */

@@ -87,8 +87,10 @@ export interface AssociatedFact {
 export interface AgentAddonFact {
   readonly version: string
   readonly status: string
-  /** That EKS has for the cluster's Kubernetes; undefined where it names none. */
-  readonly latest?: string
+  /** That EKS has for the cluster's Kubernetes, the newest first. */
+  readonly offered: readonly string[]
+  /** Of those, what EKS installs where nobody says otherwise. */
+  readonly usual?: string
 }
 
 /** An EC2 instance of the cluster that runs. */
@@ -113,6 +115,8 @@ export interface PodFact {
   readonly serviceAccount: string
   readonly node?: string
   readonly isReady: boolean
+  /** ISO 8601. */
+  readonly madeAt?: string
   readonly labels: Readonly<Record<string, string>>
   readonly images: readonly string[]
   /**

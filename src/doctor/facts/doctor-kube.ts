@@ -117,6 +117,7 @@ function podFact({ metadata, spec, status }: Pod): PodFact {
     serviceAccount: spec.serviceAccountName ?? 'default',
     ...(node !== undefined && { node }),
     isReady: isTrue(status?.conditions, 'Ready'),
+    ...(metadata.creationTimestamp !== undefined && { madeAt: metadata.creationTimestamp }),
     labels: metadata.labels ?? {},
     images: spec.containers.flatMap(({ image }) => image ?? []),
     ways: [...new Set(containers.flatMap(waysOf))],

@@ -152,10 +152,12 @@ const readAgentAddon = (
       client.send(new eks.sdk.DescribeAddonCommand({ clusterName, addonName: AGENT_ADDON })),
     )
     const infos = await describeAddonVersions(eks, AGENT_ADDON, version)
-    const [latest] = addonVersions(infos, version)
+    const offered = addonVersions(infos, version)
+    const usual = offered.find(({ isDefault }) => isDefault)?.version
     return {
       version: addon?.addonVersion ?? '',
       status: addon?.status ?? '',
-      ...(latest !== undefined && { latest: latest.version }),
+      offered: offered.map((one) => one.version),
+      ...(usual !== undefined && { usual }),
     }
   })
