@@ -25,12 +25,14 @@ function describe({ findings, notLookedAt }: Diagnosis): string {
     ({ fix, id, severity, subject, what, why }) =>
       `${severity} ${id}: ${subject}\n  ${what}\n  why it matters: ${why}\n  fix: ${fix}\n`,
   )
-  const unread = notLookedAt.map(({ what, why }) => `  ${what}: ${why}\n`)
+  const unread = [...Map.groupBy(notLookedAt, ({ why }) => why)].map(
+    ([why, those]) => `  ${why}:\n${those.map(({ what }) => `    ${what}\n`).join('')}`,
+  )
   const errors = findings.filter(({ severity }) => severity === 'error').length
   return [
     ...told.map((text) => `${text}\n`),
     ...(unread.length === 0 ? [] : ['Not looked at:\n', ...unread, '\n']),
     `${errors} error(s), ${findings.length - errors} warning(s)`,
-    unread.length === 0 ? '\n' : `, ${unread.length} thing(s) not looked at\n`,
+    notLookedAt.length === 0 ? '\n' : `, ${notLookedAt.length} thing(s) not looked at\n`,
   ].join('')
 }

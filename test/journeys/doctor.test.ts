@@ -21,6 +21,7 @@ import {
   CreateAccessKeyCommand,
   UpdateAssumeRolePolicyCommand,
 } from '@aws-sdk/client-iam'
+import { join } from 'node:path'
 import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import type { Diagnosis } from '../../src/doctor/checks/diagnose.ts'
 import {
@@ -35,6 +36,7 @@ import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { type Desk, openDesk } from '../support/podrole.ts'
 import { startQuietSandbox } from '../support/quiet-sandbox.ts'
 
+const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
 const ACCOUNT = '111122223333'
 const REGION = 'eu-west-1'
 const ROLES = `arn:aws:iam::${ACCOUNT}:role`
@@ -370,3 +372,56 @@ test(
   },
   WAIT_MS,
 )
+
+test(
+  '--watch serves what it finds as metrics, and ends when it is told to',
+  async () => {
+    const child = Bun.spawn(
+      [PODROLE, 'doctor', '--cluster', 'prod', '--watch', '--listen', '127.0.0.1:0'],
+      { env: desk.environment, stdio: ['ignore', 'ignore', 'pipe'] },
+    )
+    const lines = linesOf(child.stderr)
+    const { value: first = '{}' } = await lines.next()
+    const { metricsUrl } = JSON.parse(first) as { metricsUrl: string }
+    let page = ''
+    while (!page.includes('podrole_doctor_looks_total{outcome="done"} 1\n')) {
+      await Bun.sleep(100)
+      page = await (await fetch(metricsUrl, { proxy: false })).text()
+    }
+    expect(page).toContain('podrole_doctor_issuer_up{cluster="prod"} 1\n')
+    expect(page).toContain('podrole_doctor_issuer_missing_keys{cluster="prod"} 0\n')
+    expect(page).toContain('podrole_doctor_nodes{cluster="prod",path="ready"} 1\n')
+    expect(page).toMatch(
+      /^podrole_doctor_issuer_document_seconds\{cluster="prod",document="jwks"\} 0\.\d/m,
+    )
+    expect(page).toContain('podrole_doctor_aws_calls_total{operation="DescribeInstances"} 1\n')
+    child.kill('SIGTERM')
+    expect(await child.exited).toBe(0)
+  },
+  WAIT_MS,
+)
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true })
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n')) {
+      yield text.slice(0, at)
+      text = text.slice(at + 1)
+    }
+  }
+}
+
+test('a cluster that nobody knows is not taken for one in which all is well', async () => {
+  const { out } = await desk.run('doctor --cluster nosuch')
+  expect(out).toContain('EKS in eu-west-1 has no cluster nosuch, and no broker is named:')
+  expect(out).toContain('    associations of nosuch')
+})
+
+test('an interval that is too short, and a place that is none, are refused', async () => {
+  const short = await desk.run('doctor --cluster prod --watch --interval 5s')
+  expect(short).toMatchObject({ code: 1, err: expect.stringContaining('wanted 30s or more') })
+  const place = await desk.run('doctor --cluster prod --watch --listen 9402')
+  expect(place).toMatchObject({ code: 1, err: expect.stringContaining('wanted ADDRESS:PORT') })
+})

@@ -1,12 +1,24 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
-import { collect, type FailOn, failOnOption, type OutputFormat, outputOption } from '../options.ts'
+import type { LogLevel } from '../../lib/log.ts'
+import {
+  collect,
+  type FailOn,
+  failOnOption,
+  logLevelOption,
+  type OutputFormat,
+  outputOption,
+} from '../options.ts'
 import type { PlaceFlags } from '../parts/observe-places.ts'
 
 export interface DoctorFlags extends PlaceFlags {
   readonly cluster: readonly string[]
   readonly output: OutputFormat
   readonly failOn: FailOn
+  readonly watch: boolean
+  readonly listen: string
+  readonly interval: string
+  readonly logLevel: LogLevel
 }
 
 const EXAMPLES = `
@@ -18,7 +30,8 @@ Exit codes: 0 nothing is as bad as --fail-on says, 1 something is, or a fault.
 Examples:
   podrole doctor --cluster prod
   podrole doctor --cluster prod --cluster edge --broker https://broker.example --fail-on warning
-  podrole doctor --cluster prod -o json`
+  podrole doctor --cluster prod -o json
+  podrole doctor --cluster prod --watch --listen 0.0.0.0:9402 --interval 10m`
 
 export function addDoctorCommand(program: Command): void {
   program
@@ -40,10 +53,19 @@ export function addDoctorCommand(program: Command): void {
     )
     .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
     .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
+    .option('--watch', 'look again and again, and serve what is found as metrics', false)
+    .option('--listen <address:port>', 'where --watch serves /metrics', '127.0.0.1:9402')
+    .option('--interval <duration>', 'of the looks of --watch, 30s or more', '5m')
+    .addOption(logLevelOption())
     .addOption(outputOption())
     .addOption(failOnOption())
     .addHelpText('after', EXAMPLES)
     .action(async (flags: DoctorFlags) => {
+      if (flags.watch) {
+        const { runDoctorWatch } = await import('../doctor-watch.ts')
+        process.exitCode = await runDoctorWatch(flags)
+        return
+      }
       const { runDoctor } = await import('../doctor-run.ts')
       process.exitCode = await runDoctor(flags)
     })

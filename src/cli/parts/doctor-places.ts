@@ -16,12 +16,12 @@ import { VERSION } from '../version.ts'
 import { brokerOf, endpointOf, portOfBroker } from './association-cluster.ts'
 import { callEks } from './associations.ts'
 import { openKube } from './kube-cluster.ts'
-import { openClusterKube } from './observe-places.ts'
+import { openClusterKube, type PlaceFlags } from './observe-places.ts'
 
 /** How long one place may take to answer; an account's roles are many calls. */
 const TIMEOUT_MS = 60_000
 
-type Flags = Omit<DoctorFlags, 'output' | 'failOn'>
+type Flags = Pick<DoctorFlags, 'cluster' | keyof PlaceFlags>
 
 /** @param onCall told the name of every operation of AWS that is called */
 export async function openDoctorPlaces(
@@ -54,7 +54,7 @@ export async function openDoctorPlaces(
 }
 
 const currentTarget = (flags: Flags): DoctorTarget => ({
-  name: flags.context ?? 'of the kubeconfig',
+  name: flags.context ?? "the kubeconfig's cluster",
   isNamed: false,
   kube: () => openKube(flags),
 })

@@ -1,4 +1,5 @@
 /** Issuers as STS sees them, and the age of signing keys. */
+import type { OutsideFinding } from '../../issuer/outside/findings.ts'
 import { judgeOutside } from '../../issuer/outside/judge.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import { type Jwks, parseJwks } from '../../token/jwks.ts'
@@ -17,15 +18,18 @@ export function checkIssuer(cluster: DoctorCluster): CheckResult {
   if (issuer.value === undefined || outside.value === undefined) {
     return { findings: [], notLookedAt: [] }
   }
-  const faults = judgeOutside(outside.value, { issuer: issuer.value, keys: [] }).filter(
-    ({ level }) => level === 'error',
-  )
-  const unusable: RawFinding[] = faults.slice(0, 1).map(({ hint, message }) => ({
-    id: 'issuer-unusable',
-    subject,
-    what: message,
-    fix: `${hint}; podrole issuer check tells all`,
-  }))
+  const fault = issuerFault(outside.value, issuer.value)
+  const unusable: RawFinding[] =
+    fault === undefined
+      ? []
+      : [
+          {
+            id: 'issuer-unusable',
+            subject,
+            what: fault.message,
+            fix: `${fault.hint}; podrole issuer check tells all`,
+          },
+        ]
   const lacking = missingKids(outside.value, liveKeys.known ? liveKeys.value : undefined)
   const notLookedAt = liveKeys.known
     ? []
@@ -34,6 +38,10 @@ export function checkIssuer(cluster: DoctorCluster): CheckResult {
   const told = `${outside.value.jwks?.url} lacks ${someOf(lacking)}`
   return { findings: [...unusable, { id: 'jwks-lacks-key', subject, what: told }], notLookedAt }
 }
+
+/** The first thing that STS stumbles over; undefined where it can use the issuer. */
+export const issuerFault = (outside: OutsideFacts, issuer: string): OutsideFinding | undefined =>
+  judgeOutside(outside, { issuer, keys: [] }).find(({ level }) => level === 'error')
 
 /** Kids of live keys that the published JWKS lacks; none where it cannot be read at all. */
 export function missingKids({ jwks }: OutsideFacts, live: Jwks | undefined): readonly string[] {

@@ -188,7 +188,7 @@ type OfEks = Pick<
 
 async function gatherEks(
   { isNamed, name }: DoctorTarget,
-  { brokerAssociations, eks: port, timeoutMs }: DoctorPlaces,
+  { brokerAssociations, eks: port, region, timeoutMs }: DoctorPlaces,
   eks: Fact<EksClusterFact | undefined>,
 ): Promise<OfEks> {
   const read = <T>(ask: () => Promise<T>): Promise<Fact<T>> => readFact(ask, timeoutMs)
@@ -210,7 +210,9 @@ async function gatherEks(
       nodegroups: known([]),
       fargateProfiles: known([]),
       associations:
-        brokerAssociations === undefined ? known([]) : await read(() => brokerAssociations(name)),
+        brokerAssociations === undefined
+          ? unknown(`EKS in ${region} has no cluster ${name}, and no broker is named`)
+          : await read(() => brokerAssociations(name)),
       agentAddon: known(undefined),
       instances,
     }
