@@ -39,10 +39,12 @@ interface RunCost {
 }
 
 const ROOT = join(import.meta.dir, '..')
+export const PODROLE = join(ROOT, 'bin', 'podrole')
 const SIZE = CLUSTERS * PER_CLUSTER
 const POLL_MS = 5
 
-interface Stage {
+/** A sandbox with a folder beside it. */
+export interface Stage {
   readonly sandbox: Sandbox
   readonly folder: string
   readonly files: string
@@ -74,7 +76,7 @@ export async function measurePlans(bench: Bench): Promise<PlanRun[]> {
 }
 
 const plan = ({ files }: Stage, ...more: readonly string[]): readonly string[] => [
-  join(ROOT, 'bin', 'podrole'),
+  PODROLE,
   'plan',
   `--filename=${files}`,
   ...more,
@@ -110,7 +112,7 @@ async function compare(bench: Bench, stage: Stage, measure: Measure): Promise<Pl
   }
 }
 
-const sorted = (calls: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
+export const sorted = (calls: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
   Object.fromEntries(Object.entries(calls).toSorted(([one], [other]) => (one < other ? -1 : 1)))
 
 const costOf = (all: readonly Ran[]): RunCost => ({
@@ -120,7 +122,8 @@ const costOf = (all: readonly Ran[]): RunCost => ({
   peakMb: Math.max(...all.map(({ peakMb }) => peakMb)),
 })
 
-interface Ran {
+/** What came of a process. */
+export interface Ran {
   readonly ms: number
   readonly cpuMs: number
   readonly peakMb: number
@@ -129,7 +132,7 @@ interface Ran {
 }
 
 /** @throws Error with what it wrote to standard error, where its exit code is another than 0 */
-async function run(stage: Stage, command: readonly string[], input = ''): Promise<Ran> {
+export async function run(stage: Stage, command: readonly string[], input = ''): Promise<Ran> {
   const { environment, folder, sandbox } = stage
   const calls: Record<string, number> = {}
   const seen = new Set<string>()

@@ -9,6 +9,7 @@
  */
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
+import { type DoctorRun, measureDoctor } from './doctor.ts'
 import { measurePolicies, measureTokens } from './functions.ts'
 import { measureIamReads } from './iam-reads.ts'
 import { measureIssuer } from './issuer.ts'
@@ -20,7 +21,7 @@ import { measurePlans, type PlanRun } from './plans.ts'
 import { measureAgent, measureBroker, measureSandbox, measureWebhook } from './servers.ts'
 import { measureSigner } from './signer.ts'
 
-type Result = Comparison | Counted | Memory | Start | Planned | PlanRun
+type Result = Comparison | Counted | Memory | Start | Planned | PlanRun | DoctorRun
 
 const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = {
   webhook: measureWebhook,
@@ -36,6 +37,7 @@ const MEASURES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = 
   start: measureStart,
   planner: measurePlanner,
   plans: measurePlans,
+  doctor: measureDoctor,
 }
 
 const { values, positionals } = parseArgs({
@@ -68,9 +70,10 @@ try {
 const comparisons = found.filter((one) => 'ratio' in one)
 const counted = found.filter((one) => 'writes' in one)
 const memory = found.filter((one) => 'idleMb' in one)
-const starts = found.filter((one) => 'bestMs' in one)
+const starts = found.filter((one) => 'residentMb' in one)
 const plans = found.filter((one) => 'planBestMs' in one)
 const planRuns = found.filter((one) => 'callsEach' in one)
+const doctorRuns = found.filter((one) => 'doctorCalls' in one)
 const machine = {
   cpu: cpus()[0]?.model ?? '',
   cores: cpus().length,
@@ -81,7 +84,18 @@ const machine = {
 if (values.json)
   console.log(
     JSON.stringify(
-      { machine, rounds, seconds, comparisons, counted, memory, starts, plans, planRuns },
+      {
+        machine,
+        rounds,
+        seconds,
+        comparisons,
+        counted,
+        memory,
+        starts,
+        plans,
+        planRuns,
+        doctorRuns,
+      },
       null,
       2,
     ),
@@ -147,6 +161,22 @@ function printTables(): void {
     )
   }
   if (planRuns.length > 0) printPlanRuns()
+  if (doctorRuns.length > 0) printDoctorRuns()
+}
+
+function printDoctorRuns(): void {
+  printTable(
+    ['podrole doctor', 'median (best)', 'CPU', 'peak memory', 'calls of AWS'],
+    doctorRuns.map(({ bestMs, doctorCalls, doctorCpuMs, doctorPeakMb, medianMs, name }) => [
+      name,
+      `${(medianMs / 1000).toFixed(2)} s (${(bestMs / 1000).toFixed(2)} s)`,
+      `${(doctorCpuMs / 1000).toFixed(2)} s`,
+      `${doctorPeakMb.toFixed(0)} MB`,
+      Object.entries(doctorCalls)
+        .map(([operation, calls]) => `${count(calls)} ${operation}`)
+        .join(', '),
+    ]),
+  )
 }
 
 function printPlanRuns(): void {

@@ -2,7 +2,7 @@ import { partitionOfRegion } from '../iam/partitions.ts'
 import { PodroleError } from '../lib/errors.ts'
 
 /** The AWS services that podrole calls. */
-export type AwsService = 'sts' | 'eks' | 'eks-auth' | 'iam' | 's3' | 'service-quotas'
+export type AwsService = 'sts' | 'eks' | 'eks-auth' | 'iam' | 's3' | 'ec2' | 'service-quotas'
 
 /** Environment variables, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -11,6 +11,7 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addImportCommand } from './commands/import.ts'
 import { addIssuerCommand } from './commands/issuer.ts'
 import { addApplyCommand, addDeleteCommand } from './commands/apply.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
 import { addExplainCommand } from './commands/explain.ts'
 import { addPlanCommand } from './commands/plan.ts'
 import { addQuotasCommand } from './commands/quotas.ts'
@@ -46,6 +47,7 @@ export function buildProgram(): Command {
   addImportCommand(program)
   addExplainCommand(program)
   addVerifyCommand(program)
+  addDoctorCommand(program)
   addAdviseCommand(program)
   addQuotasCommand(program)
   addSchemaCommand(program)

@@ -1,4 +1,4 @@
-/** docs/reference/metrics.md lists what agent, broker and webhook really have, in their words. */
+/** docs/reference/metrics.md lists what agent, broker, webhook and doctor really have, in their words. */
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { createAgentMetrics } from '../../src/agent/metrics.ts'
 import { createBrokerMetrics } from '../../src/broker/metrics.ts'
 import { ManualClock } from '../../src/lib/clock.ts'
 import type { Registry } from '../../src/lib/metrics/registry.ts'
+import { createDoctorMetrics } from '../../src/doctor/watch/metrics.ts'
 import { createWebhookMetrics } from '../../src/webhook/metrics.ts'
 
 const PAGE = readFileSync(
@@ -46,4 +47,7 @@ test('every metric has a row, and every row is a metric', () => {
   const webhook = createWebhookMetrics()
   webhook.watchReadiness(() => true)
   expect(rowsOf(webhook.registry).sort()).toEqual(rowsIn(ALL, 'Webhook').sort())
+
+  const doctor = createDoctorMetrics()
+  expect(rowsOf(doctor.registry).sort()).toEqual(rowsIn(ALL, 'Doctor').sort())
 })

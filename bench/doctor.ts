@@ -1,0 +1,71 @@
+/**
+ * `podrole doctor` of 10,000 service accounts on 10 clusters and 2,000 roles against a sandbox, the
+ * whole process as it is typed: time, CPU time, calls and memory.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Diagnosis } from '../src/doctor/checks/diagnose.ts'
+import type { Plan } from '../src/manage/plan/plan.ts'
+import { type Bench, median } from './measure.ts'
+import {
+  carryOut,
+  CLUSTERS,
+  environmentOf,
+  PER_CLUSTER,
+  startPlanSandbox,
+  writeFiles,
+} from './plan-state.ts'
+import { PODROLE, type Ran, run, type Stage, sorted } from './plans.ts'
+
+/** One line of the report. Milliseconds, and megabytes (10^6 bytes). */
+export interface DoctorRun {
+  readonly name: string
+  readonly bestMs: number
+  readonly medianMs: number
+  readonly doctorCpuMs: number
+  /** Of resident memory. */
+  readonly doctorPeakMb: number
+  /** Calls of AWS by operation, of the last round. */
+  readonly doctorCalls: Readonly<Record<string, number>>
+}
+
+/** A role for each five service accounts, with an association each. */
+export async function measureDoctor(bench: Bench): Promise<DoctorRun[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'podrole-bench-'))
+  const sandbox = await startPlanSandbox()
+  try {
+    const environment = environmentOf(sandbox, folder)
+    const stage: Stage = { sandbox, folder, files: writeFiles(folder), environment }
+    const { out } = await run(stage, [PODROLE, 'plan', `--filename=${stage.files}`, '-o', 'json'])
+    await carryOut(JSON.parse(out) as Plan, sandbox)
+    const names = [...sandbox.clusters.keys()]
+    const command = [PODROLE, 'doctor', '-o', 'json', ...names.map((name) => `--cluster=${name}`)]
+    const rounds: Ran[] = []
+    for (let round = 0; round < bench.rounds; round += 1) {
+      const ran = await run(stage, command)
+      check(JSON.parse(ran.out) as Diagnosis)
+      rounds.push(ran)
+    }
+    return [
+      {
+        name: `${CLUSTERS * PER_CLUSTER} service accounts, ${CLUSTERS} clusters`,
+        bestMs: Math.min(...rounds.map(({ ms }) => ms)),
+        medianMs: median(rounds.map(({ ms }) => ms)),
+        doctorCpuMs: median(rounds.map(({ cpuMs }) => cpuMs)),
+        doctorPeakMb: Math.max(...rounds.map(({ peakMb }) => peakMb)),
+        doctorCalls: sorted(rounds.at(-1)?.calls ?? {}),
+      },
+    ]
+  } finally {
+    await sandbox.stop()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** All is well there but for the clusters' own roles, which the sandbox does not make. */
+function check({ findings, notLookedAt }: Diagnosis): void {
+  const unread = notLookedAt.filter(({ what }) => !/\(cluster role of /.test(what))
+  if (findings.length === 0 && unread.length === 0) return
+  throw new Error(`doctor: ${JSON.stringify({ findings, unread }).slice(0, 1000)}`)
+}
