@@ -165,11 +165,9 @@ async function readAssociation(
   if (cluster === undefined) {
     return unknown('associations are known by cluster: name it with --cluster')
   }
+  const associations = await openAssociations({ ...flags, cluster })
   return readFact(async () => {
-    const found = await findAssociation(
-      await openAssociations({ ...flags, cluster }),
-      serviceAccount,
-    )
+    const found = await findAssociation(associations, serviceAccount)
     return found && associationFact(found)
   }, FACT_TIMEOUT_MS)
 }

@@ -346,7 +346,7 @@ describe.skipIf(isSkipped)('pods that do not come to their end', () => {
 
   test('AWS does not answer in time', async () => {
     shop.wired.sandbox.aws.faults.replace([LATE])
-    const verified = await verify('shop/irsa --timeout 5s')
+    const verified = await verify('shop/irsa --timeout 12s')
     expect(verified).toMatchObject({ code: 1, found: { findings: [{ code: 'no-answer' }] } })
     expect(await verifyPods()).toEqual([])
   })
@@ -458,6 +458,7 @@ test.skipIf(isSkipped)('what is typed wrong is said before anything is asked', a
     ['shop/irsa --timeout 0s', 'wanted 1s to 1h'],
     ['shop/irsa --run-as-user 0', 'not root'],
     ['shop/irsa --checks nowhere.yaml', 'nowhere.yaml'],
+    ['shop/irsa --cluster shop-edge --broker nowhere', 'is no URL'],
   ] as const) {
     const { code, err } = await verify(words)
     expect({ words, code, err }).toMatchObject({ code: 1, err: expect.stringContaining(says) })

@@ -40,6 +40,28 @@ describe.skipIf(missing !== undefined)('an image of files under the temporary fo
   })
 })
 
+test.skipIf(missing !== undefined)(
+  'a script that names a program which others may not read runs as the node itself',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'podrole-tool-'))
+    const tool = join(folder, 'tool')
+    writeFileSync(tool, '#!/bin/sh\necho done\n')
+    chmodSync(tool, 0o700)
+    const t = await startTestNode({ images: createImageTable({ tool: [tool] }) })
+    try {
+      const command = ['sh', '-c', 'id -u; x=1 tool']
+      const securityContext = { runAsUser: 65_532 }
+      await t.run('tool', {
+        containers: [{ name: 'main', image: 'tool', command, securityContext }],
+      })
+      expect(await t.outcome('tool')).toEqual({ phase: 'Succeeded', log: '0\ndone\n' })
+    } finally {
+      await t.stop()
+      rmSync(folder, { recursive: true })
+    }
+  },
+)
+
 describe.skipIf(missing !== undefined)('the end of a node', () => {
   test('stop ends every process and removes the folder', async () => {
     const t = await startTestNode()
