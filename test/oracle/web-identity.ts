@@ -1,13 +1,12 @@
 /**
- * AssumeRoleWithWebIdentity, and EKS's AssumeRole for a pod, from AWS's documentation alone: which
- * tokens STS takes, what a trust policy sees, and which actions it must allow.
+ * AssumeRoleWithWebIdentity, from AWS's documentation alone: which tokens STS takes, what a trust
+ * policy sees of one, and which actions it must allow.
  *
  * Sources: IAM User Guide, "Create an OpenID Connect identity provider"
  * (id_roles_providers_create_oidc), "Available keys for AWS OIDC federation"
  * (reference_policies_iam-condition-keys), "Pass session tags in AWS STS" (id_session-tags),
  * "Monitor and control actions taken with assumed roles"
- * (id_credentials_temp_control-access_monitor), "AWS global condition context keys"; EKS User
- * Guide, "Grant Pods access to AWS resources based on tags" (pod-id-abac).
+ * (id_credentials_temp_control-access_monitor).
  */
 import { text, texts, type TrustCall } from './calls.ts'
 import type { Context } from './template.ts'
@@ -41,25 +40,6 @@ export function tokenCall(claims: Claims, account: Account): TrustCall | undefin
     resourceAccountId: accountId,
     context: keysOf(host, claims),
     actions,
-  }
-}
-
-/** EKS's call for a pod, with its session tags or with none. */
-export function podCall(tags: Readonly<Record<string, string>>, account: Account): TrustCall {
-  const { accountId, roleArn } = account
-  const service = 'pods.eks.amazonaws.com'
-  const names = Object.keys(tags)
-  return {
-    caller: { kind: 'service', service },
-    resource: roleArn,
-    resourceAccountId: accountId,
-    context: {
-      'aws:SourceAccount': accountId,
-      'aws:PrincipalIsAWSService': 'true',
-      'aws:PrincipalServiceName': service,
-      ...tagKeys(tags, names),
-    },
-    actions: ['sts:AssumeRole', ...(names.length === 0 ? [] : ['sts:TagSession'])],
   }
 }
 
