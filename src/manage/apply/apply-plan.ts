@@ -16,6 +16,7 @@ import {
   readJournal,
   reopenJournal,
 } from './journal.ts'
+import { overtakenIn } from './overtaken.ts'
 import { resumed } from './progress.ts'
 import { type ProgressEvent, runSteps, type RunResult } from './run-steps.ts'
 
@@ -104,7 +105,8 @@ export async function applyPlan(
     const journal = begun.isNew
       ? await createJournal(desk.path, head)
       : await reopenJournal(desk.path)
-    const result = await runJournalled({ steps: head.steps, progress }, journal, leases, around)
+    const run = { steps: head.steps, progress, isResumed: !begun.isNew }
+    const result = await runJournalled(run, { ...around, journal, leases, path: desk.path })
     if (result.standing.done.length === head.steps.length) await rm(desk.path)
     return result
   } finally {
@@ -145,19 +147,30 @@ function unfinished({ head }: JournalContent, path: string): PodroleError {
   )
 }
 
+interface JournalledRun extends ApplyAround {
+  readonly journal: Journal
+  readonly leases: readonly HeldLease[]
+  readonly path: string
+}
+
 async function runJournalled(
-  plan: Parameters<typeof runSteps>[0],
-  journal: Journal,
-  leases: readonly HeldLease[],
-  around: ApplyAround,
+  plan: Parameters<typeof runSteps>[0] & { readonly isResumed: boolean },
+  around: JournalledRun,
 ): Promise<RunResult> {
-  const { atOnce, onProgress, pace = APPLY_PACE, port, stopReason } = around
+  const { atOnce, journal, leases, onProgress, pace = APPLY_PACE, path, port, stopReason } = around
   const isFresh = freshnessOf(plan.steps)
+  // Meanwhile another apply may have done what was left.
+  const isOvertaken = overtakenIn(plan.isResumed ? plan.steps : [])
   try {
     return await runSteps(
       plan,
       {
-        carryOut: ({ action }) => carryOut(port, action, pace, isFresh(action)),
+        carryOut: ({ action }) =>
+          carryOut(port, action, pace, {
+            isFresh: isFresh(action),
+            isOvertaken: (found) => isOvertaken(action, found),
+            ifChanged: `Remove ${path} and run the same command without --resume: it plans from what is there now.`,
+          }),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>
