@@ -95,7 +95,6 @@ export interface Remark {
     /** A delete leaves it, and why. */
     | 'left-alone'
     | 'trust'
-    | 'tags-stay'
   readonly text: string
 }
 
