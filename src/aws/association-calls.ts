@@ -31,7 +31,7 @@ export type AssociationRow = Pick<
   'associationId' | 'associationArn' | 'namespace' | 'serviceAccount' | 'ownerArn'
 >
 
-/** EKS's five association operations where no AWS SDK goes: at a broker, whose CA may be its own. */
+/** EKS's operations on associations and their tags where no AWS SDK goes: at a broker, whose CA may be its own. */
 export interface AssociationCalls {
   /** Page by page, all of them. */
   list(
@@ -46,11 +46,13 @@ export interface AssociationCalls {
     body: Readonly<Record<string, unknown>>,
   ): Promise<AssociationRecord>
   delete(clusterName: string, id: string): Promise<AssociationRecord>
+  tag(associationArn: string, tags: Readonly<Record<string, string>>): Promise<void>
+  untag(associationArn: string, keys: readonly string[]): Promise<void>
 }
 
 /**
- * The operations of the EKS API Reference (Create/List/Describe/Update/DeletePodIdentityAssociation)
- * as signed calls. All throw ServiceFault with the wire's code.
+ * The operations of the EKS API Reference (Create/List/Describe/Update/DeletePodIdentityAssociation,
+ * TagResource, UntagResource) as signed calls. All throw ServiceFault with the wire's code.
  */
 export function createAssociationCalls(endpoint: AssociationsEndpoint): AssociationCalls {
   const service = serviceOf(endpoint)
@@ -77,8 +79,17 @@ export function createAssociationCalls(endpoint: AssociationsEndpoint): Associat
     create: (clusterName, body) => call('POST', associationsPath(clusterName), body),
     update: (clusterName, id, body) => call('POST', one(clusterName, id), body),
     delete: (clusterName, id) => call('DELETE', one(clusterName, id)),
+    tag: async (arn, tags) => {
+      await callRestJson(service, { method: 'POST', path: tagsPath(arn), body: { tags } })
+    },
+    untag: async (arn, keys) => {
+      const query = keys.map((key) => `tagKeys=${encodeURIComponent(key)}`).join('&')
+      await callRestJson(service, { method: 'DELETE', path: `${tagsPath(arn)}?${query}` })
+    },
   }
 }
+
+const tagsPath = (arn: string): string => `/tags/${encodeURIComponent(arn)}`
 
 const requiredText = (row: unknown, name: string): string => {
   const text = member(row, name)

@@ -15,11 +15,13 @@ export class ServiceFault extends PodroleError {
       readonly status?: number
       readonly requestId?: string | undefined
       readonly cause?: unknown
+      readonly hint?: string | undefined
     },
   ) {
     super(code, message, {
       ...(details.status !== undefined && { status: details.status }),
       ...(details.cause !== undefined && { cause: details.cause }),
+      ...(details.hint !== undefined && { hint: details.hint }),
     })
     this.name = 'ServiceFault'
     this.requestId = details.requestId

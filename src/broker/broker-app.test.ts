@@ -18,6 +18,7 @@ import {
   nowSeconds,
   REGION,
   resetBroker,
+  role,
   send,
   sign,
   store,
@@ -182,6 +183,45 @@ describe('management', () => {
     ] as const) {
       expect((await manage(method, path, undefined, key)).status).toBe(status)
     }
+  })
+
+  test('tags of an association are read and changed by admins alone', async () => {
+    const { body } = await manage('POST', '/clusters/edge/pod-identity-associations', {
+      namespace: 'shop',
+      serviceAccount: 'tagged',
+      roleArn: role,
+      tags: { a: '1' },
+    })
+    const arn: string = body.association.associationArn
+    const path = `/tags/${encodeURIComponent(arn)}`
+    expect(await manage('POST', path, { tags: { b: '2' } })).toMatchObject({
+      status: 200,
+      body: {},
+    })
+    expect((await manage('GET', path)).body).toEqual({ tags: { a: '1', b: '2' } })
+    expect((await manage('DELETE', `${path}?tagKeys=a&tagKeys=none`)).status).toBe(200)
+    expect((await manage('GET', path)).body).toEqual({ tags: { b: '2' } })
+    expect(log).toContain('association tagged')
+    for (const kind of ['agent', 'webhook'] as const) {
+      const key = await addKey({ kind, clusterName: 'edge' })
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const refused = await manage(method, path, undefined, key)
+        expect(refused).toMatchObject({ status: 403, error: 'AccessDeniedException' })
+      }
+    }
+    for (const [method, wrong, sent, error] of [
+      ['GET', path.replace('edge', 'other'), undefined, 'NotFoundException'],
+      ['GET', path.replace('111122223333', '444455556666'), undefined, 'NotFoundException'],
+      ['GET', '/tags/x', undefined, 'NotFoundException'],
+      ['POST', path, { tags: {} }, 'BadRequestException'],
+      ['POST', path, { tags: { c: 1 } }, 'BadRequestException'],
+      ['POST', path, { tags: { 'aws:c': '1' } }, 'BadRequestException'],
+      ['DELETE', path, undefined, 'BadRequestException'],
+      ['PUT', path, undefined, 'UnknownOperationException'],
+    ] as const) {
+      expect(await manage(method, wrong, sent)).toMatchObject({ error })
+    }
+    expect((await manage('GET', path)).body).toEqual({ tags: { b: '2' } })
   })
 
   test('unsigned, presigned, altered and late calls are refused', async () => {

@@ -37,6 +37,7 @@ import type { BrokerMetrics, BrokerOperation } from './metrics.ts'
 import { rotationRoutes } from './rotation-api.ts'
 import type { BrokerKey, BrokerStore } from './store.ts'
 import type { StsPort } from './sts.ts'
+import { tagRoutes } from './tag-api.ts'
 
 export interface BrokerAppOptions {
   readonly store: BrokerStore
@@ -61,7 +62,8 @@ interface Broker {
   readonly options: BrokerAppOptions
   readonly authentication: AuthenticationOptions
   readonly issue: IssueCredentials
-  readonly associations: AssociationRoutes
+  /** EKS's own operations. */
+  readonly associations: readonly AssociationRoutes[]
   readonly management: readonly ManagementRoutes[]
   readonly documents: Handler
   readonly documentPaths: ReadonlySet<string>
@@ -74,16 +76,17 @@ const MAX_CONCURRENT = 256
 export function brokerApp(options: BrokerAppOptions): Handler {
   const { clock, issuer, log, store } = options
   const base = new URL(issuerBase(issuer)).pathname.replace(/\/$/, '')
+  const found = {
+    store: options.associations,
+    clock,
+    log,
+    findCluster: (name: string) => store.getCluster(name),
+  }
   const broker: Broker = {
     options,
     authentication: { store, clock, region: options.place.region },
     issue: createIssuing({ ...options, signingKey: () => options.keys.signing() }),
-    associations: associationRoutes({
-      store: options.associations,
-      clock,
-      log,
-      findCluster: (name) => store.getCluster(name),
-    }),
+    associations: [associationRoutes(found), tagRoutes(found)],
     management: [
       clusterRoutes(options),
       keyRoutes(options),
@@ -120,7 +123,8 @@ function operationOf({ documentPaths }: Broker, request: Request): Asked {
       ? { operation: 'AssumeRoleForPodIdentity', clusterName }
       : { operation: 'unknown' }
   }
-  return { operation: root === 'clusters' || root === 'podrole' ? 'management' : 'unknown' }
+  const isManaged = root === 'clusters' || root === 'tags' || root === 'podrole'
+  return { operation: isManaged ? 'management' : 'unknown' }
 }
 
 async function answer(
@@ -240,8 +244,10 @@ async function answerManagement(broker: Broker, request: Request): Promise<Respo
   const read: ReadRequest = await readWhole(request)
   const key = await authenticateKey(broker.authentication, read, 'eks')
   requireScope(key, read.request)
-  const answer = await broker.associations(read.request)
-  if (answer !== undefined) return answer
+  for (const routes of broker.associations) {
+    const answer = await routes(read.request)
+    if (answer !== undefined) return answer
+  }
   for (const routes of broker.management) {
     const managed = await routes(read.request, key)
     if (managed !== undefined) return managed

@@ -1,4 +1,5 @@
 import { messageOf } from '../lib/errors.ts'
+import { UNTRUSTED_CODE } from '../lib/untrusted.ts'
 import { DISCOVERY_PATH } from './documents.ts'
 import { fetchOutside } from './outside-fetch.ts'
 import type { IssuerNames } from './outside/issuer-names.ts'
@@ -10,10 +11,6 @@ export interface ThumbprintAdvice {
   /** One sentence. */
   readonly reason: string
 }
-
-/** OpenSSL's codes for a chain whose authority is not known; a thumbprint helps with these alone. */
-const UNKNOWN_AUTHORITY =
-  /^(?:UNABLE_TO_GET_ISSUER_CERT|UNABLE_TO_GET_ISSUER_CERT_LOCALLY|UNABLE_TO_VERIFY_LEAF_SIGNATURE|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN)$/
 
 /**
  * AWS falls back to thumbprints where its own library of authorities does not know the issuer's.
@@ -51,7 +48,8 @@ async function adviseFor(names: IssuerNames, host: string): Promise<ThumbprintAd
       reason: `no thumbprint: ${host} has a certificate of a public authority`,
     }
   }
-  if (!UNKNOWN_AUTHORITY.test(fault ?? '')) {
+  // A thumbprint helps with an authority that is not known alone.
+  if (!UNTRUSTED_CODE.test(fault ?? '')) {
     return {
       thumbprints: [],
       reason: `no thumbprint: the certificate of ${host} is no good (${fault ?? 'unknown'}), and a thumbprint would not help`,

@@ -1,5 +1,9 @@
 /** `podrole access-entry` as typed, down to what the cluster's API lets its callers do. */
-import { CreateAccessEntryCommand, CreateClusterCommand } from '@aws-sdk/client-eks'
+import {
+  CreateAccessEntryCommand,
+  CreateClusterCommand,
+  DeleteAccessEntryCommand,
+} from '@aws-sdk/client-eks'
 import { CreateRoleCommand } from '@aws-sdk/client-iam'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { ACCOUNT, CLUSTER, type EksSandbox, startEksSandbox } from '../support/eks-sandbox.ts'
@@ -73,6 +77,7 @@ describe('an access entry', () => {
     expect(listed.out.split('\n').map((line) => line.replaceAll(/ {2,}/g, ' | '))).toContain(
       `${ann.arn} | STANDARD | sre,ops | AmazonEKSEditPolicy=cluster | podrole`,
     )
+    expect(JSON.parse((await run(`list ${at} -o json`)).out)).toContainEqual(shown)
     await run(`update ${ann.arn} ${at} --no-kubernetes-groups`)
     expect((await run(`describe ${ann.arn} ${at} -o yaml`)).out).toContain('kubernetesGroups: []')
     expect((await run(`delete ${ann.arn} ${at}`)).out).toBe(`access entry of ${ann.arn} deleted\n`)
@@ -91,8 +96,8 @@ describe('an access entry', () => {
     expect(went.code).toBe(0)
     expect(went.err).not.toContain('entry of')
     expect(went.err).toContain('AmazonEKSViewPolicy=cluster given')
-    await run(`delete ${arn} ${at}`)
-    expect((await run(create)).err).toContain('made')
+    await here.eks.send(new DeleteAccessEntryCommand({ clusterName: CLUSTER, principalArn: arn }))
+    expect((await run(create)).err).toContain(`entry of ${arn} made`)
   })
 
   step('of somebody else: named as such, changed and deleted with --adopt alone', async () => {

@@ -54,6 +54,27 @@ test(
 )
 
 test(
+  'where the authority behind the broker is not known, its option is named',
+  async () => {
+    const place = '--kubeconfig edge.kubeconfig'
+    for (const line of [
+      `plan -f edge.yaml ${place}`,
+      `apply -f edge.yaml --yes ${place}`,
+      'association list --cluster shop-edge --broker',
+      `cluster list --broker ${here.wired.brokers[0]?.endpoint.url ?? ''}`,
+    ]) {
+      const { code, err } = await here.desk.run(line)
+      expect({ line, code, err }).toEqual({
+        line,
+        code: 1,
+        err: expect.stringMatching(/UNABLE_TO_VERIFY_LEAF_SIGNATURE[^]*--ca-file/),
+      })
+    }
+  },
+  STEP_MS,
+)
+
+test(
   'is applied once, and then there is nothing to do; a pod gets its role',
   async () => {
     const first = await podrole('apply --yes')
@@ -76,7 +97,7 @@ test(
 )
 
 test(
-  'day 2: settings changed, another one made, tags told of; changed by hand, that is shown and mended',
+  'day 2: settings and tags changed, another one made; changed by hand, that is shown and mended',
   async () => {
     const changed = UPLOADER.replace(
       ' }',
@@ -86,11 +107,11 @@ test(
     write(changed, other)
     const first = await podrole('apply --yes')
     expect(first).toMatchObject({ code: 0 })
-    expect(first.out).toContain('a broker changes no tags')
+    expect(first.err).toContain('tag-resource ')
     expect((await podrole('apply --yes')).out).toBe(NOTHING)
     const uploader = await describe('shop/uploader')
     expect(uploader.disableSessionTags).toBe(true)
-    expect(uploader.tags['team']).toBeUndefined()
+    expect(uploader.tags['team']).toBe('shop')
     expect((await describe('shop/other')).tags['team']).toBe('shop')
     const byHand = await here.desk.run(
       'association delete shop/other --cluster shop-edge --broker --ca-file ca.pem --keep-role',

@@ -258,8 +258,9 @@ test(
         `apiVersion: eksctl.io/v1alpha5\nkind: ClusterConfig\nmetadata: { name: ${name}, region: ${REGION} }\naccessConfig:\n  authenticationMode: ${mode}\n  accessEntries: [{ principalARN: "arn:aws:iam::${ACCOUNT}:role/team/given", kubernetesGroups: [readers] }]\n`,
       )
     file('API')
+    // The sandbox serves no API of a cluster that is made by hand: no step is one of Kubernetes.
     here.sandbox.aws.faults.replace(['eks:*=eventual:200ms'])
-    const ran = await here.desk.run('apply -f old.yaml --yes')
+    const ran = await here.desk.run('apply -f old.yaml --yes --trust-kubeconfig')
     here.sandbox.aws.faults.replace([])
     expect(ran).toMatchObject({ code: 0 })
     expect(await describe()).toEqual(['ACTIVE', 'API'])
@@ -267,9 +268,9 @@ test(
       new ListAccessEntriesCommand({ clusterName: name }),
     )
     expect(accessEntries).toContain(`arn:aws:iam::${ACCOUNT}:role/team/given`)
-    expect((await here.desk.run('apply -f old.yaml --yes')).out).toBe(NOTHING)
+    expect((await here.desk.run('apply -f old.yaml --yes --trust-kubeconfig')).out).toBe(NOTHING)
     file('API_AND_CONFIG_MAP')
-    const back = await here.desk.run('apply -f old.yaml --yes')
+    const back = await here.desk.run('apply -f old.yaml --yes --trust-kubeconfig')
     expect([back.code, back.out]).toEqual([1, expect.stringContaining('EKS does not go back')])
   },
   STEP_MS,

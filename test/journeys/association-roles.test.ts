@@ -100,11 +100,16 @@ describe('a broker', () => {
     const off = await shop.desk.run(`association update shop/orders ${at} --disable-session-tags`)
     expect(off.code).toBe(0)
     expect(await shop.readAs(shop.edge, 'orders')).toMatchObject({ ok: true, content: 'tea' })
-    const tags = await shop.desk.run(`association update shop/orders ${at} --tags team=other`)
-    expect(tags.code).toBe(1)
-    expect(tags.err).toContain('keeps those that it was made with')
+    const tags = await shop.desk.run(
+      `association update shop/orders ${at} --tags tier=gold --remove-tags team`,
+    )
+    expect(tags).toMatchObject({ code: 0 })
     const { out } = await shop.desk.run(`association list ${at} -o json`)
-    expect(JSON.parse(out)).toMatchObject([{ serviceAccount: 'orders', tags: { team: 'shop' } }])
+    expect(JSON.parse(out)).toMatchObject([{ serviceAccount: 'orders', disableSessionTags: true }])
+    expect((JSON.parse(out) as [{ readonly tags: object }])[0].tags).toEqual({
+      tier: 'gold',
+      'podrole.dev/managed-by': 'podrole',
+    })
     const gone = await shop.desk.run(
       `association delete shop/orders ${at} --delete-service-account --kubeconfig ${kubeconfig}`,
     )

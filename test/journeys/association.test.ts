@@ -37,9 +37,24 @@ describe('a role made for a service account on EKS', () => {
     const shown = await shop.describeAssociation('shop/orders')
     roleName = shown.roleArn.split('/').at(-1) ?? ''
     expect(shown.tags).toEqual({ team: 'shop', tier: 'gold', 'podrole.dev/managed-by': 'podrole' })
-    expect(await shop.roleState(roleName)).toMatchObject({
+    const state = (await shop.roleState(roleName)) as { readonly AssumeRolePolicyDocument: string }
+    expect(state).toMatchObject({
       AttachedPolicies: [{ PolicyName: 'AmazonS3ReadOnlyAccess' }],
       PolicyNames: ['podrole'],
+    })
+    const trust = JSON.parse(decodeURIComponent(state.AssumeRolePolicyDocument)) as object
+    expect(trust).toMatchObject({
+      Statement: [
+        {
+          Condition: {
+            StringEquals: {
+              'aws:RequestTag/eks-cluster-arn': expect.stringContaining(':cluster/shop-eks'),
+              'aws:RequestTag/kubernetes-namespace': 'shop',
+              'aws:RequestTag/kubernetes-service-account': 'orders',
+            },
+          },
+        },
+      ],
     })
     const { annotations } = (await shop.serviceAccountOf(shop.eks, 'orders'))?.metadata ?? {}
     expect(annotations).toEqual({ 'podrole.dev/managed-by': 'podrole' })
@@ -84,6 +99,15 @@ describe('a role made for a service account on EKS', () => {
         targetRoleArn: target,
         tags: { tier: 'silver', 'podrole.dev/managed-by': 'podrole' },
       })
+      const listed = await shop.desk.run('association list --cluster shop-eks -o json')
+      expect(JSON.parse(listed.out)).toMatchObject([
+        {
+          serviceAccount: 'orders',
+          targetRoleArn: target,
+          disableSessionTags: false,
+          tags: { tier: 'silver' },
+        },
+      ])
       await shop.desk.run('association update shop/orders --cluster shop-eks --no-target-role')
       const untagged = await shop.desk.run(
         'association update --service-account shop/orders --cluster shop-eks --disable-session-tags',
@@ -158,10 +182,13 @@ describe('deleting', () => {
       metadata: { namespace: 'shop', name: 'theirs' },
       imagePullSecrets: [{ name: 'registry' }],
     })
-    await shop.desk.run(
-      `association create shop/theirs --cluster shop-eks --role-arn ${roleArn} --create-service-account`,
-    )
     const before = await shop.serviceAccountOf(shop.eks, 'theirs')
+    expect(
+      await shop.desk.run(
+        `association create shop/theirs --cluster shop-eks --role-arn ${roleArn} --create-service-account`,
+      ),
+    ).toMatchObject({ code: 0 })
+    expect(await shop.serviceAccountOf(shop.eks, 'theirs')).toEqual(before)
     const { code, out } = await shop.desk.run(
       'association delete shop/theirs --cluster shop-eks --delete-service-account',
     )

@@ -1,8 +1,10 @@
 /** Associations on EKS's wire, at EKS or at a broker: what the demo needs of them. */
 import { signRequest } from '../../aws/sign.ts'
 import { systemClock } from '../../lib/clock.ts'
-import { PodroleError } from '../../lib/errors.ts'
+import { codeOf, PodroleError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { isUntrusted } from '../../lib/untrusted.ts'
+import { UNTRUSTED_BROKER_HINT } from '../../manage/eks/broker-associations.ts'
 
 /** Where EKS's wire is spoken, and a key for it. */
 export interface EksEndpoint {
@@ -66,7 +68,7 @@ export async function callEks(
     endpoint.credentials,
     { service: 'eks', region: endpoint.region, clock: systemClock },
   )
-  const response = await fetch(url, {
+  const response = await fetchTrusted(url, {
     method,
     headers,
     proxy: false,
@@ -81,6 +83,18 @@ export async function callEks(
   throw new PodroleError(code, `${method} ${path}: ${code}: ${messageIn(answer)}`, {
     status: response.status,
   })
+}
+
+/** @throws PodroleError `BrokerNotTrusted`; what `fetch` throws */
+async function fetchTrusted(url: string, options: BunFetchRequestInit): Promise<Response> {
+  try {
+    return await fetch(url, options)
+  } catch (cause) {
+    if (!isUntrusted(cause)) throw cause
+    const { origin } = new URL(url)
+    const text = `broker ${origin} has a certificate of an authority that is not known (${codeOf(cause) ?? ''})`
+    throw new PodroleError('BrokerNotTrusted', text, { hint: UNTRUSTED_BROKER_HINT, cause })
+  }
 }
 
 function messageIn(answer: Readonly<Record<string, unknown>>): string {

@@ -59,13 +59,15 @@ describe('a refusal', () => {
   test('passes where the role was made by the same run, and is for good where it was not', async () => {
     const made = freshnessOf([{ action: { do: 'create-role', role } }])
     const fresh = refusing(3, NOT_SEEN)
-    expect(await carryOut(fresh, entry, PACE, made(entry))).toBe('done')
+    expect(await carryOut(fresh, entry, PACE, { isFresh: made(entry) })).toBe('done')
     expect(fresh.acts).toBe(4)
     const none = freshnessOf([
       { action: { do: 'create-role', role: { ...role, arn: `${arn}-2` } } },
     ])
     const port = refusing(3, NOT_SEEN)
-    expect(await carryOut(port, entry, PACE, none(entry)).catch(codeOf)).toBe('InvalidParameter')
+    expect(await carryOut(port, entry, PACE, { isFresh: none(entry) }).catch(codeOf)).toBe(
+      'InvalidParameter',
+    )
     expect(port.acts).toBe(1)
   })
 
@@ -84,7 +86,7 @@ describe('a refusal', () => {
 
   test('that asks for patience is outlasted', async () => {
     const port = refusing(2, new PodroleError('ConcurrentModification', 'somebody else writes'))
-    expect(await carryOut(port, entry, PACE, false)).toBe('done')
+    expect(await carryOut(port, entry, PACE, { isFresh: false })).toBe('done')
     expect(port.acts).toBe(3)
   })
 
@@ -92,7 +94,7 @@ describe('a refusal', () => {
     const fault = await unreachable()
     expect(codeOf(fault)).toBe('KubeUnreachable')
     const port = refusing(2, fault)
-    expect(await carryOut(port, entry, PACE, false)).toBe('done')
+    expect(await carryOut(port, entry, PACE, { isFresh: false })).toBe('done')
     expect(port.acts).toBe(3)
   })
 })

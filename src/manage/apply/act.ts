@@ -29,6 +29,16 @@ export interface Pace {
 /** EKS and IAM are behind by seconds; longer than any throttling of ours. */
 export const APPLY_PACE: Pace = { patienceMs: 30_000, firstDelayMs: 200, maxDelayMs: 3000 }
 
+/** What an apply knows of an action beside the action itself. */
+export interface Around {
+  /** Whether it names what was made a moment ago: that may not be seen yet. */
+  readonly isFresh: boolean
+  /** Whether another apply has gone past it, by what is found. */
+  readonly isOvertaken?: (found: Found) => boolean
+  /** What to do where somebody changed it meanwhile. */
+  readonly ifChanged?: string
+}
+
 /** It was done by this call, or was there already. */
 export type Outcome = 'done' | 'there'
 
@@ -81,26 +91,31 @@ export function freshnessOf(
 
 /**
  * Does the action where what is there is what the plan was made for; nothing where it is done
- * already. Something else is looked at again for a while, since services show writes late, and is
- * then refused, never written over. It returns when the service shows what was done.
- * @param isFresh whether it names what was made a moment ago: that may not be seen yet
+ * already, or where another apply has gone past it. Something else is looked at again for a while,
+ * since services show writes late, and is then refused, never written over. It returns when the
+ * service shows what was done.
  * @throws PodroleError `ChangedMeanwhile`, `NotShown`; what the port throws
  */
 export async function carryOut(
   port: ActionPort,
   action: PlanAction,
   pace: Pace = APPLY_PACE,
-  isFresh = true,
+  around: Around = { isFresh: true },
 ): Promise<Outcome> {
+  const { ifChanged, isFresh, isOvertaken } = around
   const until = performance.now() + pace.patienceMs
   let delay = pace.firstDelayMs
-  let [hasActed, failure] = [false, undefined as unknown]
+  let [hasActed, failure, timesPast] = [false, undefined as unknown, 0]
   for (;;) {
     const seen = await look(port, action, isFresh)
     const verdict: Verdict | undefined = 'thrown' in seen ? undefined : judge(action, seen.found)
     if (verdict?.kind === 'done') return hasActed ? 'done' : 'there'
+    const isPast = !hasActed && 'found' in seen && isOvertaken?.(seen.found) === true
+    timesPast = isPast ? timesPast + 1 : 0
+    // One read alone may be an old one.
+    if (timesPast === 2) return 'there'
     if ('thrown' in seen) failure = seen.thrown
-    else if (verdict?.kind === 'to-do' && !hasActed) {
+    else if (verdict?.kind === 'to-do' && !hasActed && !isPast) {
       const thrown = await attempt(() => port.act(action, seen), isFresh)
       hasActed = thrown === undefined
       failure = thrown?.error
@@ -108,7 +123,7 @@ export async function carryOut(
       if (hasActed) continue
     }
     if (performance.now() + delay > until) {
-      throw outOfPatience(action, { verdict, hasActed, failure, pace })
+      throw outOfPatience(action, { verdict, hasActed, failure, pace, ifChanged })
     }
     // Applies that wait for the same thing do not all ask at once.
     await sleep(delay * (0.5 + Math.random() / 2))
@@ -143,6 +158,8 @@ async function attempt(
   }
 }
 
+const CHANGED_HINT = 'Plan again: the new plan begins with what is there now.'
+
 function outOfPatience(
   action: PlanAction,
   end: {
@@ -150,9 +167,10 @@ function outOfPatience(
     readonly hasActed: boolean
     readonly failure: unknown
     readonly pace: Pace
+    readonly ifChanged: string | undefined
   },
 ): unknown {
-  const { failure, hasActed, pace, verdict } = end
+  const { failure, hasActed, ifChanged = CHANGED_HINT, pace, verdict } = end
   const what = actionId(action)
   if (hasActed) {
     return new PodroleError(
@@ -165,7 +183,7 @@ function outOfPatience(
     return new PodroleError(
       'ChangedMeanwhile',
       `${what}: found ${brief(verdict.found)}, the plan was made for ${brief(verdict.wanted)}: somebody changed it meanwhile; nothing was written`,
-      { hint: 'Plan again: the new plan begins with what is there now.', cause: failure },
+      { hint: ifChanged, cause: failure },
     )
   }
   return failure

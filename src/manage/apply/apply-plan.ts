@@ -17,6 +17,7 @@ import {
   readJournal,
   reopenJournal,
 } from './journal.ts'
+import { overtakenIn } from './overtaken.ts'
 import { resumed } from './progress.ts'
 import { type ProgressEvent, runSteps, type RunResult, type StepCarrier } from './run-steps.ts'
 
@@ -139,7 +140,8 @@ export async function applyPlan(
     const journal = begun.isNew
       ? await createJournal(desk.path, head)
       : await reopenJournal(desk.path)
-    const result = await runJournalled({ steps: head.steps, progress }, journal, leases, around)
+    const run = { steps: head.steps, progress, isResumed: !begun.isNew }
+    const result = await runJournalled(run, { ...around, journal, leases, path: desk.path })
     if (result.standing.done.length === head.steps.length) await rm(desk.path)
     return result
   } finally {
@@ -180,21 +182,35 @@ function unfinished({ head }: JournalContent, path: string): PodroleError {
   )
 }
 
+interface JournalledRun extends ApplyAround {
+  readonly journal: Journal
+  readonly leases: readonly HeldLease[]
+  readonly path: string
+}
+
 async function runJournalled(
-  plan: Parameters<typeof runSteps>[0],
-  journal: Journal,
-  leases: readonly HeldLease[],
-  around: ApplyAround,
+  plan: Parameters<typeof runSteps>[0] & { readonly isResumed: boolean },
+  around: JournalledRun,
 ): Promise<RunResult> {
-  const { atOnce, carrierOf, onProgress, pace = APPLY_PACE, port, stopReason } = around
+  const { atOnce, carrierOf, journal, leases, onProgress, path, port, stopReason } = around
+  const { pace = APPLY_PACE } = around
   const isFresh = freshnessOf(plan.steps)
+  // Meanwhile another apply may have done what was left.
+  const isOvertaken = overtakenIn(plan.isResumed ? plan.steps : [])
   try {
     const done = new Set([...plan.progress].flatMap(([id, state]) => (state === 'done' ? id : [])))
     const carrier = await carrierOf?.({ steps: plan.steps, done })
     return await runSteps(
       plan,
       {
-        carryOut: carrier ?? (({ action }) => carryOut(port, action, pace, isFresh(action))),
+        carryOut:
+          carrier ??
+          (({ action }) =>
+            carryOut(port, action, pace, {
+              isFresh: isFresh(action),
+              isOvertaken: (found) => isOvertaken(action, found),
+              ifChanged: `Remove ${path} and run the same command without --resume: it plans from what is there now.`,
+            })),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>

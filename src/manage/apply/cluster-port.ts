@@ -50,10 +50,13 @@ export interface ClusterPlaces {
 type Eks = NonNullable<ClusterPlaces['eks']>
 
 export const clusterPort = (places: ClusterPlaces): ClusterPort => ({
-  look: (action) =>
-    action.do.endsWith('-association')
-      ? lookAtAssociation(places.associations, action)
-      : lookAtEks(requireEks(places, action), places, action),
+  look: (action) => {
+    if (action.do.endsWith('-association')) return lookAtAssociation(places.associations, action)
+    if (action.do === 'tag-resource' || action.do === 'untag-resource') {
+      return lookAtTags(places, action.arn)
+    }
+    return lookAtEks(requireEks(places, action), places, action)
+  },
   act: (action) => act(places, action),
 })
 
@@ -74,15 +77,20 @@ async function lookAtAssociation(port: AssociationPort, action: ServiceAction): 
   return found === undefined ? {} : { association: planAssociationOf(found) }
 }
 
+/** On a broker nothing but associations has tags; their ARNs end in their ids. */
+async function lookAtTags({ associations, eks }: ClusterPlaces, arn: string): Promise<Found> {
+  const tags = await orGone(async () =>
+    eks === undefined
+      ? (await associations.describe(arn.split('/').at(-1) ?? '')).tags
+      : eks.tagsOf(arn),
+  )
+  return tags === undefined ? {} : { tags }
+}
+
 async function lookAtEks(eks: Eks, places: ClusterPlaces, action: ServiceAction): Promise<Found> {
   switch (action.do) {
     case 'update-authentication-mode':
       return { authenticationMode: await eks.authenticationMode() }
-    case 'tag-resource':
-    case 'untag-resource': {
-      const tags = await orGone(() => eks.tagsOf(action.arn))
-      return tags === undefined ? {} : { tags }
-    }
     case 'create-addon':
       return lookAtAddon(eks, places.associations, {
         name: action.addon.name,
@@ -144,21 +152,23 @@ async function act(places: ClusterPlaces, action: ServiceAction): Promise<void> 
       if (id !== undefined) await associations.delete(id)
       return
     }
+    case 'tag-resource':
+      await associations.tagging.tag(action.arn, action.after)
+      return
+    case 'untag-resource':
+      await associations.tagging.untag(action.arn, Object.keys(action.before))
+      return
     default:
       await actOnEks(requireEks(places, action), action)
   }
 }
 
-type OfEks = Exclude<ServiceAction, { readonly do: `${string}-association` }>
+type OfEks = Exclude<ServiceAction, { readonly do: `${string}-association` | `${string}-resource` }>
 
 async function actOnEks(eks: Eks, action: OfEks): Promise<void> {
   switch (action.do) {
     case 'update-authentication-mode':
       return eks.setAuthenticationMode(action.after)
-    case 'tag-resource':
-      return eks.entries.tagging.tag(action.arn, action.after)
-    case 'untag-resource':
-      return eks.entries.tagging.untag(action.arn, Object.keys(action.before))
     case 'create-addon':
     case 'update-addon':
     case 'delete-addon':

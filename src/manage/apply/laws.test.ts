@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import * as fc from 'fast-check'
 import { codeOf } from '../../lib/errors.ts'
+import type { DesiredCluster } from '../desired/desired-state.ts'
 import { applySteps } from '../plan/in-memory.suite.ts'
 import { canonicalState, desiredClusters, startState } from '../plan/laws.suite.ts'
 import { makePlan } from '../plan/make-plan.ts'
@@ -10,6 +11,7 @@ import type { Plan, PlanStep } from '../plan/plan.ts'
 import { carryOut, type Pace } from './act.ts'
 import { inMemoryPort, type InMemoryPort, NO_PATIENCE } from './in-memory-port.suite.ts'
 import { parseJournal } from './journal.ts'
+import { overtakenIn } from './overtaken.ts'
 import { type Progress, resumed } from './progress.ts'
 import { runSteps, type RunResult } from './run-steps.ts'
 
@@ -18,6 +20,7 @@ const FORCE = { adopt: false, force: true }
 const QUICK: Pace = { patienceMs: 1000, firstDelayMs: 0, maxDelayMs: 0 }
 
 interface Case {
+  readonly desired: readonly DesiredCluster[]
   readonly state: ObservedState
   readonly plan: Plan
 }
@@ -26,7 +29,7 @@ const cases: fc.Arbitrary<Case> = fc
   .tuple(desiredClusters, desiredClusters)
   .map(([first, second]) => {
     const state = applySteps(startState(), makePlan(first, startState(), FORCE).steps)
-    return { state, plan: makePlan(second, state, FORCE) }
+    return { desired: second, state, plan: makePlan(second, state, FORCE) }
   })
   .filter(({ plan }) => plan.refusals.length === 0)
 
@@ -36,6 +39,7 @@ interface Run {
   /** The journal's line, counted from 0, at which it dies: before it is written, or behind it. */
   readonly death?: { readonly at: number; readonly isWritten: boolean }
   readonly pace?: Pace
+  readonly isResumed?: boolean
   readonly atOnce?: number
 }
 
@@ -47,12 +51,17 @@ const progressOf = (steps: readonly PlanStep[], lines: readonly string[]): Progr
   parseJournal([headOf(steps), ...lines].join('\n'), 'journal').progress
 
 function run(steps: readonly PlanStep[], progress: Progress, options: Run): Promise<RunResult> {
-  const { atOnce, death, lines, pace = NO_PATIENCE, port } = options
+  const { atOnce, death, isResumed = false, lines, pace = NO_PATIENCE, port } = options
+  const overtaken = overtakenIn(isResumed ? steps : [])
   let at = 0
   return runSteps(
     { steps, progress },
     {
-      carryOut: ({ action }) => carryOut(port, action, pace),
+      carryOut: ({ action }) =>
+        carryOut(port, action, pace, {
+          isFresh: true,
+          isOvertaken: (found) => overtaken(action, found),
+        }),
       record: async (id, state) => {
         await Promise.resolve()
         const isLast = at === death?.at
@@ -123,6 +132,35 @@ describe('an apply', () => {
       { numRuns: Math.ceil(RUNS / 3), endOnFailure: true },
     )
     expect(deaths).toBeGreaterThan(50)
+  })
+
+  test('that was killed, and whose rest another apply did meanwhile, finds all of it done', async () => {
+    let left = 0
+    await fc.assert(
+      fc.asyncProperty(cases, fc.nat(), async ({ desired, plan: { steps }, state }, pick) => {
+        fc.pre(steps.length > 0)
+        const port = inMemoryPort(state)
+        const lines: string[] = []
+        const death = { at: pick % (2 * steps.length), isWritten: pick % 4 < 2 }
+        await run(steps, new Map(), { port, lines, death }).catch(() => undefined)
+        port.isDead = false
+        const other = makePlan(desired, port.state, FORCE)
+        expect(other.refusals).toEqual([])
+        await run(other.steps, new Map(), { port, lines: [] })
+        const acts = port.acts.length
+        left += steps.length - acts + other.steps.length
+        const progress = resumed(progressOf(steps, lines))
+        const again = await run(steps, progress, { port, lines, pace: QUICK, isResumed: true })
+        expect(failures(again)).toEqual([])
+        expect(again.standing.done).toHaveLength(steps.length)
+        // Whom a role lets in still whose association has gone, only the first plan knows.
+        const more = port.acts.slice(acts)
+        expect(more.filter((one) => one.do !== 'put-trust' || one.phase !== 'trim')).toEqual([])
+        expect(makePlan(desired, port.state, FORCE).steps).toEqual([])
+      }),
+      { numRuns: RUNS, endOnFailure: true },
+    )
+    expect(left).toBeGreaterThan(RUNS)
   })
 
   test('does no action that is done', async () => {

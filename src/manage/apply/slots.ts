@@ -333,10 +333,14 @@ export type Verdict =
   /** Somebody changed it meanwhile, or the read is behind. */
   | { readonly kind: 'differs'; readonly found: Slot; readonly wanted: Slot }
 
+/** The part of what is found that an action is about. */
+export const slotOf = (action: PlanAction, found: Found): Slot =>
+  (RULES[action.do] as Rule<PlanAction>).found(action, found)
+
 /** What is to be done about an action where that is found. */
 export function judge(action: PlanAction, found: Found): Verdict {
   const rule = RULES[action.do] as Rule<PlanAction>
-  const slot = rule.found(action, found)
+  const slot = slotOf(action, found)
   if (Bun.deepEquals(slot, rule.after(action), true)) return { kind: 'done' }
   const before = rule.before(action)
   return Bun.deepEquals(slot, before, true)

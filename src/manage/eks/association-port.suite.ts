@@ -159,16 +159,22 @@ export function describeAssociationPort(name: string, open: () => Promise<OpenPo
       ])
     })
 
-    test('tags are changed where they can be', async () => {
+    test('tags are changed and taken away', async () => {
       const made = await port.create({
         namespace: 'shop',
         serviceAccount: 'tagged',
         roleArn: role,
         tags: { a: '1', b: '2' },
       })
-      if (port.tagging === undefined) return expect(made.tags).toEqual({ a: '1', b: '2' })
       await port.tagging.tag(made.associationArn, { a: '3', c: '4' })
-      await port.tagging.untag(made.associationArn, ['b'])
+      await port.tagging.untag(made.associationArn, ['b', 'none'])
+      expect((await port.describe(made.associationId)).tags).toEqual({ a: '3', c: '4' })
+      const refused = async (arn: string, tags: Readonly<Record<string, string>>) =>
+        port.tagging.tag(arn, tags).then(() => 'done', codeOf)
+      expect(await refused(made.associationArn.replace(/.$/, '0'), { a: '1' })).toBe('NotFound')
+      expect(await refused(made.associationArn, { 'aws:x': '1' })).toBe('BadRequest')
+      const many = Array.from({ length: 49 }, (_, at) => [`k${at}`, ''] as const)
+      expect(await refused(made.associationArn, Object.fromEntries(many))).toBe('BadRequest')
       expect((await port.describe(made.associationId)).tags).toEqual({ a: '3', c: '4' })
     })
   })

@@ -37,8 +37,7 @@ export interface AssociationPort {
   create(association: NewAssociation): Promise<Association>
   update(associationId: string, change: AssociationChange): Promise<Association>
   delete(associationId: string): Promise<Association>
-  /** Undefined where tags cannot be changed any more: on a broker. */
-  readonly tagging?: {
+  readonly tagging: {
     tag(associationArn: string, tags: Tags): Promise<void>
     untag(associationArn: string, keys: readonly string[]): Promise<void>
   }

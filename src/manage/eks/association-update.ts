@@ -54,7 +54,7 @@ export async function updateAssociation(
   requireOwn(found, { verb: 'update', adopt: options.adopt })
   const change = changeOf(update, found)
   checkChanged(cluster, found, change)
-  const tags = tagChangeOf(update, found, cluster)
+  const tags = tagChangeOf(update, found)
   const role = await prepareRole(cluster, { found, change, update }, options)
   const done = [...role.done]
   let association = found
@@ -67,7 +67,7 @@ export async function updateAssociation(
   done.push(...(await changeTags(cluster, found, tags)))
   // What EKS answers, not what it shows: a read may be behind.
   const kept = Object.entries(association.tags).filter(([key]) => !tags.remove.includes(key))
-  const tagsNow = { ...Object.fromEntries(kept), ...(associations.tagging && tags.add) }
+  const tagsNow = { ...Object.fromEntries(kept), ...tags.add }
   return { association: { ...association, tags: tagsNow }, done, notes: role.notes }
 }
 
@@ -108,22 +108,10 @@ interface TagChange {
   readonly remove: readonly string[]
 }
 
-function tagChangeOf(
-  update: AssociationUpdate,
-  found: Association,
-  cluster: AssociationCluster,
-): TagChange {
+function tagChangeOf(update: AssociationUpdate, found: Association): TagChange {
   const add = missingTags(update.tags, found.tags)
   const remove = update.removeTags.filter((key) => Object.hasOwn(found.tags, key))
-  if (cluster.associations.tagging !== undefined) {
-    return { add: { ...add, ...(!isOwned(found.tags) && OWNER_TAG) }, remove }
-  }
-  if (Object.keys(add).length === 0 && remove.length === 0) return { add, remove }
-  throw new PodroleError(
-    'TagsAreFixed',
-    `the tags of association ${found.associationId} cannot be changed: ${cluster.associations.place} keeps those that it was made with`,
-    { hint: 'Delete the association and create it again with other tags.' },
-  )
+  return { add: { ...add, ...(!isOwned(found.tags) && OWNER_TAG) }, remove }
 }
 
 async function changeTags(
@@ -134,11 +122,11 @@ async function changeTags(
   const done: string[] = []
   const keys = Object.keys(add)
   if (keys.length > 0) {
-    await tagging?.tag(associationArn, add)
+    await tagging.tag(associationArn, add)
     done.push(`tagged ${keys.join(', ')}`)
   }
   if (remove.length > 0) {
-    await tagging?.untag(associationArn, remove)
+    await tagging.untag(associationArn, remove)
     done.push(`tags ${remove.join(', ')} taken away`)
   }
   return done

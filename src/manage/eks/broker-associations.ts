@@ -1,7 +1,11 @@
 import type { AssociationCalls } from '../../aws/association-calls.ts'
 import { outlastThrottling } from '../../aws/throttling.ts'
 import { ServiceFault } from '../../aws/service-fault.ts'
+import { isUntrusted } from '../../lib/untrusted.ts'
 import type { AssociationPort } from './association-port.ts'
+
+export const UNTRUSTED_BROKER_HINT =
+  "Name the authority behind the broker's certificate with --ca-file."
 
 /** The associations of a cluster on a broker, whose codes lose their `Exception` as the SDK's do. */
 export function brokerAssociations(
@@ -36,6 +40,10 @@ export function brokerAssociations(
         calls.update(clusterName, id, { ...change }),
       ),
     delete: (id) => call(`DeletePodIdentityAssociation ${id}`, () => calls.delete(clusterName, id)),
+    tagging: {
+      tag: (arn, tags) => call(`TagResource ${arn}`, () => calls.tag(arn, tags)),
+      untag: (arn, keys) => call(`UntagResource ${arn}`, () => calls.untag(arn, keys)),
+    },
   }
 }
 
@@ -45,6 +53,7 @@ function faultOf(what: string, error: unknown): unknown {
   return new ServiceFault(code, `${what}: ${code}: ${error.message}`, {
     fault: error.fault,
     requestId: error.requestId,
+    hint: isUntrusted(error.cause) ? UNTRUSTED_BROKER_HINT : error.hint,
     ...(error.status !== undefined && { status: error.status }),
     cause: error,
   })

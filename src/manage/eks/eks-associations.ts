@@ -49,7 +49,7 @@ export function eksAssociations(eks: EksClient, clusterName: string): Associatio
 }
 
 /** Tags of anything of EKS that has an ARN. */
-export function eksTagging({ call, sdk }: EksClient): NonNullable<AssociationPort['tagging']> {
+export function eksTagging({ call, sdk }: EksClient): AssociationPort['tagging'] {
   return {
     tag: (resourceArn, tags) =>
       call(`TagResource ${resourceArn}`, async (client) => {

@@ -89,7 +89,7 @@ export function handingOver(request: HandOverRequest, around: HandOverAround): S
     const outcome = await (async () => {
       if (!handed.has(step.id)) {
         const trial = attempt(() =>
-          carryOut(around.port, step.action, around.pace, isFresh(step.action)),
+          carryOut(around.port, step.action, around.pace, { isFresh: isFresh(step.action) }),
         )
         trying.set(step, trial)
         const tried = await trial

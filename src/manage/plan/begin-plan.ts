@@ -1,11 +1,13 @@
 /** What every plan begins with: the clusters of files beside what there is of them. Pure. */
 import { formatArn } from '../../iam/arn.ts'
+import { formatServiceAccountName } from '../../iam/service-account-name.ts'
 import type { DesiredCluster } from '../desired/desired-state.ts'
 import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import type { PlanContext, PlanOptions } from './context.ts'
 import type { Links } from './links.ts'
 import type { ObservedCluster, ObservedState } from './observed-state.ts'
 import type { SpokenOf } from './own-trust.ts'
+import { isDeclaredBy } from './ownership.ts'
 import type { Plan, Refusal } from './plan.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
 import { newDraft, orderSteps } from './steps.ts'
@@ -41,7 +43,7 @@ export function beginPlan(
     draft.refuse(found)
     return []
   })
-  const spoken = spokenOf(pairs)
+  const spoken = spokenOf(pairs, observed)
   const context = { draft, observed, options, findRole, roleArnOf, spoken, trims: [] }
   return {
     context,
@@ -108,7 +110,7 @@ export function keepOthersLinks(
 }
 
 /** Of what files speak, for the trust policies that several clusters share. */
-function spokenOf(pairs: readonly ClusterPair[]): SpokenOf {
+function spokenOf(pairs: readonly ClusterPair[], observed: ObservedState): SpokenOf {
   const clusterArns = new Set<string>()
   const providerArns = new Set<string>()
   const fleets = new Map<string, Set<string>>()
@@ -125,5 +127,27 @@ function spokenOf(pairs: readonly ClusterPair[]): SpokenOf {
       fleets.set(arn, (fleets.get(arn) ?? new Set()).add(cluster.name))
     }
   }
-  return { clusterArns, providerArns, fleets }
+  const described = new Set(pairs.map((pair) => pair.observed.arn))
+  const heldUntagged = new Set(
+    observed.clusters.flatMap((cluster) => heldUntaggedOf(cluster, pairs)),
+  )
+  return { clusterArns, providerArns, fleets, described, heldUntagged }
+}
+
+function heldUntaggedOf(
+  cluster: ObservedCluster,
+  pairs: readonly ClusterPair[],
+): readonly string[] {
+  if (cluster.fleetIssuer !== undefined) return []
+  const untagged = cluster.associations.filter(({ settings }) => settings.disableSessionTags)
+  if (untagged.length === 0) return []
+  const listed = pairs.find((pair) => pair.observed === cluster)?.desired.associations
+  const names = new Set(listed?.map((one) => formatServiceAccountName(one.serviceAccount)))
+  return untagged
+    .filter(({ serviceAccount, tags }) => {
+      const isListed = names.has(formatServiceAccountName(serviceAccount))
+      const isLeaving = listed !== undefined && isDeclaredBy(tags, 'iam.podIdentityAssociations')
+      return !isListed && !isLeaving
+    })
+    .map(({ settings }) => settings.roleArn)
 }

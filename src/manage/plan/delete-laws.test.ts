@@ -4,7 +4,7 @@ import type { DesiredCluster } from '../desired/desired-state.ts'
 import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import { isOwned } from '../../iam/tags.ts'
 import { givenTrust } from './given-trust.ts'
-import { applyAction, applySteps } from './in-memory.suite.ts'
+import { applyAction, applySteps, REGION } from './in-memory.suite.ts'
 import { canonicalState, desiredClusters, disowned, othersState, startState } from './laws.suite.ts'
 import { makeDeletePlan } from './make-delete-plan.ts'
 import { makePlan } from './make-plan.ts'
@@ -102,6 +102,40 @@ describe('a delete', () => {
       }),
       { numRuns: RUNS },
     )
+  })
+
+  test('takes nobody else out of a role that a file gives by a pattern somewhere else', () => {
+    const role = { policyArns: [], inline: {}, tags: {}, trustConditions: {} }
+    const file = (serviceAccounts: DesiredCluster['serviceAccounts']): DesiredCluster => ({
+      source: 'cluster.yaml',
+      kind: 'eks',
+      name: 'one',
+      region: REGION,
+      tags: {},
+      withOidc: true,
+      ...(serviceAccounts !== undefined && { serviceAccounts }),
+    })
+    const account = (name: string): NonNullable<DesiredCluster['serviceAccounts']>[number] => ({
+      path: `iam.serviceAccounts[${name}]`,
+      serviceAccount: { namespace: 'shop', name },
+      labels: {},
+      annotations: {},
+      roleOnly: false,
+      role: { kind: 'made', name: 'shared', ...role },
+    })
+    const state = applied(
+      [file([account('d'), { ...account('a'), subjectPattern: 'a*' }])],
+      startState(),
+    )
+    expect(lockedOut(state)).toEqual([])
+    const other = {
+      ...account('d'),
+      role: { kind: 'made', ...role },
+      subjectPattern: 'a*',
+    } as const
+    const after = deleted([file([other])], state)
+    expect(lockedOut(after)).toEqual([])
+    expect(after.roles.find(({ name }) => name === 'shared')?.trustPolicy).not.toContain('shop:d')
   })
 
   test('takes nothing that somebody else made or that was adopted', () => {

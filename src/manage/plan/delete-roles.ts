@@ -7,11 +7,11 @@ import { roleNameFor } from '../role-name.ts'
 import type { PlanContext } from './context.ts'
 import type { Links } from './links.ts'
 import type { PlanRole } from './observed-state.ts'
-import { mergedGrants } from './own-trust.ts'
+import { leavesAccountWide, mergedGrants } from './own-trust.ts'
 import { blockOfTags, clusterOfTags, isAdopted } from './ownership.ts'
 import { planRoleGone } from './plan-old-roles.ts'
 import { currentRoles } from './plan-roles.ts'
-import type { ClusterPair, RoleUse } from './role-uses.ts'
+import type { RoleUse } from './role-uses.ts'
 import { shardName } from './shards.ts'
 
 /** What becomes of a role: its trust policy then, and the step that comes before. */
@@ -33,23 +33,14 @@ export interface GoneUse {
  */
 export function deleteRoles(
   context: PlanContext,
-  {
-    gone,
-    links,
-    pairs,
-  }: {
-    readonly gone: readonly GoneUse[]
-    readonly links: Links
-    readonly pairs: readonly ClusterPair[]
-  },
+  { gone, links }: { readonly gone: readonly GoneUse[]; readonly links: Links },
 ): ReadonlyMap<string, LeavingRole> {
   const leaving = new Map<string, LeavingRole>()
   const byRole = usesByRole(context, gone)
-  const clusters = new Set(pairs.map(({ observed }) => observed.arn))
   for (const role of context.observed.roles) {
     const uses = byRole.get(role.name.toLowerCase())
     if (uses === undefined) continue
-    const one = deleteRole(context, role, { uses, links, clusters })
+    const one = deleteRole(context, role, { uses, links })
     if (one !== undefined) leaving.set(role.name, one)
   }
   return leaving
@@ -71,7 +62,8 @@ function usesByRole(
   for (const { isCut, use } of gone) {
     const { cluster, role, serviceAccount } = use
     const arn = isCut ? current(use) : undefined
-    if (arn !== undefined) add(nameOf(arn), use)
+    // A pattern is for the role that it is written beside: another one's is somebody else's.
+    if (arn !== undefined) add(nameOf(arn), { ...use, subject: serviceAccount })
     if (role.kind === 'given') {
       add(nameOf(role.arn), use)
       continue
@@ -90,8 +82,6 @@ function usesByRole(
 interface DeleteRole {
   readonly uses: ReadonlySet<RoleUse>
   readonly links: Links
-  /** ARNs of those that files speak of. */
-  readonly clusters: ReadonlySet<string>
 }
 
 function deleteRole(context: PlanContext, role: PlanRole, of: DeleteRole): LeavingRole | undefined {
@@ -99,7 +89,7 @@ function deleteRole(context: PlanContext, role: PlanRole, of: DeleteRole): Leavi
   const { draft } = context
   const { arn, name, trustPolicy: before } = role
   const isKept = links.isKept(arn) || links.isKeptElsewhere(arn)
-  const left = trustWithout(role, { ...of, isKept })
+  const left = trustWithout(context, role, { ...of, isKept })
   const whose = whyTheirs(role)
   if (whose === undefined && !isKept && left === EMPTY_TRUST) {
     return { step: planRoleGone(context, role, links.cutsOf(arn)) }
@@ -126,11 +116,12 @@ function whyTheirs({ tags }: PlanRole): string | undefined {
 
 /** Its trust policy when the uses have left it; undefined where it cannot be read. */
 function trustWithout(
+  { spoken }: PlanContext,
   { tags, trustPolicy }: PlanRole,
-  { clusters, isKept, uses }: DeleteRole & { readonly isKept: boolean },
+  { isKept, uses }: DeleteRole & { readonly isKept: boolean },
 ): string | undefined {
   // One statement is for the whole account: others may come in by it.
-  const isAlone = !isKept && clusters.has(clusterOfTags(tags) ?? '')
+  const isAlone = leavesAccountWide(spoken, { madeFor: clusterOfTags(tags), isHeld: isKept })
   const leaving = [...uses].filter(
     ({ by }) => isAlone || by.way !== 'pod-identity' || !by.isUntagged,
   )

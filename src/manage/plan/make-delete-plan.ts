@@ -53,5 +53,5 @@ function deletePairs(context: PlanContext, pairs: readonly ClusterPair[]): void 
     }
   }
   keepOthersLinks(context, pairs, links)
-  deleteProviders(context, pairs, deleteRoles(context, { links, gone, pairs }))
+  deleteProviders(context, pairs, deleteRoles(context, { links, gone }))
 }

@@ -34,7 +34,20 @@ export interface SpokenOf {
   readonly providerArns: ReadonlySet<string>
   /** Names of clusters whose associations are listed, by the ARN of their fleet's provider. */
   readonly fleets: ReadonlyMap<string, ReadonlySet<string>>
+  /** All clusters of files, whatever those list of them, by ARN. */
+  readonly described: ReadonlySet<string>
+  /** Roles of associations without session tags that no file lists, by ARN. */
+  readonly heldUntagged: ReadonlySet<string>
 }
+
+/**
+ * Whether the statement for a whole account goes with those of files who leave a role. It names no
+ * cluster: the one is asked that the role was made for. Who has the role still may come in by it.
+ */
+export const leavesAccountWide = (
+  { described }: Pick<SpokenOf, 'described'>,
+  role: { readonly madeFor: string | undefined; readonly isHeld: boolean },
+): boolean => !role.isHeld && described.has(role.madeFor ?? '')
 
 interface TrustChange {
   /** With all that are to be let in, and those still who are to leave. */
@@ -71,12 +84,13 @@ export function ownTrustAfter(
     readonly conditions: TrustConditions
     /** The text of a new role's trust policy for them. */
     readonly asNew?: string
+    readonly roleArn: string
     /** The ARN of the cluster that the role was made for. */
     readonly madeFor?: string | undefined
   },
   spoken: SpokenOf,
 ): TrustChange {
-  const { conditions, uses } = wanted
+  const { conditions, madeFor, roleArn, uses } = wanted
   if (before === wanted.asNew) {
     return { admitting: before, after: before, foreign: [], isEmpty: false }
   }
@@ -88,10 +102,12 @@ export function ownTrustAfter(
     conditions,
     kept: leavingOf(policy.statements, granted),
   })
+  const isHeld = spoken.heldUntagged.has(roleArn)
+  const isAccountGone = leavesAccountWide(spoken, { madeFor, isHeld })
   const final = replaceOwn(policy.statements, own, (statement, sid) => {
     const others = kept.get(sid)
     if (others !== undefined) return withoutSpoken(statement, others)
-    return isSpokenOf(statement, spoken, wanted.madeFor ?? '') ? undefined : statement
+    return isSpokenOf(statement, spoken, isAccountGone) ? undefined : statement
   })
   const admitting = replaceOwn(policy.statements, leaving, (statement) => statement)
   const format = (statements: TrustText['statements']): string =>
@@ -313,7 +329,7 @@ function withConditions<T extends Conditioned>(statement: T, more: TrustConditio
 }
 
 /** Whether podrole wrote the statement for a cluster that a file speaks of. */
-function isSpokenOf(statement: JsonNode, spoken: SpokenOf, madeFor: string): boolean {
+function isSpokenOf(statement: JsonNode, spoken: SpokenOf, isAccountGone: boolean): boolean {
   const sid = textOf(memberOf(statement, 'Sid')) ?? ''
   if (!SID.test(sid)) return false
   const principal = memberOf(statement, 'Principal')
@@ -321,8 +337,7 @@ function isSpokenOf(statement: JsonNode, spoken: SpokenOf, madeFor: string): boo
   if (sid.startsWith('PodroleIrsa')) return spoken.providerArns.has(provider)
   // One that says more than of clusters that are spoken of is kept before.
   if (sid.startsWith('PodroleFleet')) return spoken.fleets.has(provider)
-  // It names no cluster.
-  if (sid.startsWith(UNTAGGED)) return spoken.clusterArns.has(madeFor)
+  if (sid.startsWith(UNTAGGED)) return isAccountGone
   const equals = memberOf(memberOf(statement, 'Condition'), 'StringEquals')
   return spoken.clusterArns.has(textOf(memberOf(equals, CLUSTER_ARN_KEY)) ?? '')
 }

@@ -8,8 +8,7 @@ import type { AssociationSettings, PlanAssociation } from './observed-state.ts'
 import { isDeclaredBy, isOfCommand, isSameTags, madeTags } from './ownership.ts'
 import type { RolesPlan } from './plan-roles.ts'
 import type { ClusterPair, RoleUse } from './role-uses.ts'
-import type { Draft } from './steps.ts'
-import { changesOfTags, planTags, type WantedTags } from './tag-steps.ts'
+import { planTags } from './tag-steps.ts'
 
 const BLOCK = 'iam.podIdentityAssociations'
 
@@ -123,19 +122,7 @@ function planOld(
     if (there.settings.roleArn !== settings.roleArn) links.cut(there.settings.roleArn, id)
   }
   const at = { cluster, arn: there.arn, what: `association ${label}` }
-  const tags = { found: there.tags, tags: association.tags, block: BLOCK } as const
-  if (pair.observed.fleetIssuer === undefined) planTags(draft, at, tags)
-  else remarkOnTags(draft, label, tags)
-}
-
-function remarkOnTags(draft: Draft, label: string, tags: WantedTags): void {
-  const { after, gone } = changesOfTags(tags)
-  const keys = [...Object.keys(after), ...Object.keys(gone)]
-  if (keys.length === 0) return
-  draft.remark({
-    code: 'tags-stay',
-    text: `a broker changes no tags: those of the association of ${label} stay as they are (${keys.join(', ')}); deleted, it is made again with the others`,
-  })
+  planTags(draft, at, { found: there.tags, tags: association.tags, block: BLOCK })
 }
 
 const isSameSettings = (one: AssociationSettings, other: AssociationSettings): boolean =>

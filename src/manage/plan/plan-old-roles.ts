@@ -63,9 +63,9 @@ function planTrim(
 /** Whom its trust policy lets in beside those that files speak of; undefined where it is no policy. */
 function othersIn(
   { spoken }: PlanContext,
-  { tags, trustPolicy }: PlanRole,
+  { arn, tags, trustPolicy }: PlanRole,
 ): { readonly names: readonly string[] | undefined; readonly after?: string } {
-  const wanted = { uses: [], conditions: {}, madeFor: clusterOfTags(tags) }
+  const wanted = { uses: [], conditions: {}, roleArn: arn, madeFor: clusterOfTags(tags) }
   try {
     const { after, foreign, isEmpty } = ownTrustAfter(trustPolicy, wanted, spoken)
     if (isEmpty) return { names: [] }

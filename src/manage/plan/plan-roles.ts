@@ -98,8 +98,8 @@ export function currentRoles(): (use: RoleUse) => string | undefined {
 }
 
 /** What stays in a trust policy when everything goes that files speak of. */
-function othersIn({ spoken }: PlanContext, { tags, trustPolicy }: PlanRole): number {
-  const nobody = { uses: [], conditions: {}, madeFor: clusterOfTags(tags) }
+function othersIn({ spoken }: PlanContext, { arn, tags, trustPolicy }: PlanRole): number {
+  const nobody = { uses: [], conditions: {}, roleArn: arn, madeFor: clusterOfTags(tags) }
   try {
     return ownTrustAfter(trustPolicy, nobody, spoken).after.length - EMPTY_TRUST.length
   } catch {

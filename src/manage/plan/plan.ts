@@ -96,7 +96,6 @@ export interface Remark {
     | 'left-alone'
     | 'trust'
     | 'half'
-    | 'tags-stay'
   readonly text: string
 }
 

@@ -78,6 +78,7 @@ function planOldRole(
         uses,
         conditions: role.trustConditions,
         asNew: wanted.trust,
+        roleArn: found.arn,
         madeFor: ownerOf(uses, found)?.cluster.arn,
       },
       spoken,

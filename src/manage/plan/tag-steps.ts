@@ -27,14 +27,14 @@ export function tagChanges(
 }
 
 /** Tags of something of a cluster's, and those that a file gives it. */
-export interface WantedTags {
+interface WantedTags {
   readonly found: Tags
   readonly tags: Tags
   readonly block: Block
 }
 
 /** What is to change so that it has the tags of the file. */
-export const changesOfTags = (wanted: WantedTags): ReturnType<typeof tagChanges> =>
+const changesOfTags = (wanted: WantedTags): ReturnType<typeof tagChanges> =>
   tagChanges(wanted.found, tagsOver(wanted.tags, wanted), { keepOthers: isOthers(wanted.found) })
 
 /** The steps by which it gets them. */
