@@ -123,6 +123,7 @@ export async function carryOut(
       if (hasActed) continue
     }
     if (performance.now() + delay > until) {
+      if (isPast) return 'there'
       throw outOfPatience(action, { verdict, hasActed, failure, pace, ifChanged })
     }
     // Applies that wait for the same thing do not all ask at once.
