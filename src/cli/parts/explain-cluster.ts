@@ -37,7 +37,7 @@ async function eksFacts(account: AwsAccount, name: string): Promise<ClusterPort[
     const told = { arn, isAutoMode: autoMode, ...(issuer !== undefined && { issuer }) }
     return () => Promise.resolve(told)
   } catch (error) {
-    if (codeOf(error) !== 'ResourceNotFound') return () => Promise.reject(error as Error)
+    if (codeOf(error) !== 'ResourceNotFound') return () => Promise.reject(error)
     throw new PodroleError(
       'NoCluster',
       `there is no EKS cluster ${name} in ${account.region} in account ${account.accountId}`,
