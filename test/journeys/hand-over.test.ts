@@ -134,7 +134,7 @@ test.skipIf(hasNoCli)(
     await seen(inFolder('second', 'hand-over.json'))
     await here.desk.shell('kill -INT $(cat pid)')
     const stopped = await first
-    expect([stopped.code, stopped.out]).toEqual([1, expect.stringContaining('handed over: ')])
+    expect([stopped.code, stopped.out]).toEqual([130, expect.stringContaining('handed over: ')])
     expect(stopped.out).toContain('Go on with the same command and --resume')
     expect(refused).toEqual([])
     stop()

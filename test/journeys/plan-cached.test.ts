@@ -67,7 +67,7 @@ test(
     const second = await plan('--cached 10m')
     expect(second).toMatchObject({ code: 0, out: NOTHING, calls: 1 })
     expect(second.calls / MANY).toBeLessThanOrEqual(0.05)
-    expect(second.err).toMatch(/--cached 10m: 8 reading\(s\) kept from up to \d+s ago, 0 read anew/)
+    expect(second.err).toMatch(/--cached 10m: 9 reading\(s\) kept from up to \d+s ago, 0 read anew/)
     // IAM's and the cluster's.
     expect(names().length).toBe(2)
     for (const name of names()) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600)

@@ -28,6 +28,9 @@ import { openClusterKube, type PlaceFlags } from './observe-places.ts'
 
 const ADDON_TIMEOUT_MS = 900_000
 
+/** A step that needs the cluster is refused for that by itself; one of access alone needs none. */
+const LEADS_NOWHERE = /^(?:NoKubeAccess|InvalidKubeconfig|OtherCluster)$/
+
 /** What is to be known of a cluster to reach it. */
 export type ReachedCluster = Pick<DesiredCluster, 'name' | 'kind' | 'region' | 'broker'>
 
@@ -90,8 +93,7 @@ export function openApplyPlaces(
       try {
         return await kube(arn)
       } catch (error) {
-        if (codeOf(error) === 'NoKubeAccess' || codeOf(error) === 'InvalidKubeconfig')
-          return undefined
+        if (LEADS_NOWHERE.test(codeOf(error) ?? '')) return undefined
         throw error
       }
     },

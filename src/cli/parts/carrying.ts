@@ -71,7 +71,14 @@ export function openCarrying(
       )
       const done = result.standing.done.map(({ id }) => id)
       await source.receipts?.add(done)
-      return { steps: stepReports(result, outcomes), done, stopped: result.stopped }
+      const reports = stepReports(result, outcomes)
+      // Who waits for somebody is stopped also where no step was left to be begun.
+      const isStopped = done.length < reports.length
+      return {
+        steps: reports,
+        done,
+        stopped: isStopped ? (result.stopped ?? stopReason()) : undefined,
+      }
     },
   }
 }
