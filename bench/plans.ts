@@ -143,6 +143,8 @@ export async function run(stage: Stage, command: readonly string[], input = ''):
     calls[operation] = (calls[operation] ?? 0) + 1
   })
   const out = join(folder, 'out')
+  // What is written into a longer file would keep its end.
+  rmSync(out, { force: true })
   const startedAt = performance.now()
   const child = Bun.spawn([...command], {
     cwd: folder,

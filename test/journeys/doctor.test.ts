@@ -22,6 +22,7 @@ import {
   UpdateAssumeRolePolicyCommand,
 } from '@aws-sdk/client-iam'
 import { join } from 'node:path'
+import { callEks } from '../../src/cli/parts/associations.ts'
 import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import type { Diagnosis } from '../../src/doctor/checks/diagnose.ts'
 import {
@@ -40,6 +41,7 @@ const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
 const ACCOUNT = '111122223333'
 const REGION = 'eu-west-1'
 const ROLES = `arn:aws:iam::${ACCOUNT}:role`
+const EDGE_ISSUER = 'https://edge.issuer.sandbox/clusters/edge'
 const GONE = 'gone.issuer.invalid'
 const PROVIDERS = `arn:aws:iam::${ACCOUNT}:oidc-provider`
 /** Of the sandbox's catalogue. */
@@ -57,7 +59,10 @@ beforeAll(async () => {
   wired = await startQuietSandbox({
     accountIds: [ACCOUNT],
     region: REGION,
-    clusters: [{ name: 'prod', region: REGION, kind: 'eks' }],
+    clusters: [
+      { name: 'prod', region: REGION, kind: 'eks' },
+      { name: 'edge', region: REGION, kind: 'self-managed', issuer: EDGE_ISSUER },
+    ],
   })
   const cluster = wired.sandbox.clusters.get('prod')
   if (cluster === undefined) throw new Error('no cluster')
@@ -412,6 +417,33 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
     }
   }
 }
+
+test('a cluster of a broker: its associations, and the keys of the fleet issuer', async () => {
+  const edge = wired.sandbox.clusters.get('edge')
+  if (edge === undefined) throw new Error('no cluster')
+  const other = openDesk(wired, {
+    profiles: { shop: ACCOUNT },
+    cluster: edge,
+    issuers: [EDGE_ISSUER],
+  })
+  const [broker] = wired.brokers
+  if (broker === undefined) throw new Error('no broker')
+  await callEks(broker.endpoint, 'POST', '/clusters/edge/pod-identity-associations', {
+    namespace: 'shop',
+    serviceAccount: 'nobody',
+    roleArn: `${ROLES}/orders`,
+  })
+  const { err, out } = await other.run(
+    `doctor --cluster edge --broker --ca-file ${other.environment['PODROLE_CA_FILE']} -o json`,
+  )
+  other.remove()
+  expect(err).toBe('')
+  const found = JSON.parse(out) as Diagnosis
+  expect(told(found)).toContainEqual(
+    expect.stringMatching(/orphan-association: association .* of edge$/),
+  )
+  expect(found.notLookedAt).toEqual([])
+})
 
 test('a cluster that nobody knows is not taken for one in which all is well', async () => {
   const { out } = await desk.run('doctor --cluster nosuch')

@@ -25,7 +25,7 @@ export function diagnose(facts: DoctorFacts): Diagnosis {
       checkPods(cluster),
       checkAssociations(cluster),
       checkAnnotations(cluster, facts),
-      checkIssuer(cluster),
+      checkIssuer(cluster, facts),
       checkWebhooks(cluster, facts),
       checkAgents(cluster, facts),
     ]),

@@ -1,4 +1,5 @@
 /** Issuers as STS sees them, and the age of signing keys. */
+import { issuerHostPathOf } from '../../iam/arn.ts'
 import type { OutsideFinding } from '../../issuer/outside/findings.ts'
 import { judgeOutside } from '../../issuer/outside/judge.ts'
 import { PodroleError } from '../../lib/errors.ts'
@@ -8,12 +9,25 @@ import type { DoctorCluster, DoctorFacts } from '../facts/doctor-facts.ts'
 import { valueOf } from '../facts/fact.ts'
 import { type CheckResult, type RawFinding, someOf } from './finding.ts'
 
-/** An issuer that nobody trusts is looked at by nobody. */
-export function checkIssuer(cluster: DoctorCluster): CheckResult {
+/**
+ * Whether anybody goes by IRSA: a provider of the account has the issuer, or a service account a
+ * role. Many clusters have an issuer that only they know, and need no other.
+ */
+export function isIssuerUsed(
+  { issuer, serviceAccounts }: DoctorCluster,
+  { providers }: Pick<DoctorFacts, 'providers'>,
+): boolean {
+  const host = valueOf(issuer)?.replace(/^https:\/\/|\/$/g, '')
+  const isTrusted = (valueOf(providers) ?? []).some((arn) => issuerHostPathOf(arn) === host)
+  return isTrusted || (valueOf(serviceAccounts) ?? []).some(({ roleArn }) => roleArn !== undefined)
+}
+
+export function checkIssuer(cluster: DoctorCluster, facts: DoctorFacts): CheckResult {
   const { issuer, liveKeys, name, outside } = cluster
   const subject = `cluster ${name}`
   const what = `the issuer of ${name} from outside`
   if (!issuer.known) return { findings: [], notLookedAt: [{ what, why: issuer.why }] }
+  if (!isIssuerUsed(cluster, facts)) return { findings: [], notLookedAt: [] }
   if (!outside.known) return { findings: [], notLookedAt: [{ what, why: outside.why }] }
   if (issuer.value === undefined || outside.value === undefined) {
     return { findings: [], notLookedAt: [] }

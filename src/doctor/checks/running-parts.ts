@@ -19,19 +19,24 @@ const NEAR_DAYS = 30
 const STARTING_MS = 120_000
 
 export function checkWebhooks(cluster: DoctorCluster, facts: DoctorFacts): CheckResult {
-  const { name, serviceAccounts, webhooks } = cluster
+  const { associations, name, serviceAccounts, webhooks } = cluster
   if (!webhooks.known) {
     return { findings: [], notLookedAt: [{ what: `webhooks of ${name}`, why: webhooks.why }] }
   }
   const results = webhooks.value.map((webhook) => judgeWebhook(webhook, cluster, facts))
-  const annotated = (valueOf(serviceAccounts) ?? []).filter(({ roleArn }) => roleArn !== undefined)
+  const needing = new Set([
+    ...(valueOf(serviceAccounts) ?? [])
+      .filter(({ roleArn }) => roleArn !== undefined)
+      .map((one) => `${one.namespace}/${one.name}`),
+    ...(valueOf(associations) ?? []).map((one) => `${one.namespace}/${one.serviceAccount}`),
+  ])
   const missing: RawFinding[] =
-    webhooks.value.length === 0 && annotated.length > 0 && !hasOwnWebhook(cluster)
+    webhooks.value.length === 0 && needing.size > 0 && !hasOwnWebhook(cluster)
       ? [
           {
             id: 'webhook-missing',
             subject: `cluster ${name}`,
-            what: `${annotated.length} service account(s) have a role, and no MutatingWebhookConfiguration is about identity: ${someOf(annotated.map((one) => `${one.namespace}/${one.name}`))}`,
+            what: `${needing.size} service account(s) have a role, and no MutatingWebhookConfiguration is about identity: ${someOf([...needing])}`,
           },
         ]
       : []

@@ -1,8 +1,8 @@
 /** How the identity of a cluster does at one moment, out of the facts that doctor judges. Pure. */
 import type { OutsideFacts } from '../../issuer/outside/facts.ts'
 import { AGENT } from '../checks/running-parts.ts'
-import { issuerFault, missingKids } from '../checks/issuers.ts'
-import type { DoctorCluster, NodeFact, PodFact } from '../facts/doctor-facts.ts'
+import { isIssuerUsed, issuerFault, missingKids } from '../checks/issuers.ts'
+import type { DoctorCluster, DoctorFacts, NodeFact, PodFact } from '../facts/doctor-facts.ts'
 import { valueOf } from '../facts/fact.ts'
 
 /**
@@ -15,7 +15,7 @@ export type CredentialPath = (typeof PATHS)[number]
 /** What is undefined could not be read: it is neither well nor broken. */
 export interface IdentityState {
   readonly cluster: string
-  /** Whether STS can use the issuer, as seen from here; undefined also where there is none. */
+  /** Whether STS can use the issuer, as seen from here; undefined also where nobody goes by it. */
   readonly isIssuerUp?: boolean
   /** Milliseconds until each document was there whole. */
   readonly documentMs?: Readonly<Record<'discovery' | 'jwks', number | undefined>>
@@ -24,9 +24,12 @@ export interface IdentityState {
   readonly nodes?: Readonly<Record<CredentialPath, number>>
 }
 
-export function identityState(cluster: DoctorCluster): IdentityState {
+export function identityState(
+  cluster: DoctorCluster,
+  facts: Pick<DoctorFacts, 'providers'>,
+): IdentityState {
   const { issuer, liveKeys, name, nodes, outside, pods } = cluster
-  const seen = valueOf(outside)
+  const seen = isIssuerUsed(cluster, facts) ? valueOf(outside) : undefined
   const url = valueOf(issuer)
   const live = valueOf(liveKeys)
   return {

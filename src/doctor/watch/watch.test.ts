@@ -3,7 +3,7 @@ import { createLog } from '../../lib/log.ts'
 import { baseFacts } from '../checks/cases.suite.ts'
 import type { DoctorCluster, DoctorFacts } from '../facts/doctor-facts.ts'
 import { known, unknown } from '../facts/fact.ts'
-import { identityState } from './identity-state.ts'
+import { type IdentityState, identityState } from './identity-state.ts'
 import { createDoctorMetrics } from './metrics.ts'
 import { watchDoctor } from './watch.ts'
 
@@ -13,8 +13,16 @@ const clusterWith = (changes: Partial<DoctorCluster>): DoctorCluster => {
   return { ...BASE, ...changes }
 }
 
+const stateOf = (changes: Partial<DoctorCluster>, facts = baseFacts()): IdentityState =>
+  identityState(clusterWith(changes), facts)
+
+test('an issuer that nobody goes by has no level of service', () => {
+  const facts = { ...baseFacts(), providers: known([]) }
+  expect(stateOf({ serviceAccounts: known([]) }, facts).isIssuerUp).toBeUndefined()
+})
+
 test('a cluster in which all is well', () => {
-  expect(identityState(clusterWith({}))).toEqual({
+  expect(stateOf({})).toEqual({
     cluster: 'prod',
     isIssuerUp: true,
     documentMs: { discovery: 20, jwks: 20 },
@@ -32,19 +40,19 @@ test('an agent that is not ready, a node without one, and nodes of EKS Auto Mode
     { name: 'node-2', isReady: true, compute: 'linux' as const },
   ])
   const counts = { ready: 0, 'not-ready': 1, missing: 1, 'built-in': 0, 'no-agent': 0 }
-  expect(identityState(clusterWith({ pods, nodes })).nodes).toEqual(counts)
+  expect(stateOf({ pods, nodes }).nodes).toEqual(counts)
   const eks = known({ name: 'prod', arn: '', version: '1.36', isAutoMode: true })
   const built = { ...counts, 'not-ready': 0, missing: 0, 'built-in': 2 }
-  expect(identityState(clusterWith({ eks, pods, nodes })).nodes).toEqual(built)
+  expect(stateOf({ eks, pods, nodes }).nodes).toEqual(built)
 })
 
 test('what cannot be read has no value, and no line on the page', () => {
   const no = unknown('forbidden')
-  const blind = clusterWith({ outside: no, liveKeys: no, nodes: no })
-  expect(identityState(blind)).toEqual({ cluster: 'prod' })
+  const blind = stateOf({ outside: no, liveKeys: no, nodes: no })
+  expect(blind).toEqual({ cluster: 'prod' })
   const metrics = createDoctorMetrics()
   const diagnosis = { findings: [], notLookedAt: [] }
-  metrics.looked({ atMs: 0, diagnosis, states: [identityState(blind)] }, 1)
+  metrics.looked({ atMs: 0, diagnosis, states: [blind] }, 1)
   const page = metrics.registry.page('text')
   expect(page).not.toMatch(/^podrole_doctor_(?:issuer_up|issuer_missing_keys|nodes)\{/m)
   expect(page).toContain('podrole_doctor_findings{id="imds-open",severity="error"} 0\n')

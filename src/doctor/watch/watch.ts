@@ -38,7 +38,7 @@ async function look(
   try {
     const facts = await gather()
     const diagnosis = diagnose(facts)
-    const states = facts.clusters.map(identityState)
+    const states = facts.clusters.map((cluster) => identityState(cluster, facts))
     metrics.looked({ atMs: facts.nowMs, diagnosis, states }, secondsSince(since))
     tell(log, before, diagnosis)
     return diagnosis
