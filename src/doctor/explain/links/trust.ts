@@ -2,7 +2,6 @@
 import { tryParseArn } from '../../../iam/arn.ts'
 import { formatServiceAccountName } from '../../../iam/service-account-name.ts'
 import { STS_AUDIENCE } from '../../../iam/trust-document.ts'
-import { addTrust } from '../../../iam/trust-edit.ts'
 import { explainTrust, type TrustExplanation } from '../../../iam/trust-explain.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { valueOf } from '../../facts/fact.ts'
@@ -100,21 +99,15 @@ function fixOf(facts: WorkloadFacts, role: RoleFact, fault: TrustFault, call: Tr
   }
   const { audience, issuer, target } = call
   const name = formatServiceAccountName(facts.subject)
-  const text = 'add a statement for the service account; the others stay as they are'
-  if (issuer === '' || audience === STS_AUDIENCE) {
-    const add = ['role', 'trust', 'add', role.name, '--service-account', name, ...target]
-    return commands(text, command('podrole', ...add))
-  }
-  const { after } = addTrust(role.trustPolicy, {
-    way: 'irsa',
-    ...facts.account,
-    issuer,
-    audience,
-    serviceAccounts: [facts.subject],
-  })
-  const put = ['update-assume-role-policy', '--role-name', role.name, '--policy-document', after]
-  return commands(text, command('aws', 'iam', ...put))
+  const add = ['role', 'trust', 'add', role.name, '--service-account', name]
+  return commands(
+    'add a statement for the service account; the others stay as they are',
+    command('podrole', ...add, ...target, ...audienceOption(issuer && audience)),
+  )
 }
+
+const audienceOption = (audience = ''): readonly string[] =>
+  audience === '' || audience === STS_AUDIENCE ? [] : ['--audience', audience]
 
 function otherPartition(facts: WorkloadFacts, { roleArn = '' }: Way): LinkVerdict {
   const { account } = facts
@@ -130,7 +123,10 @@ function otherPartition(facts: WorkloadFacts, { roleArn = '' }: Way): LinkVerdic
 function targetOf({ cluster }: WorkloadFacts, way: Way): readonly string[] {
   const { asksSts, method, token } = way
   const { name = '' } = cluster
-  if (method === 'irsa') return ['--issuer', token?.issuer ?? '']
+  if (method === 'irsa') {
+    const audience = token?.authorizedParty ?? token?.audiences[0]
+    return ['--issuer', token?.issuer ?? '', ...audienceOption(audience)]
+  }
   return asksSts
     ? ['--fleet', '--issuer', token?.issuer ?? '', '--clusters', name]
     : ['--cluster', name, '--method', 'pod-identity']
