@@ -74,6 +74,12 @@ export function factsOf(
     nowMs: NOW_MS,
     subject: { namespace: words.namespace, name: 'orders' },
     account: { accountId: words.account, partition, region: REGION },
+    accounts: [words.account, words['other-account']].map((accountId) => ({
+      accountId,
+      partition,
+      region: REGION,
+      ...(accountId !== words.account && { profile: 'other' }),
+    })),
     cluster: {
       ...(method === 'irsa'
         ? { kind: 'not-named' }
@@ -101,6 +107,7 @@ export function factsOf(
     targetRole: known(targetRoleOf(now, words)),
     agent: known(agentOf(now)),
     question: {
+      ownerAccountId: words.account,
       action: 's3:GetObject',
       resource: inPartition(`arn:aws:s3:::${words.bucket}/today.txt`),
       resourcePolicy: known(
@@ -204,7 +211,7 @@ function targetRoleOf({ targetRole }: SetUp, { account, role }: Words): RoleFact
   if (targetRole === undefined) return undefined
   const name = `${role}-target`
   return {
-    arn: `arn:aws:iam::${account}:role/${name}`,
+    arn: `arn:aws:iam::${targetRole.account ?? account}:role/${name}`,
     name,
     id: 'AROAEXAMPLEEXAMPLE456',
     trustPolicy: JSON.stringify(targetRole.trust),

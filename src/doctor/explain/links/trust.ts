@@ -6,7 +6,7 @@ import { explainTrust, type TrustExplanation } from '../../../iam/trust-explain.
 import { messageOf } from '../../../lib/errors.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
-import { command, commands, type Fix, outside } from '../fix.ts'
+import { command, commands, type Fix, outside, withProfile } from '../fix.ts'
 import { type TrustFault, trustFaultOf } from '../trust-fault.ts'
 import {
   fleetCall,
@@ -30,7 +30,7 @@ export function trustLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (named.accountId !== account.accountId) {
     return notKnown(
       'trust',
-      `the role is in account ${named.accountId}, and these credentials are of ${account.accountId}: choose that account with --profile`,
+      `the role is in account ${named.accountId}, and these credentials are of ${account.accountId}: give credentials of it with --role-profile`,
     )
   }
   if (!facts.role.known) return notKnown('trust', `the role cannot be read: ${facts.role.why}`)
@@ -87,7 +87,7 @@ function judge(facts: WorkloadFacts, role: RoleFact, call: TrustCall): LinkVerdi
     found: fault.found,
     wanted: fault.wanted,
     statements,
-    fix: fixOf(facts, role, fault, call),
+    fix: withProfile(fixOf(facts, role, fault, call), facts.account.profile),
   })
 }
 
@@ -157,20 +157,23 @@ function missing(facts: WorkloadFacts, way: Way): LinkVerdict {
     text: `there is no role ${roleArn}`,
     found: 'nothing',
     wanted: roleArn,
-    fix: commands(
-      'make the role, and give it what the pod is to do',
-      command(
-        'podrole',
-        'role',
-        'create',
-        '--name',
-        name,
-        ...(path === undefined ? [] : ['--path', path]),
-        '--service-account',
-        formatServiceAccountName(facts.subject),
-        ...targetOf(facts, way),
+    fix: withProfile(
+      commands(
+        'make the role, and give it what the pod is to do',
+        command(
+          'podrole',
+          'role',
+          'create',
+          '--name',
+          name,
+          ...(path === undefined ? [] : ['--path', path]),
+          '--service-account',
+          formatServiceAccountName(facts.subject),
+          ...targetOf(facts, way),
+        ),
+        ...(facts.question === undefined ? [] : [allowIt(name, facts.question)]),
       ),
-      ...(facts.question === undefined ? [] : [allowIt(name, facts.question)]),
+      facts.account.profile,
     ),
   })
 }
