@@ -95,6 +95,7 @@ export class CaseWorld {
     await this.#providers(wanted)
     await this.#role(wanted.role)
     await this.#targetRole(wanted.targetRole)
+    await this.#roleAgain(wanted.role)
     await this.#association(wanted)
     await this.#bucket(wanted)
     this.#organization(wanted)
@@ -157,6 +158,14 @@ export class CaseWorld {
       await this.#iam.send(new UpdateAssumeRolePolicyCommand(input))
     }
     await this.#policies(before, wanted)
+  }
+
+  /** Deletes it and makes it anew: what trusts the former one goes on to. */
+  async #roleAgain(wanted: Role | undefined): Promise<void> {
+    if (wanted?.madeAgain !== true || this.#now.role !== undefined) return
+    await this.#policies(wanted, undefined)
+    await this.#iam.send(new DeleteRoleCommand({ RoleName: this.#around.words.role }))
+    await this.#role(wanted)
   }
 
   async #targetRole(wanted: SetUp['targetRole']): Promise<void> {

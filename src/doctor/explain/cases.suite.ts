@@ -39,6 +39,7 @@ const SetUpSchema = z.strictObject({
       attached: Policies,
       boundary: Policy.optional(),
       maxSessionSeconds: z.number().optional(),
+      madeAgain: z.boolean().default(false),
     })
     .optional(),
   association: Association.optional(),

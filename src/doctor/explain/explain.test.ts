@@ -47,6 +47,22 @@ test('a target role of an account whose credentials are not given is not known, 
   expect(sentence).toContain(why)
 })
 
+test('a queue of another account is not known: its policy is not read', () => {
+  const [one] = CASES.filter(({ id }) => id === 'irsa-works')
+  if (one === undefined) throw new Error('no case')
+  const Statement = [{ Effect: 'Allow', Action: 'sqs:*', Resource: '*' }]
+  const setUp = applyMergePatch(one.at(NOWHERE).after, {
+    role: { inline: { read: { Statement } } },
+  })
+  const { question, ...facts } = factsOf(one, setUp, setUp, NOWHERE)
+  if (question === undefined) throw new Error('nothing is asked')
+  const resource = `arn:aws:sqs:us-east-1:${NOWHERE['other-account']}:orders`
+  const asked = { ...question, action: 'sqs:SendMessage', resource }
+  const { sentence, verdict } = explain({ ...facts, question: asked })
+  expect(verdict).toBe('open')
+  expect(sentence).toContain(`${resource} is of account ${NOWHERE['other-account']}`)
+})
+
 describe('what only the request has leaves it open, and is no cause', () => {
   const found = (set: object): Explanation => {
     const [one] = CASES.filter(({ id }) => id === 'irsa-works')

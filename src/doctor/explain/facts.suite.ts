@@ -207,14 +207,21 @@ function associationOf({ association }: SetUp): AssociationFact | undefined {
   }
 }
 
-function targetRoleOf({ targetRole }: SetUp, { account, role }: Words): RoleFact | undefined {
+function targetRoleOf(
+  { role: first, targetRole }: SetUp,
+  { account, role }: Words,
+): RoleFact | undefined {
   if (targetRole === undefined) return undefined
+  const trust = JSON.stringify(targetRole.trust)
   const name = `${role}-target`
   return {
     arn: `arn:aws:iam::${targetRole.account ?? account}:role/${name}`,
     name,
     id: 'AROAEXAMPLEEXAMPLE456',
-    trustPolicy: JSON.stringify(targetRole.trust),
+    // As IAM shows a role that is gone, also where one of that name was made again.
+    trustPolicy: first?.madeAgain
+      ? trust.replaceAll(`arn:aws:iam::${account}:role/${role}"`, 'AROAEXAMPLEEXAMPLE999"')
+      : trust,
     maxSessionSeconds: 3600,
     policies: known(
       Object.entries(targetRole.inline).map(([policy, document]) => ({

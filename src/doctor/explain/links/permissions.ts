@@ -136,6 +136,14 @@ function refused(
       { statements },
     )
   }
+  const owner = ownerOf(question)
+  if (reason === 'resource-policy-does-not-allow' && tryParseArn(resource)?.service !== 's3') {
+    return notKnown(
+      'permissions',
+      `${resource} is of account ${owner}, and its own policy, which has to let ${role.name} in, is not read`,
+      { statements },
+    )
+  }
   const denies = statements.find(({ effect, matched }) => matched && effect === 'Deny')
   const code = REASON_OF[reason] ?? 'permission-missing'
   const by =
@@ -152,6 +160,10 @@ function refused(
     ),
   })
 }
+
+/** By its ARN, else by who could read its policy. */
+const ownerOf = ({ ownerAccountId = '', resource }: QuestionFact): string =>
+  tryParseArn(resource)?.accountId || ownerAccountId
 
 /** Keys that the request alone has, on which a statement's answer hangs. */
 function openKeysOf({ statements }: Decision): readonly string[] {
@@ -211,7 +223,7 @@ function fixOf(code: ReasonCode, { facts, question, role }: About, deny = ''): F
       return outside(`narrow or remove ${deny}, so that it does not deny ${action} on ${resource}`)
     case 'resource-policy-lacks':
       return outside(
-        `let the policy of the resource ${resource} allow ${action} to ${role.arn}, in account ${question.ownerAccountId}, which it is of`,
+        `let the policy of the resource ${resource} allow ${action} to ${role.arn}, in account ${ownerOf(question)}, which it is of`,
       )
     case 'resource-policy-denies':
       return outside(
