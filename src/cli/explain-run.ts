@@ -5,7 +5,7 @@ import { renderExplanation, renderFix } from '../doctor/explain/render.ts'
 import { errorFact } from '../doctor/facts/error-fact.ts'
 import { gatherFacts, type Subject } from '../doctor/facts/gather.ts'
 import { iamPort } from '../doctor/facts/iam-adapter.ts'
-import type { ExplainPlaces } from '../doctor/facts/ports.ts'
+import type { AccountPlace, ExplainPlaces } from '../doctor/facts/ports.ts'
 import { parseSdk } from '../doctor/facts/sdk.ts'
 import { tokenFact } from '../doctor/facts/token-fact.ts'
 import { parseServiceAccountName, type ServiceAccountName } from '../iam/service-account-name.ts'
@@ -88,16 +88,33 @@ async function completeSubject(asked: Asked, kube: KubeClient): Promise<Subject>
 }
 
 async function openExplainPlaces(flags: ExplainFlags, kube: KubeClient): Promise<ExplainPlaces> {
-  const account = await openAccount(accessOf(flags))
+  const { region } = flags
+  const [account, ...further] = await Promise.all([
+    openAccount(accessOf(flags)),
+    ...flags.roleProfile.map((profile) => openPlace({ profile, ...(region && { region }) })),
+  ])
   const names = readOutsideNames(process.env)
   return {
     account,
     kube,
     iam: await iamPort(account, TIMEOUT_MS),
+    others: further,
     cluster: await openClusterPort(flags, account),
     look: (issuer) => gatherOutside(issuer, { names, clock: systemClock }),
     nowMs: systemClock.now(),
     timeoutMs: TIMEOUT_MS,
+  }
+}
+
+/** An account that commands reach by its profile alone. */
+async function openPlace(access: {
+  readonly profile: string
+  readonly region?: string
+}): Promise<AccountPlace> {
+  const account = await openAccount(access)
+  return {
+    account: { ...account, profile: access.profile },
+    iam: await iamPort(account, TIMEOUT_MS),
   }
 }
 

@@ -144,6 +144,11 @@ function checkAnnotate(flags: RoleCreateFlags, read: Partial<ReadFlags>): void {
       '--annotate is for IRSA: Pod Identity goes by associations, not by annotations',
     )
   }
+  if (flags.audience !== undefined) {
+    throw wrongAnnotate(
+      '--annotate writes the role alone, and an audience of your own is an annotation too: eks.amazonaws.com/audience',
+    )
+  }
   if (serviceAccounts.some(isServiceAccountPattern)) {
     throw wrongAnnotate('--annotate needs names, and a pattern is given')
   }

@@ -213,7 +213,7 @@ async function placeCase(
   const { client } = cluster
   await client.create(NAMESPACES, { metadata: { name } })
   const desk = openDesk(wired, {
-    profiles: { shop: account },
+    profiles: { shop: account, other: OTHER },
     cluster,
     issuers: [issuer, words.fleet],
   })

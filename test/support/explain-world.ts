@@ -83,9 +83,7 @@ export class CaseWorld {
   /** With a bucket that holds the object, and nothing else. */
   static async open(around: Surroundings): Promise<CaseWorld> {
     const { region, sandbox, words } = around
-    const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials(words.account)
-    const credentials = { accessKeyId, secretAccessKey: secretAccessKey.reveal() }
-    const config = { region, endpoint: sandbox.endpoint, credentials }
+    const config = clientConfig(sandbox, region, words.account)
     const s3 = new S3Client({ ...config, forcePathStyle: true })
     await s3.send(new CreateBucketCommand({ Bucket: words.bucket }))
     await s3.send(new PutObjectCommand({ Bucket: words.bucket, Key: KEY, Body: 'tea' }))
@@ -97,6 +95,7 @@ export class CaseWorld {
     await this.#providers(wanted)
     await this.#role(wanted.role)
     await this.#targetRole(wanted.targetRole)
+    await this.#roleAgain(wanted.role)
     await this.#association(wanted)
     await this.#bucket(wanted)
     this.#organization(wanted)
@@ -161,14 +160,27 @@ export class CaseWorld {
     await this.#policies(before, wanted)
   }
 
+  /** Deletes it and makes it anew: what trusts the former one goes on to. */
+  async #roleAgain(wanted: Role | undefined): Promise<void> {
+    if (wanted?.madeAgain !== true || this.#now.role !== undefined) return
+    await this.#policies(wanted, undefined)
+    await this.#iam.send(new DeleteRoleCommand({ RoleName: this.#around.words.role }))
+    await this.#role(wanted)
+  }
+
   async #targetRole(wanted: SetUp['targetRole']): Promise<void> {
     if (wanted === undefined || same(wanted, this.#now.targetRole)) return
     const RoleName = `${this.#around.words.role}-target`
     const AssumeRolePolicyDocument = JSON.stringify(wanted.trust)
-    await this.#iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
+    const { region, sandbox } = this.#around
+    const iam =
+      wanted.account === undefined
+        ? this.#iam
+        : new IAMClient(clientConfig(sandbox, region, wanted.account))
+    await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
     for (const [PolicyName, policy] of Object.entries(wanted.inline)) {
       const PolicyDocument = JSON.stringify(policy)
-      await this.#iam.send(new PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument }))
+      await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument }))
     }
   }
 
@@ -267,6 +279,18 @@ export class CaseWorld {
     }))
     sandbox.aws.setServiceControlPolicies(words.account, policies)
   }
+}
+
+interface ClientConfig {
+  readonly region: string
+  readonly endpoint: string
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+}
+
+function clientConfig(sandbox: Sandbox, region: string, account: string): ClientConfig {
+  const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials(account)
+  const credentials = { accessKeyId, secretAccessKey: secretAccessKey.reveal() }
+  return { region, endpoint: sandbox.endpoint, credentials }
 }
 
 const same = (one: unknown, other: unknown): boolean =>

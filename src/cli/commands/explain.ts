@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { type FailOn, failOnOption, type OutputFormat, outputOption } from '../options.ts'
+import { collect, type FailOn, failOnOption, type OutputFormat, outputOption } from '../options.ts'
 
 export interface ExplainFlags {
   readonly serviceAccount?: string
@@ -17,6 +17,7 @@ export interface ExplainFlags {
   readonly sdk?: string
   readonly fix: boolean
   readonly profile?: string
+  readonly roleProfile: readonly string[]
   readonly region?: string
   readonly kubeconfig?: string
   readonly context?: string
@@ -53,7 +54,16 @@ export function addExplainCommand(program: Command): void {
       "of the pod's program, such as boto3@1.34.41: nothing in a cluster tells it",
     )
     .addOption(new Option('--fix', 'print the fix alone, to be run or applied').default(false))
-    .option('--profile <name>', "the AWS profile of the role's account; AWS_PROFILE if not given")
+    .option(
+      '--profile <name>',
+      "the AWS profile of the cluster's account; AWS_PROFILE if not given",
+    )
+    .option(
+      '--role-profile <name>',
+      'of another account that a role or a target role is in (repeatable)',
+      collect,
+      [],
+    )
     .option('--region <region>', 'of the AWS calls; AWS_REGION if not given')
     .option('--kubeconfig <file>', 'where the cluster is; in a pod its own')
     .option('--context <name>', 'of the kubeconfig')

@@ -89,6 +89,7 @@ function withTrust(command: Command): Command {
       'with pod-identity: as in the association; the account is all that is asked for then',
       false,
     )
+    .option('--audience <audience>', 'of the tokens, with IRSA; sts.amazonaws.com if not given')
     .option('--fleet', "by a broker's fleet issuer", false)
     .option(
       '--clusters <pattern>',

@@ -15,7 +15,7 @@ export async function resolveTarget(
 ): Promise<TrustTarget> {
   switch (request.kind) {
     case 'issuer':
-      return { way: 'irsa', issuer: request.issuer }
+      return { way: 'irsa', issuer: request.issuer, ...audienceOf(request) }
     case 'cluster':
       return clusterTarget(request, account)
     case 'fleet':
@@ -27,6 +27,9 @@ export async function resolveTarget(
       return request satisfies never
   }
 }
+
+const audienceOf = ({ audience }: { readonly audience?: string }): { readonly audience?: string } =>
+  audience === undefined ? {} : { audience }
 
 async function clusterTarget(
   request: Extract<TargetRequest, { kind: 'cluster' }>,
@@ -41,7 +44,7 @@ async function clusterTarget(
   if (request.method === 'pod-identity') {
     return { way: 'pod-identity', clusterArn: arn, disableSessionTags }
   }
-  if (issuer !== undefined) return { way: 'irsa', issuer }
+  if (issuer !== undefined) return { way: 'irsa', issuer, ...audienceOf(request) }
   throw new PodroleError('NoClusterIssuer', `cluster ${request.name} has no issuer yet`, {
     hint: 'It has one as soon as it is ACTIVE.',
   })

@@ -39,6 +39,7 @@ const SetUpSchema = z.strictObject({
       attached: Policies,
       boundary: Policy.optional(),
       maxSessionSeconds: z.number().optional(),
+      madeAgain: z.boolean().default(false),
     })
     .optional(),
   association: Association.optional(),
@@ -57,7 +58,9 @@ const SetUpSchema = z.strictObject({
     .optional(),
   error: z.string().optional(),
   sdk: z.string().optional(),
-  targetRole: z.strictObject({ trust: Policy, inline: Policies }).optional(),
+  targetRole: z
+    .strictObject({ account: z.string().optional(), trust: Policy, inline: Policies })
+    .optional(),
   agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
   providers: z.record(z.string(), z.array(z.string())),
   issuer: z.enum([

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { applyMergePatch } from '../../kube/merge-patch.ts'
 import { NOWHERE, readCases } from './cases.suite.ts'
+import { unknown } from '../facts/fact.ts'
 import { explain, type Explanation } from './explain.ts'
 import { factsOf } from './facts.suite.ts'
 
@@ -33,6 +34,33 @@ describe('every case, over facts', () => {
       expect(told(explain(factsOf(one, repaired, repaired, NOWHERE)))).toEqual(fine)
     })
   }
+})
+
+test('a target role of an account whose credentials are not given is not known, and no cause', () => {
+  const [one] = CASES.filter(({ id }) => id === 'pod-identity-works-target-elsewhere')
+  if (one === undefined) throw new Error('no case')
+  const { after } = one.at(NOWHERE)
+  const why = 'it is in another account: give credentials of it with --role-profile'
+  const facts = { ...factsOf(one, after, after, NOWHERE), targetRole: unknown(why) }
+  const { sentence, verdict } = explain(facts)
+  expect(verdict).toBe('open')
+  expect(sentence).toContain(why)
+})
+
+test('a queue of another account is not known: its policy is not read', () => {
+  const [one] = CASES.filter(({ id }) => id === 'irsa-works')
+  if (one === undefined) throw new Error('no case')
+  const Statement = [{ Effect: 'Allow', Action: 'sqs:*', Resource: '*' }]
+  const setUp = applyMergePatch(one.at(NOWHERE).after, {
+    role: { inline: { read: { Statement } } },
+  })
+  const { question, ...facts } = factsOf(one, setUp, setUp, NOWHERE)
+  if (question === undefined) throw new Error('nothing is asked')
+  const resource = `arn:aws:sqs:us-east-1:${NOWHERE['other-account']}:orders`
+  const asked = { ...question, action: 'sqs:SendMessage', resource }
+  const { sentence, verdict } = explain({ ...facts, question: asked })
+  expect(verdict).toBe('open')
+  expect(sentence).toContain(`${resource} is of account ${NOWHERE['other-account']}`)
 })
 
 describe('what only the request has leaves it open, and is no cause', () => {

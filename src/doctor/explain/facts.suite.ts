@@ -74,6 +74,12 @@ export function factsOf(
     nowMs: NOW_MS,
     subject: { namespace: words.namespace, name: 'orders' },
     account: { accountId: words.account, partition, region: REGION },
+    accounts: [words.account, words['other-account']].map((accountId) => ({
+      accountId,
+      partition,
+      region: REGION,
+      ...(accountId !== words.account && { profile: 'other' }),
+    })),
     cluster: {
       ...(method === 'irsa'
         ? { kind: 'not-named' }
@@ -101,6 +107,7 @@ export function factsOf(
     targetRole: known(targetRoleOf(now, words)),
     agent: known(agentOf(now)),
     question: {
+      ownerAccountId: words.account,
       action: 's3:GetObject',
       resource: inPartition(`arn:aws:s3:::${words.bucket}/today.txt`),
       resourcePolicy: known(
@@ -206,14 +213,21 @@ function associationOf({ association }: SetUp): AssociationFact | undefined {
   }
 }
 
-function targetRoleOf({ targetRole }: SetUp, { account, role }: Words): RoleFact | undefined {
+function targetRoleOf(
+  { role: first, targetRole }: SetUp,
+  { account, role }: Words,
+): RoleFact | undefined {
   if (targetRole === undefined) return undefined
+  const trust = JSON.stringify(targetRole.trust)
   const name = `${role}-target`
   return {
-    arn: `arn:aws:iam::${account}:role/${name}`,
+    arn: `arn:aws:iam::${targetRole.account ?? account}:role/${name}`,
     name,
     id: 'AROAEXAMPLEEXAMPLE456',
-    trustPolicy: JSON.stringify(targetRole.trust),
+    // As IAM shows a role that is gone, also where one of that name was made again.
+    trustPolicy: first?.madeAgain
+      ? trust.replaceAll(`arn:aws:iam::${account}:role/${role}"`, 'AROAEXAMPLEEXAMPLE999"')
+      : trust,
     maxSessionSeconds: 3600,
     policies: known(
       Object.entries(targetRole.inline).map(([policy, document]) => ({

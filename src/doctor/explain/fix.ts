@@ -24,3 +24,12 @@ export const word = (text: string): string =>
 
 /** Words of one command. */
 export const command = (...words: readonly string[]): string => words.map(word).join(' ')
+
+/** The same commands in another account than the one that they reach anyhow. */
+export function withProfile(fix: Fix, profile: string | undefined): Fix {
+  if (fix.kind !== 'commands' || profile === undefined) return fix
+  const lines = fix.commands.map((line) =>
+    /^(?:aws|podrole) /.test(line) ? `${line} --profile ${word(profile)}` : line,
+  )
+  return { ...fix, commands: lines }
+}

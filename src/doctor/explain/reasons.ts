@@ -356,6 +356,12 @@ export const REASONS = {
     matters: 'A Deny wins over every Allow.',
     mend: "Narrow or remove the statement of the resource's policy.",
   },
+  'resource-policy-lacks': {
+    link: 'permissions',
+    says: 'The resource is of another account, and its policy does not let the role in.',
+    matters: 'Across accounts both sides must allow: the role and the resource.',
+    mend: "Allow it in the resource's policy, or take a role of the resource's account.",
+  },
   'organization-denies': {
     link: 'permissions',
     says: 'A policy of the organization keeps the account from the action.',

@@ -7,7 +7,7 @@ import { PodroleError } from '../../lib/errors.ts'
 import { type Jwks, parseJwks } from '../../token/jwks.ts'
 import { hostPathOf, wayOf } from './way.ts'
 import { type Fact, known, orAbsent, readFact, unknown, valueOf } from './fact.ts'
-import type { ExplainPlaces } from './ports.ts'
+import type { AccountPlace, ExplainPlaces } from './ports.ts'
 import type { KnownSdk } from './sdk.ts'
 import type {
   AgentFact,
@@ -37,19 +37,41 @@ export async function gatherFacts(subject: Subject, places: ExplainPlaces): Prom
   const seen = await gatherCluster(subject, places)
   const way = wayOf(seen)
   const issuer = way.token?.issuer
+  const targetRoleArn = valueOf(seen.association)?.targetRoleArn
+  const home = placeOf(places, way.roleArn) ?? places
   const [outside, role, provider, providerArns, targetRole, agent, question] = await Promise.all([
     issuer === undefined || hostPathOf(issuer) === undefined || !way.asksSts
       ? known(undefined)
       : read(places, () => places.look(issuer)),
     readRole(places, way.roleArn),
-    readProvider(places, issuer),
-    read(places, () => places.iam.providerArns()),
-    readRole(places, valueOf(seen.association)?.targetRoleArn),
+    readProvider(places, home, issuer),
+    read(places, () => home.iam.providerArns()),
+    readRole(places, targetRoleArn),
     readAgent(places, seen, way.pod),
-    readQuestion(places, subject, valueOf(seen.association)?.targetRoleArn ?? way.roleArn),
+    readQuestion(places, subject, targetRoleArn ?? way.roleArn),
   ])
   const found = { outside, role, provider, providerArns, targetRole, agent }
-  return { ...seen, ...found, ...(question && { question }) }
+  return {
+    ...seen,
+    ...found,
+    account: home.account,
+    accounts: placesIn(places).map(({ account }) => account),
+    ...(question && { question }),
+  }
+}
+
+const placesIn = (places: ExplainPlaces): readonly AccountPlace[] => [
+  places,
+  ...(places.others ?? []),
+]
+
+/** That an ARN is in; the first one for what names no account. Undefined: no credentials of it. */
+function placeOf(places: ExplainPlaces, arn: string | undefined): AccountPlace | undefined {
+  const [, accountId] = /^arn:[^:]*:iam::(\d{12}):/.exec(arn ?? '') ?? []
+  const all = placesIn(places)
+  return accountId === undefined
+    ? places
+    : all.find(({ account }) => account.accountId === accountId)
 }
 
 const read = <T>({ timeoutMs }: ExplainPlaces, ask: () => Promise<T>): Promise<Fact<T>> =>
@@ -204,20 +226,22 @@ async function readRole(
 ): Promise<Fact<RoleFact | undefined>> {
   const name = /[\w+=,.@-]{1,64}$/.exec(text ?? '')?.[0]
   if (name === undefined) return known(undefined)
-  const [, accountId] = /^arn:[^:]*:iam::(\d{12}):/.exec(text ?? '') ?? []
-  const { account, iam } = places
-  if (accountId !== undefined && accountId !== account.accountId) {
-    return unknown(`it is in account ${accountId}, these credentials are of ${account.accountId}`)
+  const place = placeOf(places, text)
+  if (place === undefined) {
+    return unknown(
+      `it is in another account than ${places.account.accountId}: give credentials of it with --role-profile`,
+    )
   }
-  return read(places, () => iam.role(name))
+  return read(places, () => place.iam.role(name))
 }
 
 async function readProvider(
   places: ExplainPlaces,
+  { account, iam }: AccountPlace,
   issuer: string | undefined,
 ): Promise<WorkloadFacts['provider']> {
   if (issuer === undefined || hostPathOf(issuer) === undefined) return known(undefined)
-  return read(places, () => places.iam.provider(oidcProviderArn({ ...places.account, issuer })))
+  return read(places, () => iam.provider(oidcProviderArn({ ...account, issuer })))
 }
 
 async function readQuestion(
@@ -227,12 +251,30 @@ async function readQuestion(
 ): Promise<QuestionFact | undefined> {
   if (question === undefined) return undefined
   const { action, resource } = question
-  const { iam } = places
-  const [resourcePolicy, allowedByOrganization] = await Promise.all([
-    read(places, () => iam.resourcePolicy(resource)),
+  const { iam } = placeOf(places, roleArn) ?? places
+  const [policy, allowedByOrganization] = await Promise.all([
+    readResourcePolicy(places, resource),
     roleArn === undefined
       ? known(undefined)
       : read(places, () => iam.allowedByOrganization(roleArn, action, resource)),
   ])
-  return { action, resource, resourcePolicy, allowedByOrganization }
+  return { action, resource, ...policy, allowedByOrganization }
+}
+
+/** Of the account that may read it, which is the resource's own. */
+async function readResourcePolicy(
+  places: ExplainPlaces,
+  resource: string,
+): Promise<Pick<QuestionFact, 'ownerAccountId' | 'resourcePolicy'>> {
+  const all = placesIn(places)
+  const answers = await Promise.all(
+    all.map(async ({ account, iam }) => ({
+      ownerAccountId: account.accountId,
+      resourcePolicy: await read(places, () => iam.resourcePolicy(resource)),
+    })),
+  )
+  const [first] = answers
+  const own = answers.find(({ resourcePolicy }) => resourcePolicy.known)
+  if (own !== undefined) return all.length === 1 ? { resourcePolicy: own.resourcePolicy } : own
+  return { resourcePolicy: first?.resourcePolicy ?? known(undefined) }
 }

@@ -43,10 +43,16 @@ export interface ClusterPort {
   association(serviceAccount: ServiceAccountName): Promise<AssociationFact | undefined>
 }
 
-export interface ExplainPlaces {
+/** One account, with credentials of its own. */
+export interface AccountPlace {
   readonly account: AccountFact
-  readonly kube: Pick<KubeClient, 'get' | 'list' | 'raw'>
   readonly iam: IamPort
+}
+
+export interface ExplainPlaces extends AccountPlace {
+  /** Further ones, which roles may be in. */
+  readonly others?: readonly AccountPlace[]
+  readonly kube: Pick<KubeClient, 'get' | 'list' | 'raw'>
   readonly cluster: ClusterPort
   /** Looks at an issuer from outside. */
   look(issuer: string): Promise<OutsideFacts>

@@ -10,8 +10,10 @@ import type { KnownSdk } from './sdk.ts'
 export interface WorkloadFacts {
   readonly nowMs: number
   readonly subject: ServiceAccountName
-  /** Whose credentials everything was read with. */
+  /** That the role is in, where credentials of it are given; else that of the credentials. */
   readonly account: AccountFact
+  /** All whose credentials were given; `account` alone where absent. */
+  readonly accounts?: readonly AccountFact[]
   readonly cluster: ClusterFact
   readonly serviceAccount: Fact<ServiceAccount | undefined>
   /** The pod that was asked about, or the newest one of the service account. */
@@ -77,6 +79,8 @@ export interface AccountFact {
   readonly accountId: string
   readonly partition: string
   readonly region: string
+  /** What commands have to name to reach it; undefined where they reach it anyhow. */
+  readonly profile?: string
 }
 
 export interface ClusterFact {
@@ -169,6 +173,8 @@ export interface QuestionFact {
   readonly resource: string
   /** The policy of the resource itself, where it has one that is read. */
   readonly resourcePolicy: Fact<PolicyFact | undefined>
+  /** Of the resource, where one of the accounts could read its policy. */
+  readonly ownerAccountId?: string
   /** False where a policy of the organization keeps the role from it, as IAM's simulator says. */
   readonly allowedByOrganization: Fact<boolean | undefined>
 }

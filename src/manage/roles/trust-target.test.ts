@@ -38,6 +38,14 @@ describe('readTarget', () => {
       issuer: URL,
       clusters: ['prod-*'],
     })
+    expect(readTarget(wishes({ issuer: URL, audience: 'shop' }))).toEqual({
+      kind: 'issuer',
+      issuer: URL,
+      audience: 'shop',
+    })
+    expect(readTarget(wishes({ cluster: 'prod', method: 'irsa', audience: 'shop' }))).toMatchObject(
+      { method: 'irsa', audience: 'shop' },
+    )
     // A broker in the environment is not what is asked for.
     expect(readTarget(wishes({ issuer: URL, broker: 'https://b' }))).toEqual({
       kind: 'issuer',
@@ -51,6 +59,8 @@ describe('readTarget', () => {
     [{ cluster: 'a', fleet: true }, '--cluster is given beside'],
     [{ issuer: URL, method: 'irsa' as const }, '--method goes with'],
     [{ issuer: URL, clusters: ['a'] }, '--clusters goes with'],
+    [{ cluster: 'a', audience: 'shop' }, '--audience goes with'],
+    [{ fleet: true, broker: 'https://b', audience: 'shop' }, '--audience goes with'],
     [{ fleet: true }, 'without --broker'],
     [{ fleet: true, issuer: URL }, 'without --clusters'],
   ])('refuses %o: %s', (change, message) => {

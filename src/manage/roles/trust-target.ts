@@ -5,6 +5,7 @@ import {
   parseServiceAccountPattern,
   type ServiceAccountName,
 } from '../../iam/service-account-name.ts'
+import { checkAudience } from '../../iam/trust-document.ts'
 import { checkClusterPattern, type TrustGrant } from '../../iam/trust-grant.ts'
 import { PodroleError } from '../../lib/errors.ts'
 
@@ -18,16 +19,19 @@ export interface TargetWishes {
   readonly fleet: boolean
   readonly clusters: readonly string[]
   readonly broker?: string
+  /** Of the tokens, with IRSA alone. */
+  readonly audience?: string
 }
 
 /** The same, read; what AWS or a broker knows is not asked yet. */
 export type TargetRequest =
-  | { readonly kind: 'issuer'; readonly issuer: string }
+  | { readonly kind: 'issuer'; readonly issuer: string; readonly audience?: string }
   | {
       readonly kind: 'cluster'
       readonly name: string
       readonly method: 'irsa' | 'pod-identity'
       readonly disableSessionTags?: boolean
+      readonly audience?: string
     }
   | {
       readonly kind: 'fleet'
@@ -39,7 +43,7 @@ export type TargetRequest =
 
 /** A way with everything that a trust policy needs. */
 export type TrustTarget =
-  | { readonly way: 'irsa'; readonly issuer: string }
+  | { readonly way: 'irsa'; readonly issuer: string; readonly audience?: string }
   | { readonly way: 'fleet'; readonly issuer: string; readonly clusters: readonly string[] }
   | {
       readonly way: 'pod-identity'
@@ -49,10 +53,10 @@ export type TrustTarget =
 
 /**
  * Reads which way is asked for; one and only one.
- * @throws PodroleError `InvalidTarget`, `InvalidIssuerUrl`, `InvalidClusterName`
+ * @throws PodroleError `InvalidTarget`, `InvalidIssuerUrl`, `InvalidClusterName`, `InvalidAudience`
  */
 export function readTarget(wishes: TargetWishes): TargetRequest {
-  const { broker, cluster, clusters, fleet, issuer, method } = wishes
+  const { audience, broker, cluster, clusters, fleet, issuer, method } = wishes
   if (issuer !== undefined) issuerHostPath(issuer)
   clusters.forEach(checkClusterPattern)
   if (method !== undefined && cluster === undefined) {
@@ -61,6 +65,12 @@ export function readTarget(wishes: TargetWishes): TargetRequest {
   const disableSessionTags = wishes.disableSessionTags === true
   if (disableSessionTags && (cluster === undefined || method === 'irsa')) {
     throw wrongTarget('--disable-session-tags goes with --cluster and pod-identity alone')
+  }
+  if (audience !== undefined) {
+    checkAudience(audience)
+    if (fleet || (cluster !== undefined && method !== 'irsa')) {
+      throw wrongTarget('--audience goes with IRSA alone')
+    }
   }
   if (clusters.length > 0 && !fleet) throw wrongTarget('--clusters goes with --fleet alone')
   if (cluster !== undefined && (issuer !== undefined || fleet)) {
@@ -83,9 +93,12 @@ export function readTarget(wishes: TargetWishes): TargetRequest {
       name: cluster,
       method: method ?? 'pod-identity',
       ...(disableSessionTags && { disableSessionTags }),
+      ...(audience !== undefined && { audience }),
     }
   }
-  if (issuer !== undefined) return { kind: 'issuer', issuer }
+  if (issuer !== undefined) {
+    return { kind: 'issuer', issuer, ...(audience !== undefined && { audience }) }
+  }
   throw wrongTarget('neither --issuer, --cluster nor --fleet is given')
 }
 

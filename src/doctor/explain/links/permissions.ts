@@ -7,9 +7,9 @@ import { formatServiceAccountName } from '../../../iam/service-account-name.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { type Fact, valueOf } from '../../facts/fact.ts'
 import type { QuestionFact, RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
-import { command, commands, type Fix, outside } from '../fix.ts'
+import { command, commands, type Fix, outside, withProfile } from '../fix.ts'
 import type { ReasonCode } from '../reasons.ts'
-import { sessionOf, sourceOf } from '../role-session.ts'
+import { profileOf, sessionOf, sourceOf } from '../role-session.ts'
 import { isKnownKey, tagContext } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import type { Way } from '../../facts/way.ts'
@@ -82,10 +82,10 @@ function organizationDenies(
 }
 
 function decide(facts: WorkloadFacts, role: RoleFact, question: QuestionFact): Decision {
-  const caller = sessionOf(facts, role)
+  const caller = sessionOf(role)
   const { account } = facts
   const sessionPolicy = valueOf(facts.association)?.policy
-  const { action, resource } = question
+  const { action, ownerAccountId = caller.accountId, resource } = question
   const boundary = role.boundary === undefined ? undefined : valueOf(role.boundary)
   const resourcePolicy = valueOf(question.resourcePolicy)
   return authorize(
@@ -93,7 +93,7 @@ function decide(facts: WorkloadFacts, role: RoleFact, question: QuestionFact): D
       caller,
       action,
       resource,
-      resourceAccountId: tryParseArn(resource)?.accountId || account.accountId,
+      resourceAccountId: tryParseArn(resource)?.accountId || ownerAccountId,
       context: {
         ...principalContext(caller),
         ...sessionTags(facts),
@@ -136,6 +136,14 @@ function refused(
       { statements },
     )
   }
+  const owner = ownerOf(question)
+  if (reason === 'resource-policy-does-not-allow' && tryParseArn(resource)?.service !== 's3') {
+    return notKnown(
+      'permissions',
+      `${resource} is of account ${owner}, and its own policy, which has to let ${role.name} in, is not read`,
+      { statements },
+    )
+  }
   const denies = statements.find(({ effect, matched }) => matched && effect === 'Deny')
   const code = REASON_OF[reason] ?? 'permission-missing'
   const by =
@@ -153,6 +161,10 @@ function refused(
   })
 }
 
+/** By its ARN, else by who could read its policy. */
+const ownerOf = ({ ownerAccountId = '', resource }: QuestionFact): string =>
+  tryParseArn(resource)?.accountId || ownerAccountId
+
 /** Keys that the request alone has, on which a statement's answer hangs. */
 function openKeysOf({ statements }: Decision): readonly string[] {
   const keys = statements.flatMap(({ conditions = [], effect, mismatch }) => {
@@ -169,6 +181,7 @@ const REASON_OF: Partial<Readonly<Record<Decision['reason'], ReasonCode>>> = {
   'explicit-deny-in-identity-policy': 'permission-denied',
   'explicit-deny-in-boundary': 'boundary-limits',
   'explicit-deny-in-resource-policy': 'resource-policy-denies',
+  'resource-policy-does-not-allow': 'resource-policy-lacks',
   'boundary-does-not-allow': 'boundary-limits',
   'session-policy-does-not-allow': 'session-policy-limits',
   'explicit-deny-in-session-policy': 'session-policy-limits',
@@ -208,12 +221,19 @@ function fixOf(code: ReasonCode, { facts, question, role }: About, deny = ''): F
       )
     case 'permission-denied':
       return outside(`narrow or remove ${deny}, so that it does not deny ${action} on ${resource}`)
+    case 'resource-policy-lacks':
+      return outside(
+        `let the policy of the resource ${resource} allow ${action} to ${role.arn}, in account ${ownerOf(question)}, which it is of`,
+      )
     case 'resource-policy-denies':
       return outside(
         `narrow or remove ${deny}, the policy of the resource itself, so that it does not deny ${role.arn}`,
       )
     default:
-      return commands('give the role a policy that allows it', allowIt(role.name, question))
+      return withProfile(
+        commands('give the role a policy that allows it', allowIt(role.name, question)),
+        profileOf(facts, role),
+      )
   }
 }
 

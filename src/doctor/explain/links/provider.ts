@@ -4,7 +4,7 @@ import { STS_AUDIENCE } from '../../../iam/trust-document.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
 import { desiredOnEks } from '../desired.ts'
-import { command, commands } from '../fix.ts'
+import { command, commands, withProfile } from '../fix.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import { hostPathOf, type Way } from '../../facts/way.ts'
 
@@ -18,7 +18,7 @@ export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (accountId !== undefined && accountId !== facts.account.accountId) {
     return notKnown(
       'provider',
-      `the role is in account ${accountId}, and these credentials are of ${facts.account.accountId}: choose that account with --profile`,
+      `the role is in account ${accountId}, and these credentials are of ${facts.account.accountId}: give credentials of it with --role-profile`,
     )
   }
   if (!facts.provider.known) {
@@ -32,7 +32,10 @@ export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
       text: `${provider.arn} does not take tokens for ${audience}`,
       found: provider.clientIds.join(', ') || 'no client id',
       wanted: audience,
-      fix: commands('add the audience to the provider', create(token.issuer, audience)),
+      fix: withProfile(
+        commands('add the audience to the provider', create(token.issuer, audience)),
+        facts.account.profile,
+      ),
     })
   }
   return ok('provider', `account ${facts.account.accountId} knows the issuer, for ${audience}`, {
@@ -55,7 +58,10 @@ function missing(facts: WorkloadFacts, token: NonNullable<Way['token']>): LinkVe
   const audience = token.audiences[0] ?? ''
   const wanted = oidcProviderArn({ ...account, issuer })
   const near = valueOf(facts.providerArns)?.find((arn) => isNear(arn, wanted))
-  const fix = commands("make a provider with the tokens' own URL", create(issuer, audience))
+  const fix = withProfile(
+    commands("make a provider with the tokens' own URL", create(issuer, audience)),
+    account.profile,
+  )
   if (near !== undefined) {
     return broken('provider', 'provider-url-differs', {
       text: `account ${account.accountId} has the provider ${near}, and the tokens' iss is ${issuer}`,
@@ -66,7 +72,9 @@ function missing(facts: WorkloadFacts, token: NonNullable<Way['token']>): LinkVe
   }
   // The file says nothing of an audience: what it makes is for STS's own.
   const desired =
-    audience === STS_AUDIENCE && valueOf(facts.cluster.issuer) === issuer
+    audience === STS_AUDIENCE &&
+    account.profile === undefined &&
+    valueOf(facts.cluster.issuer) === issuer
       ? desiredOnEks(facts, 'make the provider of the cluster', { iam: { withOIDC: true } })
       : undefined
   return broken('provider', 'provider-missing', {

@@ -1,5 +1,5 @@
 /** The role that the association's role goes on to. */
-import { tryParseArn } from '../../../iam/arn.ts'
+import { parseArn, tryParseArn } from '../../../iam/arn.ts'
 import { authorizeTrust, type Decision } from '../../../iam/evaluate.ts'
 import { parsePolicy } from '../../../iam/policy.ts'
 import { principalContext } from '../../../iam/principal.ts'
@@ -10,9 +10,9 @@ import { messageOf } from '../../../lib/errors.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { AssociationFact, RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import type { Way } from '../../facts/way.ts'
-import { command, commands, type Fix, outside } from '../fix.ts'
+import { command, commands, type Fix, outside, withProfile } from '../fix.ts'
 import type { ReasonCode } from '../reasons.ts'
-import { sessionOf, sourceOf } from '../role-session.ts'
+import { profileOf, sessionOf, sourceOf } from '../role-session.ts'
 import { tagContext } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 
@@ -56,7 +56,7 @@ const actionsOf = ({ disableSessionTags }: AssociationFact): readonly string[] =
 
 function judge(facts: WorkloadFacts, chain: Chain): LinkVerdict {
   const { association, role, target } = chain
-  const caller = sessionOf(facts, role)
+  const caller = sessionOf(role)
   const trust = { name: 'trust', document: parsePolicy(target.trustPolicy, 'trust') }
   const identity = (valueOf(role.policies) ?? []).map((one) => sourceOf(one))
   const boundary = role.boundary === undefined ? undefined : valueOf(role.boundary)
@@ -99,7 +99,7 @@ function refused(
     found: former ?? decision.text,
     wanted: `${role.arn} may ${action} on ${target.arn}`,
     statements,
-    fix: isTrust ? trustFix(facts, chain) : allowFix(chain),
+    fix: isTrust ? trustFix(facts, chain) : withProfile(allowFix(chain), profileOf(facts, role)),
   })
 }
 
@@ -126,29 +126,34 @@ const allowFix = ({ association, role, target }: Chain): Fix =>
     ),
   )
 
-function trustFix({ account }: WorkloadFacts, { association, role, target }: Chain): Fix {
+function trustFix(facts: WorkloadFacts, { association, role, target }: Chain): Fix {
   const statement = {
     Effect: 'Allow',
     Principal: { AWS: role.arn },
     Action: actionsOf(association),
   }
-  if (tryParseArn(target.arn)?.accountId !== account.accountId) {
+  const { account, accounts = [account] } = facts
+  const { accountId } = parseArn(target.arn)
+  if (!accounts.some((one) => one.accountId === accountId)) {
     return outside(
       `add to the trust policy of ${target.arn}, in its account: ${JSON.stringify(statement)}`,
     )
   }
   const document = withStatement(withoutFormer(target.trustPolicy), jsonNodeOf(statement))
-  return commands(
-    'add a statement to the trust policy of the target role',
-    command(
-      'aws',
-      'iam',
-      'update-assume-role-policy',
-      '--role-name',
-      target.name,
-      '--policy-document',
-      document,
+  return withProfile(
+    commands(
+      'add a statement to the trust policy of the target role',
+      command(
+        'aws',
+        'iam',
+        'update-assume-role-policy',
+        '--role-name',
+        target.name,
+        '--policy-document',
+        document,
+      ),
     ),
+    profileOf(facts, target),
   )
 }
 

@@ -2,12 +2,11 @@
 import { tryParseArn } from '../../../iam/arn.ts'
 import { formatServiceAccountName } from '../../../iam/service-account-name.ts'
 import { STS_AUDIENCE } from '../../../iam/trust-document.ts'
-import { addTrust } from '../../../iam/trust-edit.ts'
 import { explainTrust, type TrustExplanation } from '../../../iam/trust-explain.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { valueOf } from '../../facts/fact.ts'
 import type { RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
-import { command, commands, type Fix, outside } from '../fix.ts'
+import { command, commands, type Fix, outside, withProfile } from '../fix.ts'
 import { type TrustFault, trustFaultOf } from '../trust-fault.ts'
 import {
   fleetCall,
@@ -31,7 +30,7 @@ export function trustLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (named.accountId !== account.accountId) {
     return notKnown(
       'trust',
-      `the role is in account ${named.accountId}, and these credentials are of ${account.accountId}: choose that account with --profile`,
+      `the role is in account ${named.accountId}, and these credentials are of ${account.accountId}: give credentials of it with --role-profile`,
     )
   }
   if (!facts.role.known) return notKnown('trust', `the role cannot be read: ${facts.role.why}`)
@@ -92,7 +91,7 @@ function judge(facts: WorkloadFacts, role: RoleFact, call: TrustCall): LinkVerdi
       ? outside(
           `let the statement of ${role.name} that admits ${call.who} allow ${explained.missing} too`,
         )
-      : fixOf(facts, role, fault, call),
+      : withProfile(fixOf(facts, role, fault, call), facts.account.profile),
   })
 }
 
@@ -108,21 +107,15 @@ function fixOf(facts: WorkloadFacts, role: RoleFact, fault: TrustFault, call: Tr
   }
   const { audience, issuer, target } = call
   const name = formatServiceAccountName(facts.subject)
-  const text = 'add a statement for the service account; the others stay as they are'
-  if (issuer === '' || audience === STS_AUDIENCE) {
-    const add = ['role', 'trust', 'add', role.name, '--service-account', name, ...target]
-    return commands(text, command('podrole', ...add))
-  }
-  const { after } = addTrust(role.trustPolicy, {
-    way: 'irsa',
-    ...facts.account,
-    issuer,
-    audience,
-    serviceAccounts: [facts.subject],
-  })
-  const put = ['update-assume-role-policy', '--role-name', role.name, '--policy-document', after]
-  return commands(text, command('aws', 'iam', ...put))
+  const add = ['role', 'trust', 'add', role.name, '--service-account', name]
+  return commands(
+    'add a statement for the service account; the others stay as they are',
+    command('podrole', ...add, ...target, ...audienceOption(issuer && audience)),
+  )
 }
+
+const audienceOption = (audience = ''): readonly string[] =>
+  audience === '' || audience === STS_AUDIENCE ? [] : ['--audience', audience]
 
 function otherPartition(facts: WorkloadFacts, { roleArn = '' }: Way): LinkVerdict {
   const { account } = facts
@@ -138,7 +131,10 @@ function otherPartition(facts: WorkloadFacts, { roleArn = '' }: Way): LinkVerdic
 function targetOf({ cluster }: WorkloadFacts, way: Way): readonly string[] {
   const { asksSts, method, token } = way
   const { name = '' } = cluster
-  if (method === 'irsa') return ['--issuer', token?.issuer ?? '']
+  if (method === 'irsa') {
+    const audience = token?.authorizedParty ?? token?.audiences[0]
+    return ['--issuer', token?.issuer ?? '', ...audienceOption(audience)]
+  }
   return asksSts
     ? ['--fleet', '--issuer', token?.issuer ?? '', '--clusters', name]
     : ['--cluster', name, '--method', 'pod-identity']
@@ -169,20 +165,23 @@ function missing(facts: WorkloadFacts, way: Way): LinkVerdict {
     text: `there is no role ${roleArn}`,
     found: 'nothing',
     wanted: roleArn,
-    fix: commands(
-      'make the role, and give it what the pod is to do',
-      command(
-        'podrole',
-        'role',
-        'create',
-        '--name',
-        name,
-        ...(path === undefined ? [] : ['--path', path]),
-        '--service-account',
-        formatServiceAccountName(facts.subject),
-        ...targetOf(facts, way),
+    fix: withProfile(
+      commands(
+        'make the role, and give it what the pod is to do',
+        command(
+          'podrole',
+          'role',
+          'create',
+          '--name',
+          name,
+          ...(path === undefined ? [] : ['--path', path]),
+          '--service-account',
+          formatServiceAccountName(facts.subject),
+          ...targetOf(facts, way),
+        ),
+        ...(facts.question === undefined ? [] : [allowIt(name, facts.question)]),
       ),
-      ...(facts.question === undefined ? [] : [allowIt(name, facts.question)]),
+      facts.account.profile,
     ),
   })
 }
