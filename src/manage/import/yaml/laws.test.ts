@@ -41,10 +41,14 @@ const sayable = (clusters: readonly DesiredCluster[]): readonly DesiredCluster[]
   clusters.map((cluster) => ({
     ...cluster,
     ...(cluster.serviceAccounts !== undefined && {
-      serviceAccounts: cluster.serviceAccounts.map((one) => ({
-        ...one,
-        role: plain(one.role, cluster, one.subjectPattern),
-      })),
+      serviceAccounts: cluster.serviceAccounts.map((one) => {
+        const { subjectPattern: pattern, ...others } = one
+        const { name } = one.serviceAccount
+        // Nothing names a service account that is not there and that its role does not admit.
+        const isNamed = !one.roleOnly || pattern === undefined || admits(pattern, name)
+        const made = isNamed ? one : others
+        return { ...made, role: plain(one.role, cluster, isNamed ? pattern : undefined) }
+      }),
     }),
     ...(cluster.associations !== undefined && {
       associations: cluster.associations.map((one) => {
@@ -59,6 +63,9 @@ const sayable = (clusters: readonly DesiredCluster[]): readonly DesiredCluster[]
       addons: cluster.addons.map((one) => ({ ...one, tags: {}, identity: bare(one.identity) })),
     }),
   }))
+
+const admits = (pattern: string, name: string): boolean =>
+  pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name
 
 /** A role is shared by a list of one cluster alone, and two lists ask for the same of it. */
 function plain(
