@@ -71,8 +71,10 @@ describe('what is kept of a view', () => {
   })
 
   test('is any JSON', async () => {
+    // A record of zod's has no such member; no observation is called so.
+    const names = fc.string().filter((name) => name !== '__proto__')
     await fc.assert(
-      fc.asyncProperty(fc.dictionary(fc.string(), fc.jsonValue()), async (values) => {
+      fc.asyncProperty(fc.dictionary(names, fc.jsonValue()), async (values) => {
         const entries = Object.entries(values).map(
           ([name, value]) => [name, { atMs: NOW, value }] as const,
         )
