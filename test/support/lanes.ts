@@ -199,7 +199,7 @@ async function applySteps(
       { command: 'apply', accountId, clusters, steps, resume: false },
       {
         port,
-        takeLeases: (_, holder) =>
+        takeLeases: ({ holder }) =>
           takeLeases(
             state.clusters.map(({ name }) => kubeOf(name)),
             holder,

@@ -28,9 +28,6 @@ import { openClusterKube, type PlaceFlags } from './observe-places.ts'
 
 const ADDON_TIMEOUT_MS = 900_000
 
-/** A step that needs the cluster is refused for that by itself; one of access alone needs none. */
-const LEADS_NOWHERE = /^(?:NoKubeAccess|InvalidKubeconfig|OtherCluster)$/
-
 /** What is to be known of a cluster to reach it. */
 export type ReachedCluster = Pick<DesiredCluster, 'name' | 'kind' | 'region' | 'broker'>
 
@@ -93,7 +90,7 @@ export function openApplyPlaces(
       try {
         return await kube(arn)
       } catch (error) {
-        if (LEADS_NOWHERE.test(codeOf(error) ?? '')) return undefined
+        if (/^(?:NoKubeAccess|InvalidKubeconfig)$/.test(codeOf(error) ?? '')) return undefined
         throw error
       }
     },

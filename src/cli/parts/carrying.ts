@@ -5,7 +5,8 @@ import type { ActionPort, Outcome } from '../../manage/apply/act.ts'
 import { actionPort } from '../../manage/apply/action-port.ts'
 import { type ApplyAround, type ApplyDesk, applyPlan } from '../../manage/apply/apply-plan.ts'
 import { type HeldLease, takeLeases } from '../../manage/apply/cluster-lease.ts'
-import type { JournalCommand } from '../../manage/apply/journal.ts'
+import { halfOf } from '../../manage/apply/halves.ts'
+import type { JournalCommand, JournalHead } from '../../manage/apply/journal.ts'
 import { forgetObservations } from '../../manage/observe/kept-observations.ts'
 import type { PlanStep } from '../../manage/plan/plan.ts'
 import { stateFolder } from '../../manage/roles/prior-trust.ts'
@@ -56,8 +57,7 @@ export function openCarrying(
         {
           port,
           // AWS's half has no way to a cluster that could hold a lease.
-          takeLeases: async (of, holder) =>
-            flags.awsOnly === true ? [] : leasesOf(opened, of, holder),
+          takeLeases: async (head) => (flags.awsOnly === true ? [] : leasesOf(opened, head)),
           onProgress: (event) => {
             if (event.state === 'done' || event.state === 'there') {
               outcomes.set(event.step.id, event.state)
@@ -121,13 +121,21 @@ function toldOf(signal: string): string {
 /** Where no kubeconfig leads, or leases may not be written, that is told and the apply goes on. */
 async function leasesOf(
   opened: OpenApplyPlaces,
-  arns: readonly string[],
-  holder: string,
+  { clusters, holder, steps }: JournalHead,
 ): Promise<readonly HeldLease[]> {
   const held: HeldLease[] = []
-  for (const arn of arns) {
-    const kube = await opened.kubeOf(arn)
+  const reached = new Set(
+    steps.flatMap(({ action }) =>
+      'cluster' in action && halfOf(action) === 'kubernetes' ? action.cluster : [],
+    ),
+  )
+  for (const arn of clusters) {
     try {
+      const kube = await opened.kubeOf(arn).catch((error: unknown) => {
+        // Who changes access entries alone needs no Kubernetes, and their kubeconfig may lead elsewhere.
+        if (codeOf(error) === 'OtherCluster' && !reached.has(arn)) return undefined
+        throw error
+      })
       if (kube === undefined) printNote(`${arn}: out of reach, so no lease keeps other applies out`)
       else held.push(...(await takeLeases([kube], holder, systemClock)))
     } catch (error) {

@@ -14,6 +14,7 @@ import {
   type Journal,
   type JournalCommand,
   type JournalContent,
+  type JournalHead,
   readJournal,
   reopenJournal,
 } from './journal.ts'
@@ -101,11 +102,8 @@ export interface ApplyRequest {
 
 export interface ApplyAround {
   readonly port: ActionPort
-  /** Takes what excludes applies of other machines on these clusters. */
-  readonly takeLeases: (
-    clusters: readonly string[],
-    holder: string,
-  ) => Promise<readonly HeldLease[]>
+  /** Takes what excludes applies of other machines on the head's clusters. */
+  readonly takeLeases: (head: JournalHead) => Promise<readonly HeldLease[]>
   readonly onProgress: (event: ProgressEvent) => void
   /** Why to stop before the next step. */
   readonly stopReason: () => string | undefined
@@ -135,7 +133,7 @@ export async function applyPlan(
 ): Promise<RunResult> {
   const begun = beginningOf(desk, request, around.clock)
   const { head, progress } = begun
-  const leases = await around.takeLeases(head.clusters, head.holder)
+  const leases = await around.takeLeases(head)
   try {
     const journal = begun.isNew
       ? await createJournal(desk.path, head)
