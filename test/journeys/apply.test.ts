@@ -1,51 +1,17 @@
 /** `podrole apply` as typed: document 004's cluster config as it stands, twice, and on day 2. */
-import { DescribeClusterCommand, ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks'
-import { CreatePolicyCommand, CreateRoleCommand } from '@aws-sdk/client-iam'
+import { ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { type EksSandbox, startEksSandbox } from '../support/eks-sandbox.ts'
-import { podsTrust } from '../support/shop-journey.ts'
+import { DOCUMENT_CLUSTER, readDocument, startDocument004 } from '../support/document-004.ts'
+import type { EksSandbox } from '../support/eks-sandbox.ts'
 
 const STEP_MS = 60_000
-const FILE = '../../src/manage/desired/testdata/read/document-004-rctl.yaml'
 const NOTHING = 'Nothing to do: everything is as the files say.\n'
-const clusterName = 'demo-eks-cluster'
-const IMPORTED = 'eksctl-demo-imported-clus46-addon-vpc-cni-Role1-badgX6yB68vw'
+const clusterName = DOCUMENT_CLUSTER
 
 let here: EksSandbox
-const text = readFileSync(join(import.meta.dir, FILE), 'utf8')
+const text = readDocument('document-004-rctl.yaml')
 beforeAll(async () => {
-  here = await startEksSandbox({ accountId: '679196758854', clusterName, region: 'us-west-2' })
-  here.sandbox.aws.faults.replace(['iam:*=eventual:200ms', 'eks:*=eventual:200ms'])
-  here.desk.write('cluster.yaml', text)
-  const { cluster } = await here.eks.send(new DescribeClusterCommand({ name: clusterName }))
-  const host = (cluster?.identity?.oidc?.issuer ?? '').replace('https://', '')
-  const irsa = {
-    Version: '2012-10-17',
-    Statement: [
-      {
-        Effect: 'Allow',
-        Principal: { Federated: `arn:aws:iam::679196758854:oidc-provider/${host}` },
-        Action: 'sts:AssumeRoleWithWebIdentity',
-        Condition: {
-          StringEquals: {
-            [`${host}:aud`]: 'sts.amazonaws.com',
-            [`${host}:sub`]: 'system:serviceaccount:rafay-demo:demo-test',
-          },
-        },
-      },
-    ],
-  }
-  const roles = { 'demo-eks-full': podsTrust(), [IMPORTED]: JSON.stringify(irsa) }
-  for (const [RoleName, AssumeRolePolicyDocument] of Object.entries(roles)) {
-    await here.iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
-  }
-  const PolicyDocument = JSON.stringify({
-    Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }],
-  })
-  await here.iam.send(new CreatePolicyCommand({ PolicyName: 'demo-eks-full', PolicyDocument }))
+  here = await startDocument004()
 }, STEP_MS)
 afterAll(() => here.stop(), STEP_MS)
 

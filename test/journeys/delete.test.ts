@@ -1,64 +1,33 @@
 /** `podrole delete` as typed: document 004's cluster config, applied and taken away again. */
-import { DescribeClusterCommand, ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks'
+import { ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks'
 import {
-  CreatePolicyCommand,
-  CreateRoleCommand,
   GetRoleCommand,
   ListOpenIDConnectProvidersCommand,
   ListRolesCommand,
 } from '@aws-sdk/client-iam'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import type { ChangeReport } from '../../src/cli/apply-report.ts'
-import { type EksSandbox, startEksSandbox } from '../support/eks-sandbox.ts'
-import { podsTrust } from '../support/shop-journey.ts'
+import {
+  DOCUMENT_CLUSTER,
+  IMPORTED_ROLE,
+  readDocument,
+  startDocument004,
+} from '../support/document-004.ts'
+import type { EksSandbox } from '../support/eks-sandbox.ts'
 
 const STEP_MS = 60_000
-const TESTDATA = '../../src/manage/desired/testdata/read'
-const clusterName = 'demo-eks-cluster'
-const IMPORTED = 'eksctl-demo-imported-clus46-addon-vpc-cni-Role1-badgX6yB68vw'
+const clusterName = DOCUMENT_CLUSTER
 const NOTHING = 'Nothing to do: nothing is left of what the files made.\n'
 /** Of others. */
-const ROLES = ['AWSServiceRoleForAmazonEKS', 'demo-eks-full', IMPORTED]
+const ROLES = ['AWSServiceRoleForAmazonEKS', 'demo-eks-full', IMPORTED_ROLE]
 const THEIRS = { namespace: 'rafay-demo', name: 'demo-test' }
 
 let here: EksSandbox
-const read = (file: string): string => readFileSync(join(import.meta.dir, TESTDATA, file), 'utf8')
 
 beforeAll(async () => {
-  here = await startEksSandbox({ accountId: '679196758854', clusterName, region: 'us-west-2' })
-  here.sandbox.aws.faults.replace(['iam:*=eventual:200ms', 'eks:*=eventual:200ms'])
-  here.desk.write('cluster.yaml', read('document-004-rctl.yaml'))
-  here.desk.write('day-0.yaml', read('document-004-day-0.yaml'))
-  const { cluster } = await here.eks.send(new DescribeClusterCommand({ name: clusterName }))
-  const host = (cluster?.identity?.oidc?.issuer ?? '').replace('https://', '')
-  const irsa = {
-    Version: '2012-10-17',
-    Statement: [
-      {
-        Effect: 'Allow',
-        Principal: { Federated: `arn:aws:iam::679196758854:oidc-provider/${host}` },
-        Action: 'sts:AssumeRoleWithWebIdentity',
-        Condition: {
-          StringEquals: {
-            [`${host}:aud`]: 'sts.amazonaws.com',
-            [`${host}:sub`]: 'system:serviceaccount:rafay-demo:demo-test',
-          },
-        },
-      },
-    ],
-  }
-  const roles = { 'demo-eks-full': podsTrust(), [IMPORTED]: JSON.stringify(irsa) }
-  for (const [RoleName, AssumeRolePolicyDocument] of Object.entries(roles)) {
-    await here.iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument }))
-  }
-  const PolicyDocument = JSON.stringify({
-    Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }],
-  })
-  await here.iam.send(new CreatePolicyCommand({ PolicyName: 'demo-eks-full', PolicyDocument }))
+  here = await startDocument004()
+  here.desk.write('day-0.yaml', readDocument('document-004-day-0.yaml'))
   const kube = here.cluster.client
   await kube.create(NAMESPACES, { metadata: { name: THEIRS.namespace } })
   await kube.create(SERVICE_ACCOUNTS, { metadata: { ...THEIRS, labels: { app: 'theirs' } } })
@@ -103,7 +72,7 @@ test(
     const { outcome, plan } = JSON.parse(refused.out) as ChangeReport
     expect([refused.code, outcome]).toEqual([1, 'refused'])
     expect(plan.refusals).toMatchObject([
-      { code: 'ProviderInUse', text: expect.stringContaining(IMPORTED) },
+      { code: 'ProviderInUse', text: expect.stringContaining(IMPORTED_ROLE) },
     ])
     expect((await associations()).length).toBe(3)
     const { code, err, out } = await here.desk.run('delete -f cluster.yaml --yes --force -o json')
@@ -121,7 +90,7 @@ test(
       new ListOpenIDConnectProvidersCommand({}),
     )
     expect(OpenIDConnectProviderList).toEqual([])
-    await here.iam.send(new GetRoleCommand({ RoleName: IMPORTED }))
+    await here.iam.send(new GetRoleCommand({ RoleName: IMPORTED_ROLE }))
     const left = await here.cluster.client.list(SERVICE_ACCOUNTS, { namespace: 'rafay-demo' })
     expect(left.items.map(({ metadata: { name = '' } }) => name).sort()).toEqual([
       'default',

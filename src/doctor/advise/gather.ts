@@ -2,7 +2,6 @@
 import { tryParseArn, oidcProviderArn } from '../../iam/arn.ts'
 import { parsePolicy } from '../../iam/policy.ts'
 import type { ServiceAccountName } from '../../iam/service-account-name.ts'
-import { messageOf } from '../../lib/errors.ts'
 import { AGENT_ADDON } from '../../manage/desired/checks/addons.ts'
 import type {
   ClusterFacts,
@@ -16,6 +15,7 @@ import { clusterKindOf } from './cluster-kind.ts'
 import type { AdviceFacts, ClusterProfile, Compute, Need, RoleProfile, Way } from './facts.ts'
 import type { KubeSigns } from './kube-signs.ts'
 import type { KnownSdk } from '../facts/sdk.ts'
+import { tryEach, type Unread } from '../facts/tried.ts'
 
 /** One cluster, by its Kubernetes and by who knows it. */
 export interface AdviceCluster {
@@ -49,7 +49,7 @@ export interface AdviceQuestion {
 
 export interface GatheredAdvice {
   readonly facts: readonly AdviceFacts[]
-  readonly unread: readonly { readonly what: string; readonly why: string }[]
+  readonly unread: readonly Unread[]
 }
 
 interface Workload {
@@ -77,15 +77,7 @@ export async function gatherAdvice(
   { clusters, iam }: AdvicePlaces,
   question: AdviceQuestion,
 ): Promise<GatheredAdvice> {
-  const unread: { what: string; why: string }[] = []
-  const tried = async <T>(what: string, read: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await read()
-    } catch (error) {
-      unread.push({ what, why: messageOf(error) })
-      return undefined
-    }
-  }
+  const { tried, unread } = tryEach()
   const account = iam && (await tried('IAM', () => readAccount(iam)))
   const seen: SeenCluster[] = []
   for (const cluster of clusters) {

@@ -1,8 +1,8 @@
 /** Reads what a report on quotas needs, place by place; what cannot be read is told, not thrown. */
 import type { QuotaReading } from '../../aws/iam-quotas.ts'
 import { mapLimited } from '../../lib/map-limited.ts'
-import { messageOf } from '../../lib/errors.ts'
 import type { EksFacts, IamFacts, QuotaCluster, QuotaFacts } from './facts.ts'
+import { tryEach } from '../facts/tried.ts'
 
 /** IAM of an account, as far as quotas go. */
 export interface IamQuotaReader {
@@ -34,15 +34,7 @@ export async function gatherQuotas(
   { accountId, eks, iam, region }: QuotaPlaces,
   only: readonly string[],
 ): Promise<QuotaFacts> {
-  const unread: { what: string; why: string }[] = []
-  const tried = async <T>(what: string, read: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await read()
-    } catch (error) {
-      unread.push({ what, why: messageOf(error) })
-      return undefined
-    }
-  }
+  const { tried, unread } = tryEach()
   const [iamFacts, eksFacts] = await Promise.all([
     tried('IAM', async (): Promise<IamFacts> => {
       const [providers, roles, quotas, summary] = await Promise.all([

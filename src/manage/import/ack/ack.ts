@@ -2,6 +2,7 @@
 import { Document } from 'yaml'
 import { tryParseArn } from '../../../iam/arn.ts'
 import { type Tags, tagList } from '../../../iam/tags.ts'
+import { spellAccessPolicies } from '../access-policies.ts'
 import type { FoundCluster, FoundObjects, FoundProvider, FoundRole } from '../found.ts'
 import { commentsOf, type Imported, type LeftOut } from '../imported.ts'
 import { nameFrom } from '../names.ts'
@@ -177,17 +178,7 @@ const accessOf = (cluster: FoundCluster): readonly AckResource[] =>
         type,
         kubernetesGroups: isStandard ? orNothing(groups.toSorted()) : undefined,
         username: isStandard ? username : undefined,
-        accessPolicies: orNothing(
-          policies
-            .toSorted((one, other) => (one.policyArn < other.policyArn ? -1 : 1))
-            .map(({ namespaces, policyArn }) => ({
-              policyARN: policyArn,
-              accessScope:
-                namespaces === undefined
-                  ? { type: 'cluster' }
-                  : { type: 'namespace', namespaces: namespaces.toSorted() },
-            })),
-        ),
+        accessPolicies: orNothing(spellAccessPolicies(policies)),
         tags: orNothing(ownTags(tags)),
       },
     })

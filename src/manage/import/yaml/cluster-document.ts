@@ -24,6 +24,7 @@ import type {
 import { changeableTags, isDeclaredBy, isSameTags } from '../../plan/ownership.ts'
 import { standardUsername } from '../../plan/plan-access.ts'
 import { podIdentityWay, providerArnOf, type RoleWay } from '../../plan/role-uses.ts'
+import { spellAccessPolicies } from '../access-policies.ts'
 import { byServiceAccount, type ImportScope, isInScope, isWhole } from '../imported.ts'
 import type { ImportPlace } from '../wishes.ts'
 import { type Choices, type Entry, LIST_PATHS, type ListName } from './choices.ts'
@@ -424,17 +425,7 @@ function accessFields(one: PlanAccessEntry): Fields {
     ...(!isStandard && { type }),
     ...(isStandard && groups.length > 0 && { kubernetesGroups: groups.toSorted() }),
     ...(hasName && { kubernetesUsername: username }),
-    ...(policies.length > 0 && {
-      accessPolicies: policies
-        .toSorted((a, b) => (a.policyArn < b.policyArn ? -1 : 1))
-        .map(({ namespaces, policyArn }) => ({
-          policyARN: policyArn,
-          accessScope:
-            namespaces === undefined
-              ? { type: 'cluster' }
-              : { type: 'namespace', namespaces: namespaces.toSorted() },
-        })),
-    }),
+    ...(policies.length > 0 && { accessPolicies: spellAccessPolicies(policies) }),
     ...(Object.keys(ownTags).length > 0 && { tags: ownTags }),
   }
 }
