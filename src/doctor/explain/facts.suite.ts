@@ -22,6 +22,7 @@ import type {
   WebhookFact,
   WorkloadFacts,
 } from '../facts/workload-facts.ts'
+import type { NetworkPolicyFact } from '../facts/network-facts.ts'
 import { parseSdk } from '../facts/sdk.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
 import { type Case, podOf, type SetUp, type Words } from './cases.suite.ts'
@@ -106,6 +107,8 @@ export function factsOf(
     association: known(associationOf(now)),
     targetRole: known(targetRoleOf(now, words)),
     agent: known(agentOf(now)),
+    networkPolicies: known((now.network?.policies ?? []) as readonly NetworkPolicyFact[]),
+    policyEnforcer: known(now.network?.enforcer),
     question: {
       ownerAccountId: words.account,
       action: 's3:GetObject',

@@ -205,6 +205,18 @@ export const REASONS = {
     matters: 'It gives no credentials, or none that are new.',
     mend: 'Read its log; it needs the node role, or a broker.',
   },
+  'network-policy-blocks-agent': {
+    link: 'network',
+    says: "Network policies that select the pod have no egress rule for the agent's address, and what enforces them on the node holds them against it.",
+    matters: 'The request for credentials gets no answer.',
+    mend: 'Add a rule for 169.254.170.23 (or fd00:ec2::23), TCP port 80.',
+  },
+  'network-policy-blocks-sts': {
+    link: 'network',
+    says: 'Network policies that select the pod have no egress rule for STS, or for the DNS that finds it.',
+    matters: 'With IRSA the pod asks STS itself.',
+    mend: 'Add a rule for DNS, and for TCP port 443 outside the cluster.',
+  },
   'role-missing': {
     link: 'trust',
     says: 'There is no such role.',
