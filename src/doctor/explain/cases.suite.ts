@@ -115,6 +115,7 @@ const SetUpSchema = z.strictObject({
   agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
   network: Network.optional(),
   providers: z.record(z.string(), z.array(z.string())),
+  thumbprints: z.array(z.string()).optional(),
   issuer: z.enum([
     'well',
     'slow',
@@ -125,6 +126,7 @@ const SetUpSchema = z.strictObject({
     'other-keys',
     'down',
     'expired',
+    'private',
     'with-port',
   ]),
   webhook: z.enum(['runs', 'missing']),

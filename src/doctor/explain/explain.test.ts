@@ -166,6 +166,21 @@ describe('network policies', () => {
   )
 })
 
+test.each([
+  ['irsa-private-authority', /^podrole issuer provider create .* --thumbprint [0-9a-f]{40}$/],
+  // A provider has room for five.
+  [
+    'broker-private-authority',
+    /^aws iam update-open-id-connect-provider-thumbprint .* --thumbprint-list [0-9a-f]{40}$/,
+  ],
+])('%s: the thumbprint is given to the provider', (id, wanted) => {
+  const [one] = CASES.filter((other) => other.id === id)
+  if (one === undefined) throw new Error('no case')
+  const { after } = one.at(NOWHERE)
+  const { cause } = explain(factsOf(one, after, after, NOWHERE))
+  expect(cause?.fix).toMatchObject({ commands: [expect.stringMatching(wanted)] })
+})
+
 function printedPolicy({ cause }: Explanation): { kind: string; spec: object } {
   if (cause?.fix.kind !== 'commands') throw new Error('no commands')
   const [, text = ''] =

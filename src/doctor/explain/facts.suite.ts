@@ -55,6 +55,7 @@ const certificateAt = async (nowMs: number): Promise<Uint8Array> => {
   return new X509Certificate(cert).raw
 }
 const CERTIFICATE = await certificateAt(NOW_MS)
+const THUMBPRINT = new X509Certificate(CERTIFICATE).fingerprint.replaceAll(':', '').toLowerCase()
 const EXPIRED = await certificateAt(Date.UTC(2000, 0, 1))
 
 /** What `explain` sees of a pod that was made in `before`, when it is `now`. */
@@ -281,11 +282,11 @@ function roleOf({ role }: SetUp, { account, role: name }: Words): RoleFact | und
   }
 }
 
-const providersOf = ({ providers }: SetUp, { account }: Words): ProviderFact[] =>
+const providersOf = ({ providers, thumbprints = [] }: SetUp, { account }: Words): ProviderFact[] =>
   Object.entries(providers).map(([url, clientIds]) => ({
     arn: `arn:aws:iam::${account}:oidc-provider/${url.slice(8)}`,
     clientIds,
-    thumbprints: [],
+    thumbprints: thumbprints.map((one) => (one === 'issuer' ? THUMBPRINT : one)),
   }))
 
 /** As each behaviour looks from outside. */
@@ -300,7 +301,7 @@ function outsideOf({ issuer: behaviour }: SetUp, { issuer }: Words): OutsideFact
   const facts = (at: string, answer: DocumentAnswer): DocumentFacts => ({
     url: at,
     elapsedMs: isSlow ? 5000 : 20,
-    distrust: undefined,
+    distrust: behaviour === 'private' ? 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' : undefined,
     answer,
   })
   const discovery = facts(url, answerOf(behaviour, JSON.stringify(document)))

@@ -181,6 +181,13 @@ export const REASONS = {
     matters: 'STS refuses the token: Incorrect token audience.',
     mend: 'Add the audience to the provider, or ask for a token with one that it has.',
   },
+  'provider-lacks-thumbprint': {
+    link: 'provider',
+    says: "No public authority vouches for the issuer's certificate, and the provider has no thumbprint of the last one that is sent.",
+    matters:
+      "STS falls back to thumbprints then: OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint.",
+    mend: 'Add the thumbprint to the provider, or take a certificate of a public authority.',
+  },
   'association-missing': {
     link: 'association',
     says: 'The pod asks for container credentials, and the cluster has no association for its service account.',
