@@ -38,6 +38,8 @@ export interface FleetGrant extends IssuerGrant {
   readonly way: 'fleet'
   /** At least one name, or pattern with `*` that later clusters fall into. */
   readonly clusters: readonly string[]
+  /** As in the association: the broker's token has no tags then. */
+  readonly disableSessionTags?: boolean
 }
 
 /** Service accounts of one EKS cluster through EKS Pod Identity. */
@@ -167,9 +169,11 @@ function fleetStatement(grant: FleetGrant): GrantedStatement {
           label: `${formatServiceAccountName(serviceAccount)} of cluster ${cluster}`,
           context: {
             'sts:RoleAuthorizedByIdp': 'true',
-            'aws:RequestTag/eks-cluster-name': cluster,
-            ...serviceAccountTags(serviceAccount),
-            ...TAG_KEYS,
+            ...(grant.disableSessionTags !== true && {
+              'aws:RequestTag/eks-cluster-name': cluster,
+              ...serviceAccountTags(serviceAccount),
+              ...TAG_KEYS,
+            }),
           },
         }),
       ),

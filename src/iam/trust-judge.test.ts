@@ -56,6 +56,21 @@ describe('a trust policy admits a service account', () => {
   })
 })
 
+test('by a broker that passes no tags it is admitted without them alone', () => {
+  const bare: TrustGrant = { ...fleet, disableSessionTags: true }
+  const written = addTrust(EMPTY_TRUST, bare).after
+  expect([judgeTrust(written, bare), judgeTrust(written, fleet)]).toEqual([yes, yes])
+  const document = JSON.parse(written) as { Statement: { Condition: { StringEquals: object } }[] }
+  const [statement] = document.Statement
+  if (statement === undefined) throw new Error('no statement')
+  statement.Condition.StringEquals = {
+    ...statement.Condition.StringEquals,
+    'aws:RequestTag/kubernetes-namespace': 'shop',
+  }
+  expect(judge([statement], fleet)).toEqual(yes)
+  expect(judge([statement], bare)).not.toEqual(yes)
+})
+
 describe('it does not', () => {
   test.each<[string, readonly object[], TrustGrant, string]>([
     [

@@ -106,6 +106,12 @@ const rbac = (kind: string, plural: string): ResourceType => ({
 })
 export const CLUSTER_ROLES: ResourceType = rbac('ClusterRole', 'clusterroles')
 export const CLUSTER_ROLE_BINDINGS: ResourceType = rbac('ClusterRoleBinding', 'clusterrolebindings')
+export const NETWORK_POLICIES: ResourceType = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  plural: 'networkpolicies',
+  namespaced: true,
+}
 export const MUTATING_WEBHOOK_CONFIGURATIONS: ResourceType = {
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'MutatingWebhookConfiguration',

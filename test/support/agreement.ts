@@ -169,6 +169,8 @@ function factsOf(trustPolicy: string, text: string, nowMs: number): WorkloadFact
     association: known(undefined),
     targetRole: known(undefined),
     agent: offline,
+    networkPolicies: offline,
+    policyEnforcer: offline,
   }
 }
 

@@ -192,7 +192,8 @@ export class CaseWorld {
     if (broker !== undefined) {
       if (this.#now.association !== undefined) await deleteAssociation(broker.endpoint, key)
       if (association === undefined) return
-      await createAssociation(broker.endpoint, { ...key, roleArn: association.role })
+      const { disableSessionTags = false, role: roleArn } = association
+      await createAssociation(broker.endpoint, { ...key, roleArn, disableSessionTags })
       return
     }
     const { associations: [old] = [] } = await this.#eks.send(

@@ -86,7 +86,7 @@ function withTrust(command: Command): Command {
     )
     .option(
       '--disable-session-tags',
-      'with pod-identity: as in the association; the account is all that is asked for then',
+      'as in the association: with pod-identity the account is all that is asked for then, with --fleet the subject',
       false,
     )
     .option('--audience <audience>', 'of the tokens, with IRSA; sts.amazonaws.com if not given')

@@ -26,7 +26,10 @@ export interface AssociationSubject {
 /** Creates an association; its id. */
 export async function createAssociation(
   endpoint: EksEndpoint,
-  association: AssociationSubject & { readonly roleArn: string },
+  association: AssociationSubject & {
+    readonly roleArn: string
+    readonly disableSessionTags?: boolean
+  },
 ): Promise<string> {
   const { clusterName, ...body } = association
   const answer = await callEks(endpoint, 'POST', pathOf(clusterName), body)

@@ -19,10 +19,7 @@ export async function resolveTarget(
     case 'cluster':
       return clusterTarget(request, account)
     case 'fleet':
-      if (request.issuer !== undefined) {
-        return { way: 'fleet', issuer: request.issuer, clusters: request.clusters }
-      }
-      return brokerTarget(request.clusters, account, flags)
+      return fleetTarget(request, account, flags)
     default:
       return request satisfies never
   }
@@ -50,12 +47,25 @@ async function clusterTarget(
   })
 }
 
+async function fleetTarget(
+  request: Extract<TargetRequest, { kind: 'fleet' }>,
+  account: AwsAccount,
+  flags: TrustFlags,
+): Promise<TrustTarget> {
+  const { clusters, disableSessionTags = false, issuer } = request
+  const target =
+    issuer === undefined
+      ? await brokerTarget(clusters, account, flags)
+      : ({ way: 'fleet', issuer, clusters } as const)
+  return { ...target, ...(disableSessionTags && { disableSessionTags }) }
+}
+
 /** A broker tells its fleet issuer, and its clusters where none are named. */
 async function brokerTarget(
   clusters: readonly string[],
   account: AwsAccount,
   flags: TrustFlags,
-): Promise<TrustTarget> {
+): Promise<Extract<TrustTarget, { way: 'fleet' }>> {
   const { broker = '', caFile, keyFile } = flags
   if (keyFile === undefined) {
     throw new PodroleError('NoBrokerKey', 'the broker is to be asked, and no key for it is given', {

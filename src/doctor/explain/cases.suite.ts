@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { applyMergePatch } from '../../kube/merge-patch.ts'
+import { ENFORCERS, type PolicyEnforcer } from '../facts/network-facts.ts'
 import { REASONS, type ReasonCode } from './reasons.ts'
 
 const TESTDATA = join(import.meta.dir, 'testdata')
@@ -18,6 +19,56 @@ const Association = z.strictObject({
   disableSessionTags: z.boolean().optional(),
   ageSeconds: z.number().default(3600),
   policy: Policy.optional(),
+})
+
+const Selector = z.strictObject({
+  matchLabels: Texts.optional(),
+  matchExpressions: z
+    .array(
+      z.strictObject({
+        key: z.string(),
+        operator: z.string(),
+        values: z.array(z.string()).optional(),
+      }),
+    )
+    .optional(),
+})
+
+const Network = z.strictObject({
+  enforcer: z.enum(Object.keys(ENFORCERS) as [PolicyEnforcer, ...PolicyEnforcer[]]).optional(),
+  policies: z.array(
+    z.strictObject({
+      name: z.string().default('limits'),
+      podSelector: Selector.default({}),
+      policyTypes: z.array(z.string()).optional(),
+      egress: z
+        .array(
+          z.strictObject({
+            to: z
+              .array(
+                z.strictObject({
+                  ipBlock: z
+                    .strictObject({ cidr: z.string(), except: z.array(z.string()).optional() })
+                    .optional(),
+                  podSelector: Selector.optional(),
+                  namespaceSelector: Selector.optional(),
+                }),
+              )
+              .optional(),
+            ports: z
+              .array(
+                z.strictObject({
+                  protocol: z.string().optional(),
+                  port: z.union([z.number(), z.string()]).optional(),
+                  endPort: z.number().optional(),
+                }),
+              )
+              .optional(),
+          }),
+        )
+        .optional(),
+    }),
+  ),
 })
 
 const SetUpSchema = z.strictObject({
@@ -62,7 +113,9 @@ const SetUpSchema = z.strictObject({
     .strictObject({ account: z.string().optional(), trust: Policy, inline: Policies })
     .optional(),
   agent: z.enum(['runs', 'missing', 'not-ready']).default('runs'),
+  network: Network.optional(),
   providers: z.record(z.string(), z.array(z.string())),
+  thumbprints: z.array(z.string()).optional(),
   issuer: z.enum([
     'well',
     'slow',
@@ -73,6 +126,7 @@ const SetUpSchema = z.strictObject({
     'other-keys',
     'down',
     'expired',
+    'private',
     'with-port',
   ]),
   webhook: z.enum(['runs', 'missing']),

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { applyMergePatch } from '../../kube/merge-patch.ts'
 import { NOWHERE, readCases } from './cases.suite.ts'
-import { unknown } from '../facts/fact.ts'
+import { known, unknown, valueOf } from '../facts/fact.ts'
+import type { WorkloadFacts } from '../facts/workload-facts.ts'
 import { explain, type Explanation } from './explain.ts'
 import { factsOf } from './facts.suite.ts'
 
@@ -106,3 +107,83 @@ describe('what only the request has leaves it open, and is no cause', () => {
     expect(told.sentence).toContain('aws:SourceIp')
   })
 })
+
+describe('network policies', () => {
+  const deny = { policyTypes: ['Egress'], name: 'deny' }
+  const factsWith = (change: Partial<WorkloadFacts>): WorkloadFacts => {
+    const [one] = CASES.filter(({ id }) => id === 'pod-identity-works')
+    if (one === undefined) throw new Error('no case')
+    const { after } = one.at(NOWHERE)
+    return { ...factsOf(one, after, after, NOWHERE), ...change }
+  }
+
+  test.each([
+    ['nothing is seen that enforces them', undefined],
+    ['what does is not known to hold a pod from its own node', 'antrea'],
+  ] as const)('that leave the agent out are a warning where %s', (_name, enforcer) => {
+    const found = explain(
+      factsWith({ networkPolicies: known([deny]), policyEnforcer: known(enforcer) }),
+    )
+    expect(told(found)).toMatchObject({
+      verdict: 'ok',
+      warnings: [expect.stringMatching(/^network policy deny has no rule for the agent/)],
+    })
+  })
+
+  test('whose rule is a block are a warning with Cilium, which has other names for its node', () => {
+    const egress = [{ to: [{ ipBlock: { cidr: '169.254.170.23/32' } }] }]
+    const networkPolicies = known([{ name: 'agent', egress }])
+    const found = explain(factsWith({ networkPolicies, policyEnforcer: known('cilium') }))
+    expect(told(found)).toMatchObject({
+      verdict: 'ok',
+      warnings: [expect.stringContaining('toEntities: [host]')],
+    })
+  })
+
+  test('that cannot be read are not known', () => {
+    const { sentence, verdict } = explain(factsWith({ networkPolicies: unknown('forbidden') }))
+    expect(verdict).toBe('open')
+    expect(sentence).toContain('network policies cannot be read: forbidden')
+  })
+
+  const blocked = CASES.filter(({ expect: told }) => told?.cause.startsWith('network-policy-'))
+  test.each(blocked.map((one) => [one.id, one] as const))(
+    '%s: the policy that is printed opens the way',
+    (id, one) => {
+      const { after } = one.at(NOWHERE)
+      const facts = factsOf(one, after, after, NOWHERE)
+      const added = printedPolicy(explain(facts))
+      if (id.endsWith('-cilium')) {
+        expect(added).toMatchObject({
+          kind: 'CiliumNetworkPolicy',
+          spec: { endpointSelector: {}, egress: [{ toEntities: ['host'] }] },
+        })
+        return
+      }
+      const policies = [...(valueOf(facts.networkPolicies) ?? []), { name: 'added', ...added.spec }]
+      expect(told(explain({ ...facts, networkPolicies: known(policies) }))).toEqual(fine)
+    },
+  )
+})
+
+test.each([
+  ['irsa-private-authority', /^podrole issuer provider create .* --thumbprint [0-9a-f]{40}$/],
+  // A provider has room for five.
+  [
+    'broker-private-authority',
+    /^aws iam update-open-id-connect-provider-thumbprint .* --thumbprint-list [0-9a-f]{40}$/,
+  ],
+])('%s: the thumbprint is given to the provider', (id, wanted) => {
+  const [one] = CASES.filter((other) => other.id === id)
+  if (one === undefined) throw new Error('no case')
+  const { after } = one.at(NOWHERE)
+  const { cause } = explain(factsOf(one, after, after, NOWHERE))
+  expect(cause?.fix).toMatchObject({ commands: [expect.stringMatching(wanted)] })
+})
+
+function printedPolicy({ cause }: Explanation): { kind: string; spec: object } {
+  if (cause?.fix.kind !== 'commands') throw new Error('no commands')
+  const [, text = ''] =
+    /^printf %s '(.*)' \| kubectl apply -f -$/.exec(cause.fix.commands[0] ?? '') ?? []
+  return JSON.parse(text) as { kind: string; spec: object }
+}

@@ -5,6 +5,7 @@ import type { TokenFact, WorkloadFacts } from '../facts/workload-facts.ts'
 import { agentLink } from './links/agent.ts'
 import { associationLink } from './links/association.ts'
 import { issuerLink } from './links/issuer.ts'
+import { networkLink } from './links/network.ts'
 import { permissionsLink } from './links/permissions.ts'
 import { podLink } from './links/pod.ts'
 import { providerLink } from './links/provider.ts'
@@ -41,6 +42,7 @@ const JUDGES: Readonly<Record<LinkName, Link>> = {
   provider: providerLink,
   association: associationLink,
   agent: agentLink,
+  network: networkLink,
   trust: trustLink,
   session: sessionLink,
   'target-role': targetRoleLink,
@@ -87,6 +89,8 @@ export function explainToken(token: TokenFact, nowMs: number): Explanation {
     association: offline,
     targetRole: offline,
     agent: offline,
+    networkPolicies: offline,
+    policyEnforcer: offline,
   }
   const way: Way = { ...wayOf(facts), method: 'irsa', asksSts: true }
   const links = [tokenLink(facts, way), issuerLink(facts, way)]

@@ -22,6 +22,7 @@ import type {
   WebhookFact,
   WorkloadFacts,
 } from '../facts/workload-facts.ts'
+import type { NetworkPolicyFact } from '../facts/network-facts.ts'
 import { parseSdk } from '../facts/sdk.ts'
 import { ROLE_ANNOTATION } from '../facts/way.ts'
 import { type Case, podOf, type SetUp, type Words } from './cases.suite.ts'
@@ -54,6 +55,7 @@ const certificateAt = async (nowMs: number): Promise<Uint8Array> => {
   return new X509Certificate(cert).raw
 }
 const CERTIFICATE = await certificateAt(NOW_MS)
+const THUMBPRINT = new X509Certificate(CERTIFICATE).fingerprint.replaceAll(':', '').toLowerCase()
 const EXPIRED = await certificateAt(Date.UTC(2000, 0, 1))
 
 /** What `explain` sees of a pod that was made in `before`, when it is `now`. */
@@ -106,6 +108,8 @@ export function factsOf(
     association: known(associationOf(now)),
     targetRole: known(targetRoleOf(now, words)),
     agent: known(agentOf(now)),
+    networkPolicies: known((now.network?.policies ?? []) as readonly NetworkPolicyFact[]),
+    policyEnforcer: known(now.network?.enforcer),
     question: {
       ownerAccountId: words.account,
       action: 's3:GetObject',
@@ -278,11 +282,11 @@ function roleOf({ role }: SetUp, { account, role: name }: Words): RoleFact | und
   }
 }
 
-const providersOf = ({ providers }: SetUp, { account }: Words): ProviderFact[] =>
+const providersOf = ({ providers, thumbprints = [] }: SetUp, { account }: Words): ProviderFact[] =>
   Object.entries(providers).map(([url, clientIds]) => ({
     arn: `arn:aws:iam::${account}:oidc-provider/${url.slice(8)}`,
     clientIds,
-    thumbprints: [],
+    thumbprints: thumbprints.map((one) => (one === 'issuer' ? THUMBPRINT : one)),
   }))
 
 /** As each behaviour looks from outside. */
@@ -297,7 +301,7 @@ function outsideOf({ issuer: behaviour }: SetUp, { issuer }: Words): OutsideFact
   const facts = (at: string, answer: DocumentAnswer): DocumentFacts => ({
     url: at,
     elapsedMs: isSlow ? 5000 : 20,
-    distrust: undefined,
+    distrust: behaviour === 'private' ? 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' : undefined,
     answer,
   })
   const discovery = facts(url, answerOf(behaviour, JSON.stringify(document)))

@@ -181,6 +181,13 @@ export const REASONS = {
     matters: 'STS refuses the token: Incorrect token audience.',
     mend: 'Add the audience to the provider, or ask for a token with one that it has.',
   },
+  'provider-lacks-thumbprint': {
+    link: 'provider',
+    says: "No public authority vouches for the issuer's certificate, and the provider has no thumbprint of the last one that is sent.",
+    matters:
+      "STS falls back to thumbprints then: OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint.",
+    mend: 'Add the thumbprint to the provider, or take a certificate of a public authority.',
+  },
   'association-missing': {
     link: 'association',
     says: 'The pod asks for container credentials, and the cluster has no association for its service account.',
@@ -204,6 +211,18 @@ export const REASONS = {
     says: "The agent on the pod's node is not ready.",
     matters: 'It gives no credentials, or none that are new.',
     mend: 'Read its log; it needs the node role, or a broker.',
+  },
+  'network-policy-blocks-agent': {
+    link: 'network',
+    says: "Network policies that select the pod have no egress rule for the agent's address, and what enforces them on the node holds them against it.",
+    matters: 'The request for credentials gets no answer.',
+    mend: 'Add a rule for 169.254.170.23 (or fd00:ec2::23), TCP port 80.',
+  },
+  'network-policy-blocks-sts': {
+    link: 'network',
+    says: 'Network policies that select the pod have no egress rule for STS, or for the DNS that finds it.',
+    matters: 'With IRSA the pod asks STS itself.',
+    mend: 'Add a rule for DNS, and for TCP port 443 outside the cluster.',
   },
   'role-missing': {
     link: 'trust',

@@ -1,5 +1,6 @@
 /** The call that a role's trust policy will judge, as far as it is known before it is made. */
 import { oidcProviderArn } from '../../iam/arn.ts'
+import { principalContext } from '../../iam/principal.ts'
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
 import type { TrustQuestion } from '../../iam/trust-explain.ts'
 import { POD_IDENTITY_SERVICE, SESSION_TAG_KEYS } from '../../iam/trust-grant.ts'
@@ -63,6 +64,7 @@ function claimContext({ sourceIdentity, tags, transitiveKeys }: AwsClaims): Cont
 export function podIdentityCall(facts: WorkloadFacts, association: AssociationFact): TrustCall {
   const { account, cluster, subject } = facts
   const { disableSessionTags } = association
+  const caller = { kind: 'service', service: POD_IDENTITY_SERVICE } as const
   return {
     who: `EKS Pod Identity for ${formatServiceAccountName(subject)} of cluster ${cluster.name}`,
     issuer: '',
@@ -74,50 +76,84 @@ export function podIdentityCall(facts: WorkloadFacts, association: AssociationFa
       'pod-identity',
       ...(disableSessionTags ? ['--disable-session-tags'] : []),
     ],
-    caller: { kind: 'service', service: POD_IDENTITY_SERVICE },
+    caller,
     actions: disableSessionTags ? ['sts:AssumeRole'] : ['sts:AssumeRole', 'sts:TagSession'],
+    // The service that calls has no tags itself: those of the session are asked for.
     context: {
+      ...principalContext(caller),
       'aws:SourceAccount': account.accountId,
       'aws:SecureTransport': 'true',
-      ...(disableSessionTags ? {} : tagContext(facts)),
+      ...(disableSessionTags ? {} : requestTags(facts)),
     },
   }
 }
 
-/** A broker's AssumeRoleWithWebIdentity with a token of its fleet (docs/decisions/0003). */
-export function fleetCall(facts: WorkloadFacts, token: TokenFact): TrustCall {
+/**
+ * A broker's AssumeRoleWithWebIdentity with a token of its fleet (docs/decisions/0003). Where the
+ * association has session tags off, the token has none, and nobody asks for sts:TagSession.
+ */
+export function fleetCall(
+  facts: WorkloadFacts,
+  token: TokenFact,
+  { disableSessionTags }: Pick<AssociationFact, 'disableSessionTags'>,
+): TrustCall {
   const { cluster, subject } = facts
   const { actions, context, ...common } = webIdentityCall(facts, token)
-  const tags = Object.entries(tagContext(facts)).filter(([key]) => !/PrincipalTag/.test(key))
   return {
     ...common,
     who: `${formatServiceAccountName(subject)} of cluster ${cluster.name} by ${common.issuer}`,
-    target: ['--fleet', '--issuer', token.issuer, '--clusters', cluster.name ?? ''],
-    actions: [...actions, 'sts:TagSession'],
-    context: { ...context, ...Object.fromEntries(tags), 'sts:RoleAuthorizedByIdp': 'true' },
+    target: [
+      '--fleet',
+      '--issuer',
+      token.issuer,
+      '--clusters',
+      cluster.name ?? '',
+      ...(disableSessionTags ? ['--disable-session-tags'] : []),
+    ],
+    actions: disableSessionTags ? actions : [...actions, 'sts:TagSession'],
+    context: {
+      ...context,
+      ...(disableSessionTags ? {} : requestTags(facts)),
+      'sts:RoleAuthorizedByIdp': 'true',
+    },
   }
 }
 
-/** What the six session tags are in a request. */
-export function tagContext({ cluster, pod, subject }: WorkloadFacts): ContextKeys {
+/** The six session tags, as a session that has them brings them along and passes them on. */
+export function tagContext(facts: WorkloadFacts): ContextKeys {
+  const own = Object.entries(sessionTags(facts)).map(([key, value]) => [
+    `aws:PrincipalTag/${key}`,
+    value,
+  ])
+  return { ...requestTags(facts), ...Object.fromEntries(own) }
+}
+
+/** The six session tags, as a call asks for them. */
+function requestTags(facts: WorkloadFacts): ContextKeys {
+  const asked = Object.entries(sessionTags(facts)).map(([key, value]) => [
+    `aws:RequestTag/${key}`,
+    value,
+  ])
+  return {
+    ...Object.fromEntries(asked),
+    'aws:TagKeys': SESSION_TAG_KEYS,
+    'sts:TransitiveTagKeys': SESSION_TAG_KEYS,
+  }
+}
+
+function sessionTags({
+  cluster,
+  pod,
+  subject,
+}: WorkloadFacts): Readonly<Record<(typeof SESSION_TAG_KEYS)[number], string>> {
   const { name = '', uid = '' } = valueOf(pod)?.metadata ?? {}
-  const values: Readonly<Record<(typeof SESSION_TAG_KEYS)[number], string>> = {
+  return {
     'eks-cluster-arn': cluster.arn ?? '',
     'eks-cluster-name': cluster.name ?? '',
     'kubernetes-namespace': subject.namespace,
     'kubernetes-service-account': subject.name,
     'kubernetes-pod-name': name,
     'kubernetes-pod-uid': uid,
-  }
-  return {
-    ...Object.fromEntries(
-      Object.entries(values).flatMap(([key, value]) => [
-        [`aws:RequestTag/${key}`, value],
-        [`aws:PrincipalTag/${key}`, value],
-      ]),
-    ),
-    'aws:TagKeys': SESSION_TAG_KEYS,
-    'sts:TransitiveTagKeys': SESSION_TAG_KEYS,
   }
 }
 

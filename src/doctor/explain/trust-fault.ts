@@ -101,8 +101,8 @@ function reasonOf(
   const claim = /:(sub|aud)$/i.exec(key)?.[1]?.toLowerCase()
   const host = hostPathOf(call.issuer)?.toLowerCase()
   if (claim === undefined) {
-    const isTag = /^aws:RequestTag\//i.test(key) && call.caller.kind === 'service'
-    if (!isTag) return 'trust-condition-false'
+    const passesTags = call.caller.kind === 'service' || call.target[0] === '--fleet'
+    if (!passesTags || !/^aws:RequestTag\//i.test(key)) return 'trust-condition-false'
     return actual === undefined ? 'trust-wants-tags' : 'trust-tag-differs'
   }
   if (actual === undefined && key.slice(0, -claim.length - 1).toLowerCase() !== host) {

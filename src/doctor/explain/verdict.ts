@@ -11,6 +11,7 @@ export const LINKS = [
   'provider',
   'association',
   'agent',
+  'network',
   'trust',
   'session',
   'target-role',

@@ -1,12 +1,18 @@
 /** Reads everything that decides over one workload, as much at once as can be. It writes nothing. */
 import { oidcProviderArn } from '../../iam/arn.ts'
 import type { ServiceAccountName } from '../../iam/service-account-name.ts'
-import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, SERVICE_ACCOUNTS } from '../../kube/client.ts'
+import {
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  NETWORK_POLICIES,
+  PODS,
+  SERVICE_ACCOUNTS,
+} from '../../kube/client.ts'
 import type { KubeObject, Pod, ServiceAccount } from '../../kube/objects.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import { type Jwks, parseJwks } from '../../token/jwks.ts'
 import { hostPathOf, wayOf } from './way.ts'
 import { type Fact, known, orAbsent, readFact, unknown, valueOf } from './fact.ts'
+import { enforcerAmong, type NetworkPolicyFact } from './network-facts.ts'
 import type { AccountPlace, ExplainPlaces } from './ports.ts'
 import type { KnownSdk } from './sdk.ts'
 import type {
@@ -39,7 +45,7 @@ export async function gatherFacts(subject: Subject, places: ExplainPlaces): Prom
   const issuer = way.token?.issuer
   const targetRoleArn = valueOf(seen.association)?.targetRoleArn
   const home = placeOf(places, way.roleArn) ?? places
-  const [outside, role, provider, providerArns, targetRole, agent, question] = await Promise.all([
+  const [outside, role, provider, providerArns, targetRole, onNode, question] = await Promise.all([
     issuer === undefined || hostPathOf(issuer) === undefined || !way.asksSts
       ? known(undefined)
       : read(places, () => places.look(issuer)),
@@ -47,10 +53,12 @@ export async function gatherFacts(subject: Subject, places: ExplainPlaces): Prom
     readProvider(places, home, issuer),
     read(places, () => home.iam.providerArns()),
     readRole(places, targetRoleArn),
-    readAgent(places, seen, way.pod),
+    readNode(places, way.pod?.spec.nodeName),
     readQuestion(places, subject, targetRoleArn ?? way.roleArn),
   ])
-  const found = { outside, role, provider, providerArns, targetRole, agent }
+  const agent = agentOn(seen, way.pod?.spec.nodeName, onNode)
+  const policyEnforcer = onNode.known ? known(enforcerAmong(onNode.value)) : onNode
+  const found = { outside, role, provider, providerArns, targetRole, agent, policyEnforcer }
   return {
     ...seen,
     ...found,
@@ -82,12 +90,13 @@ async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<W
   const { kube } = places
   const { container, error, sdk, serviceAccount, token } = subject
   const ask = { namespace: serviceAccount.namespace, name: serviceAccount.name }
-  const [found, pod, webhooks, cluster, association] = await Promise.all([
+  const [found, pod, webhooks, cluster, association, networkPolicies] = await Promise.all([
     read(places, () => orAbsent(() => kube.get<ServiceAccount>(SERVICE_ACCOUNTS, ask))),
     read(places, () => findPod(subject, places)),
     read(places, () => findWebhooks(places)),
     gatherClusterFact(places),
     read(places, () => places.cluster.association(serviceAccount)),
+    read(places, () => findNetworkPolicies(places, serviceAccount.namespace)),
   ])
   return {
     nowMs: places.nowMs,
@@ -108,6 +117,8 @@ async function gatherCluster(subject: Subject, places: ExplainPlaces): Promise<W
     association,
     targetRole: known(undefined),
     agent: known(undefined),
+    networkPolicies,
+    policyEnforcer: known(undefined),
   }
 }
 
@@ -200,23 +211,43 @@ async function findWebhooks({ kube }: ExplainPlaces): Promise<readonly WebhookFa
 /** Agents by the names of their pods: AWS's and podrole's. */
 const AGENT = /^(?:eks-pod-identity-agent|podrole-agent)/
 
-async function readAgent(
-  places: ExplainPlaces,
+function agentOn(
   { cluster }: WorkloadFacts,
-  pod: Pod | undefined,
-): Promise<Fact<AgentFact | undefined>> {
+  node: string | undefined,
+  onNode: Fact<readonly Pod[]>,
+): Fact<AgentFact | undefined> {
   if (cluster.isAutoMode) return known({ kind: 'built-in' })
-  const node = pod?.spec.nodeName
-  if (node === undefined) return known(undefined)
+  if (!onNode.known) return onNode
+  const agent = onNode.value.find(({ metadata }) => AGENT.test(metadata.name ?? ''))
+  if (agent === undefined || node === undefined) return known(undefined)
+  const conditions = agent.status?.conditions ?? []
+  const ready = conditions.some(({ status, type }) => type === 'Ready' && status === 'True')
+  const { name, namespace } = agent.metadata
+  return known({ kind: 'pod', name: `${namespace}/${name}`, node, ready })
+}
+
+/** The pods of a node, of all namespaces. */
+async function readNode(
+  places: ExplainPlaces,
+  node: string | undefined,
+): Promise<Fact<readonly Pod[]>> {
+  if (node === undefined) return known([])
   return read(places, async () => {
     const { items } = await places.kube.list<Pod>(PODS, { fieldSelector: `spec.nodeName=${node}` })
-    const agent = items.find(({ metadata }) => AGENT.test(metadata.name ?? ''))
-    if (agent === undefined) return undefined
-    const conditions = agent.status?.conditions ?? []
-    const ready = conditions.some(({ status, type }) => type === 'Ready' && status === 'True')
-    const { name, namespace } = agent.metadata
-    return { kind: 'pod', name: `${namespace}/${name}`, node, ready }
+    return items
   })
+}
+
+interface NetworkPolicy extends KubeObject {
+  spec?: Omit<NetworkPolicyFact, 'name'>
+}
+
+async function findNetworkPolicies(
+  { kube }: ExplainPlaces,
+  namespace: string,
+): Promise<readonly NetworkPolicyFact[]> {
+  const { items } = await kube.list<NetworkPolicy>(NETWORK_POLICIES, { namespace })
+  return items.map(({ metadata, spec }) => ({ ...spec, name: metadata.name ?? '' }))
 }
 
 /** The role of that name, whatever its path is; also where the text is not an ARN. */

@@ -5,6 +5,7 @@ import type { Pod, ServiceAccount } from '../../kube/objects.ts'
 import type { AwsClaims } from '../../token/aws-claims.ts'
 import type { Jwks } from '../../token/jwks.ts'
 import type { Fact } from './fact.ts'
+import type { NetworkPolicyFact, PolicyEnforcer } from './network-facts.ts'
 import type { KnownSdk } from './sdk.ts'
 
 export interface WorkloadFacts {
@@ -37,6 +38,10 @@ export interface WorkloadFacts {
   readonly targetRole: Fact<RoleFact | undefined>
   /** The Pod Identity agent on the pod's node. */
   readonly agent: Fact<AgentFact | undefined>
+  /** Of the pod's namespace. */
+  readonly networkPolicies: Fact<readonly NetworkPolicyFact[]>
+  /** What is seen on the pod's node that enforces them. */
+  readonly policyEnforcer: Fact<PolicyEnforcer | undefined>
   readonly question?: QuestionFact
   /** Of a message that was given. */
   readonly error?: ErrorFact

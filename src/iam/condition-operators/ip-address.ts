@@ -15,12 +15,15 @@ const PREFIX = /^(?:0|[1-9][0-9]{0,2})$/
  * no address or no block matches nothing; the families never match one another. Variables are not
  * replaced.
  */
-export const matchIpAddress: ValueMatch = (wanted, actual) => {
-  const slash = wanted.indexOf('/')
-  const network = parseAddress(slash === -1 ? wanted : wanted.slice(0, slash))
-  const address = parseAddress(actual)
+export const matchIpAddress: ValueMatch = (wanted, actual) => isInBlock(wanted, actual)
+
+/** Whether an address lies in a CIDR block; without a prefix the block is that one address. */
+export function isInBlock(block: string, text: string): boolean {
+  const slash = block.indexOf('/')
+  const network = parseAddress(slash === -1 ? block : block.slice(0, slash))
+  const address = parseAddress(text)
   if (network === undefined || address === undefined || network.size !== address.size) return false
-  const prefix = slash === -1 ? String(network.size) : wanted.slice(slash + 1)
+  const prefix = slash === -1 ? String(network.size) : block.slice(slash + 1)
   if (!PREFIX.test(prefix) || Number(prefix) > network.size) return false
   const hostBits = BigInt(network.size - Number(prefix))
   return network.bits >> hostBits === address.bits >> hostBits

@@ -39,12 +39,18 @@ export type TargetRequest =
       readonly issuer?: string
       /** None: all that the broker has. */
       readonly clusters: readonly string[]
+      readonly disableSessionTags?: boolean
     }
 
 /** A way with everything that a trust policy needs. */
 export type TrustTarget =
   | { readonly way: 'irsa'; readonly issuer: string; readonly audience?: string }
-  | { readonly way: 'fleet'; readonly issuer: string; readonly clusters: readonly string[] }
+  | {
+      readonly way: 'fleet'
+      readonly issuer: string
+      readonly clusters: readonly string[]
+      readonly disableSessionTags?: boolean
+    }
   | {
       readonly way: 'pod-identity'
       readonly clusterArn: string
@@ -63,8 +69,10 @@ export function readTarget(wishes: TargetWishes): TargetRequest {
     throw wrongTarget('--method goes with --cluster alone')
   }
   const disableSessionTags = wishes.disableSessionTags === true
-  if (disableSessionTags && (cluster === undefined || method === 'irsa')) {
-    throw wrongTarget('--disable-session-tags goes with --cluster and pod-identity alone')
+  if (disableSessionTags && !fleet && (cluster === undefined || method === 'irsa')) {
+    throw wrongTarget(
+      '--disable-session-tags goes with --fleet, or --cluster and pod-identity, alone',
+    )
   }
   if (audience !== undefined) {
     checkAudience(audience)
@@ -85,7 +93,12 @@ export function readTarget(wishes: TargetWishes): TargetRequest {
     if (issuer !== undefined && clusters.length === 0) {
       throw wrongTarget('--fleet with --issuer is given without --clusters')
     }
-    return { kind: 'fleet', clusters, ...(issuer !== undefined && { issuer }) }
+    return {
+      kind: 'fleet',
+      clusters,
+      ...(issuer !== undefined && { issuer }),
+      ...(disableSessionTags && { disableSessionTags }),
+    }
   }
   if (cluster !== undefined) {
     return {

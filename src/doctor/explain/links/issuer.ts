@@ -52,7 +52,12 @@ export function issuerLink(facts: WorkloadFacts, { asksSts, method, token }: Way
   return ok('issuer', `${token.issuer} gives its documents to everybody`, {
     evidence: latencies(seen),
     warnings: [
-      ...findings.map(({ message }) => message),
+      // Where there is a provider, its link tells whether a thumbprint vouches for the certificate.
+      ...findings
+        .filter(
+          ({ code }) => code !== 'CertificateUntrusted' || valueOf(facts.provider) === undefined,
+        )
+        .map(({ message }) => message),
       ...[seen.discovery, seen.jwks].flatMap((document) =>
         document !== undefined && document.elapsedMs > SLOW_MS
           ? [`${document.url} took ${document.elapsedMs} ms; STS waits 5 seconds`]

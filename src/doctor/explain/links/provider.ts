@@ -2,9 +2,10 @@
 import { oidcProviderArn, tryParseArn } from '../../../iam/arn.ts'
 import { STS_AUDIENCE } from '../../../iam/trust-document.ts'
 import { valueOf } from '../../facts/fact.ts'
-import type { WorkloadFacts } from '../../facts/workload-facts.ts'
+import type { ProviderFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import { desiredOnEks } from '../desired.ts'
 import { command, commands, withProfile } from '../fix.ts'
+import { privateHosts, type TopCertificate } from '../thumbprint.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import { hostPathOf, type Way } from '../../facts/way.ts'
 
@@ -38,9 +39,65 @@ export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
       ),
     })
   }
+  const seen = valueOf(facts.outside)
+  const hidden = seen === undefined ? [] : privateHosts(seen)
+  const lacking = hidden.filter(({ thumbprint }) => !holds(provider, thumbprint))
+  if (lacking.length > 0) return withoutThumbprint(facts, { provider, audience, lacking }, token)
   return ok('provider', `account ${facts.account.accountId} knows the issuer, for ${audience}`, {
-    evidence: [provider.arn, `client ids: ${provider.clientIds.join(', ')}`],
+    evidence: [
+      provider.arn,
+      `client ids: ${provider.clientIds.join(', ')}`,
+      ...hidden.map(
+        ({ host, thumbprint }) =>
+          `no public authority vouches for ${host}: its thumbprint ${thumbprint} does`,
+      ),
+    ],
     warnings: otherIssuer(facts, token.issuer),
+  })
+}
+
+const holds = ({ thumbprints }: ProviderFact, wanted: string): boolean =>
+  thumbprints.some((one) => one.toLowerCase() === wanted)
+
+/** Of a provider (IAM and STS quotas). */
+const MAX_THUMBPRINTS = 5
+
+function withoutThumbprint(
+  { account }: WorkloadFacts,
+  found: {
+    readonly provider: ProviderFact
+    readonly audience: string
+    readonly lacking: readonly TopCertificate[]
+  },
+  { issuer }: NonNullable<Way['token']>,
+): LinkVerdict {
+  const { audience, lacking, provider } = found
+  const wanted = lacking.map(({ thumbprint }) => thumbprint)
+  const where = lacking.map(({ host }) => host).join(' and ')
+  const isFull = provider.thumbprints.length + wanted.length > MAX_THUMBPRINTS
+  const options = wanted.flatMap((one) => ['--thumbprint', one])
+  const line = isFull
+    ? command(
+        'aws',
+        'iam',
+        'update-open-id-connect-provider-thumbprint',
+        '--open-id-connect-provider-arn',
+        provider.arn,
+        '--thumbprint-list',
+        ...wanted,
+      )
+    : `${create(issuer, audience)} ${command(...options)}`
+  return broken('provider', 'provider-lacks-thumbprint', {
+    text: `no public authority vouches for ${where} as it is seen from here, and ${provider.arn} has no thumbprint of its last certificate`,
+    found: provider.thumbprints.join(', ') || 'no thumbprint',
+    wanted: wanted.join(', '),
+    fix: withProfile(
+      commands(
+        'see that no proxy on the way from here puts its own certificate in place of that of the issuer, then give the provider the thumbprint',
+        line,
+      ),
+      account.profile,
+    ),
   })
 }
 

@@ -52,8 +52,9 @@ export function trustLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (token === undefined || hostPathOf(token.issuer) === undefined) {
     return notKnown('trust', 'who asks is not known')
   }
-  const call = way.method === 'irsa' ? webIdentityCall : fleetCall
-  return judge(facts, role, call(facts, token))
+  if (way.method === 'irsa') return judge(facts, role, webIdentityCall(facts, token))
+  if (association === undefined) return notKnown('trust', 'who asks is not known')
+  return judge(facts, role, fleetCall(facts, token, association))
 }
 
 function judge(facts: WorkloadFacts, role: RoleFact, call: TrustCall): LinkVerdict {
