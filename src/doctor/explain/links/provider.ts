@@ -42,7 +42,8 @@ export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   const seen = valueOf(facts.outside)
   const hidden = seen === undefined ? [] : privateHosts(seen)
   const lacking = hidden.filter(({ thumbprint }) => !holds(provider, thumbprint))
-  if (lacking.length > 0) return withoutThumbprint(facts, { provider, audience, hidden, lacking }, token)
+  if (lacking.length > 0)
+    return withoutThumbprint(facts, { provider, audience, hidden, lacking }, token)
   return ok('provider', `account ${facts.account.accountId} knows the issuer, for ${audience}`, {
     evidence: [
       provider.arn,
