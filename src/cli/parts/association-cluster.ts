@@ -86,13 +86,14 @@ async function openBrokerCluster(
     partition,
     associations: portOfBroker(flags, broker, endpoint),
     roles: account === undefined ? undefined : await rolesOf(account),
-    grant: (serviceAccount) => ({
+    grant: (serviceAccount, disableSessionTags) => ({
       way: 'fleet',
       partition,
       accountId: account?.accountId ?? accountId,
       issuer,
       clusters: [clusterName],
       serviceAccounts: [serviceAccount],
+      disableSessionTags,
     }),
     options: optionsOf(flags),
     account,

@@ -42,7 +42,8 @@ export function providerLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   const seen = valueOf(facts.outside)
   const hidden = seen === undefined ? [] : privateHosts(seen)
   const lacking = hidden.filter(({ thumbprint }) => !holds(provider, thumbprint))
-  if (lacking.length > 0) return withoutThumbprint(facts, { provider, audience, lacking }, token)
+  if (lacking.length > 0)
+    return withoutThumbprint(facts, { provider, audience, hidden, lacking }, token)
   return ok('provider', `account ${facts.account.accountId} knows the issuer, for ${audience}`, {
     evidence: [
       provider.arn,
@@ -67,15 +68,17 @@ function withoutThumbprint(
   found: {
     readonly provider: ProviderFact
     readonly audience: string
+    readonly hidden: readonly TopCertificate[]
     readonly lacking: readonly TopCertificate[]
   },
   { issuer }: NonNullable<Way['token']>,
 ): LinkVerdict {
-  const { audience, lacking, provider } = found
+  const { audience, hidden, lacking, provider } = found
   const wanted = lacking.map(({ thumbprint }) => thumbprint)
   const where = lacking.map(({ host }) => host).join(' and ')
   const isFull = provider.thumbprints.length + wanted.length > MAX_THUMBPRINTS
   const options = wanted.flatMap((one) => ['--thumbprint', one])
+  // The list is replaced as a whole: what vouches for the other host has to stay.
   const line = isFull
     ? command(
         'aws',
@@ -84,7 +87,7 @@ function withoutThumbprint(
         '--open-id-connect-provider-arn',
         provider.arn,
         '--thumbprint-list',
-        ...wanted,
+        ...new Set(hidden.map(({ thumbprint }) => thumbprint)),
       )
     : `${create(issuer, audience)} ${command(...options)}`
   return broken('provider', 'provider-lacks-thumbprint', {
