@@ -4,6 +4,7 @@
  */
 import { EKSClient } from '@aws-sdk/client-eks'
 import { CreateRoleCommand, IAMClient } from '@aws-sdk/client-iam'
+import type { HttpHandler } from '@smithy/protocol-http'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -100,7 +101,10 @@ async function openLane(sandbox: Sandbox, at: number, folder: string): Promise<L
   const accountId = accountOf(at)
   const { accessKeyId, secretAccessKey } = sandbox.aws.adminCredentials(accountId)
   const credentials = { accessKeyId, secretAccessKey: secretAccessKey.reveal() }
-  const access = { endpoint: sandbox.endpoint, region: REGION, credentials }
+  const place = { endpoint: sandbox.endpoint, region: REGION, credentials }
+  // Every look opens clients: with sockets of their own the process would run out of descriptors.
+  const requestHandler = new EKSClient(place).config.requestHandler as unknown as HttpHandler
+  const access = { ...place, requestHandler }
   const account = await openAccount(access)
   const eks = await openEks(account)
   const kubeOf = (name: string): KubeClient => {
