@@ -1,6 +1,7 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { collect, type OutputFormat, outputOption } from '../options.ts'
 import type { PlaceFlags } from '../parts/observe-places.ts'
+import { addClustersOption, addWhereOptions } from './cluster-options.ts'
 
 export interface AdviseFlags extends PlaceFlags {
   readonly all: boolean
@@ -20,31 +21,17 @@ Examples:
   podrole advise --all --cluster prod --cluster edge -o json`
 
 export function addAdviseCommand(program: Command): void {
-  program
+  const command = program
     .command('advise')
     .description(
       'which way to credentials a workload should go, and why: Pod Identity, IRSA, broker',
     )
     .argument('[namespace/name]', 'a service account, which need not be there yet')
     .option('--all', 'every service account that has a role by some way', false)
-    .option(
-      '--cluster <name>',
-      'on EKS or on a broker (repeatable); the kubeconfig alone if none',
-      collect,
-      [],
-    )
+  addClustersOption(command)
     .option('--need <need>', 'what the workload wants (repeatable)', collect, [])
     .option('--sdk <name@version>', 'of the workload, such as boto3@1.34.41')
-    .option('--profile <name>', 'the AWS profile of the account; AWS_PROFILE if not given')
-    .option('--region <region>', 'of the clusters; AWS_REGION if not given')
-    .option('--kubeconfig <file>', 'where the clusters are; in a pod its own')
-    .option('--context <name>', 'of the kubeconfig, for one cluster')
-    .option(
-      '--broker [url]',
-      'who knows clusters that are not on EKS; PODROLE_BROKER_URL if no URL is given',
-    )
-    .addOption(new Option('--key-file <file>', 'a broker key').env('PODROLE_BROKER_KEY_FILE'))
-    .option('--ca-file <file>', "PEM of the authority behind the broker's certificate")
+  addWhereOptions(command)
     .addOption(outputOption())
     .addHelpText('after', EXAMPLES)
     .action(async (serviceAccount: string | undefined, flags: AdviseFlags) => {
