@@ -2,21 +2,10 @@
  * `podrole doctor` of 10,000 service accounts on 10 clusters and 2,000 roles against a sandbox, the
  * whole process as it is typed: time, CPU time, calls and memory.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Diagnosis } from '../src/doctor/checks/diagnose.ts'
-import type { Plan } from '../src/manage/plan/plan.ts'
 import { type Bench, median } from './measure.ts'
-import {
-  carryOut,
-  CLUSTERS,
-  environmentOf,
-  PER_CLUSTER,
-  startPlanSandbox,
-  writeFiles,
-} from './plan-state.ts'
-import { PODROLE, type Ran, run, type Stage, sorted } from './plans.ts'
+import { CLUSTERS, PER_CLUSTER } from './plan-state.ts'
+import { fill, onStage, PODROLE, type Ran, run, sorted } from './plans.ts'
 
 /** One line of the report. Milliseconds, and megabytes (10^6 bytes). */
 export interface DoctorRun {
@@ -31,15 +20,10 @@ export interface DoctorRun {
 }
 
 /** A role for each five service accounts, with an association each. */
-export async function measureDoctor(bench: Bench): Promise<DoctorRun[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'podrole-bench-'))
-  const sandbox = await startPlanSandbox()
-  try {
-    const environment = environmentOf(sandbox, folder)
-    const stage: Stage = { sandbox, folder, files: writeFiles(folder), environment }
-    const { out } = await run(stage, [PODROLE, 'plan', `--filename=${stage.files}`, '-o', 'json'])
-    await carryOut(JSON.parse(out) as Plan, sandbox)
-    const names = [...sandbox.clusters.keys()]
+export const measureDoctor = (bench: Bench): Promise<DoctorRun[]> =>
+  onStage(async (stage) => {
+    await fill(stage)
+    const names = [...stage.sandbox.clusters.keys()]
     const command = [PODROLE, 'doctor', '-o', 'json', ...names.map((name) => `--cluster=${name}`)]
     const rounds: Ran[] = []
     for (let round = 0; round < bench.rounds; round += 1) {
@@ -57,11 +41,7 @@ export async function measureDoctor(bench: Bench): Promise<DoctorRun[]> {
         doctorCalls: sorted(rounds.at(-1)?.calls ?? {}),
       },
     ]
-  } finally {
-    await sandbox.stop()
-    rmSync(folder, { recursive: true })
-  }
-}
+  })
 
 /** All is well there but for the clusters' own roles, which the sandbox does not make. */
 function check({ findings, notLookedAt }: Diagnosis): void {

@@ -51,29 +51,39 @@ export interface Stage {
   readonly environment: Readonly<Record<string, string>>
 }
 
-export async function measurePlans(bench: Bench): Promise<PlanRun[]> {
+/** Acts with files on a sandbox that holds nothing of theirs yet. */
+export async function onStage<T>(act: (stage: Stage) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'podrole-bench-'))
   const sandbox = await startPlanSandbox()
   try {
     const environment = environmentOf(sandbox, folder)
-    const stage = { sandbox, folder, files: writeFiles(folder), environment }
+    return await act({ sandbox, folder, files: writeFiles(folder), environment })
+  } finally {
+    await sandbox.stop()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Carries out what the files ask for. */
+export async function fill(stage: Stage): Promise<void> {
+  const { out } = await run(stage, plan(stage, '-o', 'json'))
+  await carryOut(JSON.parse(out) as Plan, stage.sandbox)
+}
+
+export const measurePlans = (bench: Bench): Promise<PlanRun[]> =>
+  onStage(async (stage) => {
     const first = await compare(bench, stage, {
       name: 'nothing is there, all is to be made',
       expected: /^24200 steps: 24200 to add/m,
     })
-    const { out } = await run(stage, plan(stage, '-o', 'json'))
-    await carryOut(JSON.parse(out) as Plan, sandbox)
+    await fill(stage)
     const nothing = /^Nothing to do/
     const whole = { name: 'all is there, nothing to do', expected: nothing }
     const there = await compare(bench, stage, whole)
     await run(stage, plan(stage, '--cached=1h'))
     const cached = { name: 'the same, --cached', expected: nothing, more: ['--cached=1h'] }
     return [first, there, await compare(bench, stage, cached)]
-  } finally {
-    await sandbox.stop()
-    rmSync(folder, { recursive: true })
-  }
-}
+  })
 
 const plan = ({ files }: Stage, ...more: readonly string[]): readonly string[] => [
   PODROLE,
