@@ -7,7 +7,7 @@ import {
   type ServerUnaryCall,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../lib/clock.ts'
 import { codeOf, messageOf } from '../../lib/errors.ts'
 import { faultFields, type Log } from '../../lib/log.ts'
@@ -91,6 +91,8 @@ export async function serveSigning(
     'grpc.max_concurrent_streams': MAX_CALLS,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_metadata_size': MAX_HEADER_BYTES,
+    // Statistics that nobody could read: the service that tells them is not served.
+    'grpc.enable_channelz': 0,
   })
   const calls = createCalls(signing, log)
   for (const version of SIGNER_VERSIONS) server.addService(definitionOf(version), calls.methods)
@@ -129,6 +131,9 @@ function createCalls(signing: Signing, log: Log): Calls {
         return
       }
       underWay += 1
+      // What came together is signed together, and the answers leave one right behind the other: an
+      // API server is woken once for them and not for each, which took a sixth of the time.
+      await nextTurn()
       let response: unknown
       let fault: ReturnType<typeof grpcFault> | null = null
       try {
