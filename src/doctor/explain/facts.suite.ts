@@ -69,7 +69,8 @@ export function factsOf(
   const provider = providersOf(now, words).map((one) => ({ ...one, arn: inPartition(one.arn) }))
   const role = roleOf(now, words)
   const container = /--container (\S+)/.exec(options)?.[1]
-  const pod = admit(before, words)
+  const pod = now.unseen?.includes('pod') ? undefined : admit(before, words)
+  const { arn, ...cluster } = clusterOf(method, words, partition)
   // Whose tokens STS gets.
   const asked = method === 'broker' ? { ...words, issuer: words.fleet } : words
   return {
@@ -83,11 +84,8 @@ export function factsOf(
       ...(accountId !== words.account && { profile: 'other' }),
     })),
     cluster: {
-      ...(method === 'irsa'
-        ? { kind: 'not-named' }
-        : method === 'broker'
-          ? onBroker(words)
-          : onEks(words, partition)),
+      ...cluster,
+      ...(arn !== undefined && !now.unseen?.includes('cluster') && { arn }),
       isAutoMode: false,
       issuer: known(issuerOf(now, words)),
       keys: known({ keys: [KEY] }),
@@ -153,6 +151,15 @@ function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
     },
     ...(fault !== undefined && { fault }),
   }
+}
+
+function clusterOf(
+  method: Case['method'],
+  words: Words,
+  partition: string,
+): Pick<ClusterFact, 'arn' | 'fleetIssuer' | 'kind' | 'name'> {
+  if (method === 'irsa') return { kind: 'not-named' }
+  return method === 'broker' ? onBroker(words) : onEks(words, partition)
 }
 
 const onBroker = ({
