@@ -22,7 +22,7 @@ const fine = {
 
 describe('every case, over facts', () => {
   for (const one of CASES) {
-    const { expect: expected, id, name, open } = one
+    const { expect: expected, id, name, open, says = '' } = one
     test(`${id}: ${name}`, () => {
       const { after, before, repaired } = one.at(NOWHERE)
       const found = explain(factsOf(one, before, after, NOWHERE))
@@ -36,6 +36,7 @@ describe('every case, over facts', () => {
         return
       }
       expect(told(found)).toMatchObject({ verdict: 'broken', ...expected })
+      expect(found.sentence).toContain(says)
       if (expected.fix !== 'outside') return
       expect(told(explain(factsOf(one, repaired, repaired, NOWHERE)))).toEqual(fine)
     })

@@ -9,7 +9,7 @@ import { ManualClock } from '../../lib/clock.ts'
 import type { Jwk } from '../../token/jwks.ts'
 import { parseWebhookConfig } from '../../webhook/config.ts'
 import { decideMutation } from '../../webhook/mutation.ts'
-import { known } from '../facts/fact.ts'
+import { known, unknown } from '../facts/fact.ts'
 import { errorFact } from '../facts/error-fact.ts'
 import type {
   AgentFact,
@@ -103,7 +103,9 @@ export function factsOf(
       provider.find(({ arn }) => arn.endsWith(`:oidc-provider/${asked.issuer.slice(8)}`)),
     ),
     providerArns: known(provider.map(({ arn }) => arn)),
-    association: known(associationOf(now)),
+    association: now.unseen?.includes('associations')
+      ? unknown('AccessDeniedException')
+      : known(associationOf(now)),
     targetRole: known(targetRoleOf(now, words)),
     agent: known(agentOf(now)),
     networkPolicies: known((now.network?.policies ?? []) as readonly NetworkPolicyFact[]),
