@@ -7,7 +7,7 @@ import { type ExplainStage, startExplainStage } from '../support/explain-stage.t
 
 const WAIT_MS = 240_000
 /** Longer than everything that comes between the association and the pod. */
-const LAG = '20s'
+const LAG = '110s'
 /** Kubernetes writes times in whole seconds. */
 const SECOND_MS = 1100
 
@@ -31,6 +31,10 @@ test(
     await place.establish(after)
     await Bun.sleep(SECOND_MS)
     expect(await place.readByPod(after)).toMatchObject({ ok: false })
+
+    const before = JSON.parse((await place.explain('')).out) as Explanation
+    expect(before.cause?.reason).toBe('no-role-asked-for')
+    expect(before.sentence).toContain('EKS may not tell yet of one that was just made')
 
     // What was written is seen from now on.
     stage.setFaults([])

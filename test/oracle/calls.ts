@@ -107,7 +107,9 @@ function isStatement(statement: Readonly<Record<string, unknown>>): boolean {
   const actions = texts(statement['Action'] ?? statement['NotAction'])
   if (actions.length === 0) return false
   if (actions.some((action) => !action.toLowerCase().startsWith('sts:'))) return false
-  const names = Object.values(Object(statement['Principal'])).flatMap(texts)
+  const principal = Object(statement['Principal']) as Readonly<Record<string, unknown>>
+  const names = Object.values(principal).flatMap(texts)
+  if (texts(principal['Service']).includes('*')) return false
   if (statement['Principal'] !== '*' && names.some((name) => name !== '*' && name.includes('*')))
     return false
   return Object.values(Object(statement['Condition'])).every((wants) => {

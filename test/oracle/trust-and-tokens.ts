@@ -6,6 +6,18 @@
  */
 import * as fc from 'fast-check'
 import type { JsonPolicy, JsonStatement } from './oracle.ts'
+import {
+  claimKeyOf,
+  type Condition,
+  oneOrMore,
+  pick,
+  respell,
+  setOperator,
+  textOperator,
+  trustOf,
+  weighted,
+  withIfExists,
+} from './trust-parts.ts'
 import type { Claims } from './web-identity.ts'
 import {
   AUDIENCES,
@@ -33,65 +45,7 @@ export interface TrustQuestions {
   readonly tokens: readonly Claims[]
 }
 
-const pick = <T>(values: readonly T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
-
-const weighted = <T>(...choices: readonly (readonly [weight: number, fc.Arbitrary<T>])[]) =>
-  fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })))
-
-/** One value, or a list of up to three. */
-const oneOrMore = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | T[]> =>
-  weighted<T | T[]>([2, value], [1, fc.array(value, { minLength: 1, maxLength: 3 })])
-
-/** The same name in another case, sometimes. */
-const respell = (name: string): fc.Arbitrary<string> =>
-  weighted(
-    [8, fc.constant(name)],
-    [1, fc.constant(name.toLowerCase())],
-    [1, fc.constant(name.toUpperCase())],
-  )
-
-/** A claim of the issuer, now and then written for another one. */
-const claimKey = (claim: string): fc.Arbitrary<string> =>
-  weighted(
-    [12, respell(`${HOST}:${claim}`)],
-    [
-      2,
-      pick([
-        `${OTHER_HOST}:${claim}`,
-        `${HOST}/:${claim}`,
-        `https://${HOST}:${claim}`,
-        `${HOST.replace('/', ':443/')}:${claim}`,
-        `${HOST.split('/')[0] ?? ''}:${claim}`,
-      ]),
-    ],
-  )
-
-type Condition = readonly [operator: string, key: string, wanted: unknown]
-
-const withIfExists = (operator: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-  fc
-    .tuple(operator, weighted([7, fc.constant('')], [1, fc.constant('IfExists')]))
-    .map((parts) => parts.join(''))
-
-const textOperator = withIfExists(
-  weighted(
-    [8, fc.constant('StringEquals')],
-    [8, fc.constant('StringLike')],
-    [2, pick(['StringEqualsIgnoreCase', 'ForAnyValue:StringEquals', 'ForAnyValue:StringLike'])],
-    [2, pick(['ForAllValues:StringEquals', 'ForAllValues:StringLike'])],
-    [2, pick(['StringNotEquals', 'StringNotLike', 'StringNotEqualsIgnoreCase'])],
-    [1, pick(['ForAnyValue:StringNotEquals', 'ForAllValues:StringNotLike'])],
-  ),
-)
-
-const setOperator = withIfExists(
-  fc
-    .tuple(
-      pick(['ForAnyValue:', 'ForAllValues:']),
-      pick(['StringEquals', 'StringLike', 'StringEquals', 'StringLike', 'StringNotEquals']),
-    )
-    .map((parts) => parts.join('')),
-)
+const claimKey = claimKeyOf(HOST, OTHER_HOST)
 
 const wantedSubject = weighted<string>([5, pick(WANTED_SUBJECTS)], [1, pick(VARIABLE_SUBJECTS)])
 
@@ -165,25 +119,6 @@ const requestCondition = weighted<Condition>(
   ],
 )
 
-/** A block never holds the same key twice under one operator. */
-function blockOf(conditions: readonly Condition[]): Record<string, Record<string, unknown>> {
-  const block: Record<string, Record<string, unknown>> = {}
-  for (const [operator, key, wanted] of conditions) {
-    const keys = (block[operator] ??= {})
-    const isThere = Object.keys(keys).some((other) => other.toLowerCase() === key.toLowerCase())
-    if (!isThere) keys[key] = wanted
-  }
-  return block
-}
-
-const conditionPart = weighted<readonly Condition[]>(
-  [3, fc.constant([])],
-  [8, fc.array(condition, { minLength: 1, maxLength: 1 })],
-  [4, fc.array(condition, { minLength: 2, maxLength: 3 })],
-  [1, fc.tuple(requestCondition)],
-  [1, fc.tuple(condition, requestCondition)],
-).map((conditions) => (conditions.length === 0 ? {} : { Condition: blockOf(conditions) }))
-
 const principal = weighted<JsonStatement['Principal'] & object>(
   [14, fc.constant({ Federated: providerArn(HOST) })],
   [4, oneOrMore(pick(FEDERATED)).map((Federated) => ({ Federated }))],
@@ -221,82 +156,10 @@ const actionPart = weighted<Pick<JsonStatement, 'Action' | 'NotAction'>>(
   [1, pick(['sts:TagSession', 'sts:AssumeRole']).map((NotAction) => ({ NotAction }))],
 )
 
-/** Deny is mostly for everyone but somebody. */
-const statement = weighted<JsonStatement>(
-  [
-    7,
-    fc
-      .tuple(principalPart, actionPart, conditionPart)
-      .map((parts) => Object.assign({ Effect: 'Allow' }, ...parts) as JsonStatement),
-  ],
-  [
-    1,
-    fc
-      .tuple(
-        weighted<object>([2, fc.constant({ Principal: '*' })], [1, principalPart]),
-        actionPart,
-        fc.array(weighted<Condition>([5, condition], [1, requestCondition]), {
-          minLength: 1,
-          maxLength: 2,
-        }),
-      )
-      .map(
-        ([who, what, conditions]) =>
-          Object.assign({ Effect: 'Deny' }, who, what, {
-            Condition: blockOf(conditions),
-          }) as JsonStatement,
-      ),
-  ],
+const trust = trustOf(
+  { principal: principalPart, action: actionPart, condition, requestCondition },
+  [(one) => ({ ...one, Principal: { Federated: providerArn('*') } })],
 )
-
-const VERSIONS: readonly (readonly [number, object])[] = [
-  [7, { Version: '2012-10-17' }],
-  [1, { Version: '2008-10-17' }],
-  [1, {}],
-]
-
-const policy: fc.Arbitrary<JsonPolicy> = fc
-  .tuple(
-    weighted(...VERSIONS.map(([weight, version]) => [weight, fc.constant(version)] as const)),
-    weighted<JsonStatement | JsonStatement[]>(
-      [1, statement],
-      [4, fc.array(statement, { minLength: 1, maxLength: 4 })],
-    ),
-  )
-  .map(([version, Statement]) => ({ ...version, Statement }))
-
-const without = (one: JsonStatement, ...elements: readonly string[]): object =>
-  Object.fromEntries(Object.entries(one).filter(([element]) => !elements.includes(element)))
-
-const withAction = (one: JsonStatement, Action: unknown): object => ({
-  ...without(one, 'NotAction'),
-  Action,
-})
-
-/** What IAM does not take: each breaks one rule of the grammar. */
-const BREAKS: readonly ((one: JsonStatement) => object)[] = [
-  (one) => ({ ...without(one, 'Principal'), NotPrincipal: one.Principal }),
-  (one) => ({ ...without(one, 'Principal'), NotPrincipal: one.Principal, Effect: 'Deny' }),
-  (one) => without(one, 'Principal'),
-  (one) => without(one, 'Action', 'NotAction'),
-  (one) => withAction(one, ['sts:AssumeRole', 's3:GetObject']),
-  (one) => withAction(one, '*'),
-  (one) => ({ ...one, Resource: '*' }),
-  (one) => ({ ...one, Effect: 'allow' }),
-  (one) => ({ ...one, Principal: { Federated: providerArn('*') } }),
-  (one) => ({ ...one, Principal: { AWS: `${ROLE_ARN}-*` } }),
-  (one) => ({
-    ...one,
-    Condition: { StringEquals: { [`${HOST}:sub`]: 'a', [`${HOST}:SUB`]: 'b' } },
-  }),
-]
-
-const brokenPolicy: fc.Arbitrary<JsonPolicy> = fc
-  .tuple(fc.array(statement, { maxLength: 1 }), statement, pick(BREAKS))
-  .map(([before, one, breakIt]) => ({
-    Version: '2012-10-17',
-    Statement: [...before, breakIt(one) as JsonStatement],
-  }))
 
 /** The tags of a fleet token, or some of them. */
 const tagClaims: fc.Arbitrary<object> = fc
@@ -411,8 +274,6 @@ const token = (nowSeconds: number): fc.Arbitrary<Claims> =>
 /** A policy with `count` tokens each, around that time. */
 export const trustQuestions = (count: number, nowSeconds: number): fc.Arbitrary<TrustQuestions> =>
   fc.record({
-    trust: weighted([24, policy], [1, brokenPolicy]).filter(
-      (made) => JSON.stringify(made).length <= 2000,
-    ),
+    trust,
     tokens: fc.array(token(nowSeconds), { minLength: count, maxLength: count }),
   })

@@ -68,7 +68,7 @@ export async function startAgreementStage(): Promise<AgreementStage> {
       return Promise.all(tokens.map((token) => assume(fixture.endpoint, token)))
     },
     askExplain: (trust, tokens) =>
-      tokens.map((token) => foresee(JSON.stringify(trust), token, fixture.clock.now())),
+      tokens.map((token) => foresee(factsOf(JSON.stringify(trust), token, fixture.clock.now()))),
     stop: () => fixture.stop(),
   }
 }
@@ -76,7 +76,7 @@ export async function startAgreementStage(): Promise<AgreementStage> {
 type IamClient = ReturnType<AwsFixture['clients']>['iam']
 
 /** False where IAM does not take the policy; what it keeps is what was given. */
-async function putTrust(iam: IamClient, trust: JsonPolicy): Promise<boolean> {
+export async function putTrust(iam: IamClient, trust: JsonPolicy): Promise<boolean> {
   const PolicyDocument = JSON.stringify(trust)
   const put = iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: ROLE_NAME, PolicyDocument }))
   try {
@@ -97,7 +97,8 @@ async function putTrust(iam: IamClient, trust: JsonPolicy): Promise<boolean> {
 /** Codes of a refusal that is the token's or the trust policy's doing. */
 const REFUSALS = /<Code>(?:AccessDenied|InvalidIdentityToken|ExpiredTokenException)<\/Code>/
 
-async function assume(endpoint: string, token: string): Promise<Answer> {
+/** What a token gets of the role. */
+export async function assume(endpoint: string, token: string): Promise<Answer> {
   const response = await fetch(endpoint, {
     method: 'POST',
     headers: {
@@ -120,8 +121,9 @@ async function assume(endpoint: string, token: string): Promise<Answer> {
   throw new Error(`STS answered ${response.status} ${text}`)
 }
 
-function foresee(trustPolicy: string, text: string, nowMs: number): Answer | 'maybe' {
-  const { links } = explain(factsOf(trustPolicy, text, nowMs))
+/** What `explain` says of the links at which AWS decides over the role. */
+export function foresee(facts: WorkloadFacts): Answer | 'maybe' {
+  const { links } = explain(facts)
   // Whose token it is makes no difference to STS.
   const decisive = links.filter(
     (said) =>
@@ -137,7 +139,18 @@ function foresee(trustPolicy: string, text: string, nowMs: number): Answer | 'ma
 /** A workload whose service account is annotated with the role, and the token that was given. */
 function factsOf(trustPolicy: string, text: string, nowMs: number): WorkloadFacts {
   const token = tokenFact(text)
-  const offline = unknown('nothing is asked')
+  return {
+    ...roleFacts(trustPolicy, nowMs),
+    token,
+    provider: known(providerOf(token.issuer)),
+    providerArns: known(Object.keys(PROVIDERS).map((url) => arnOf(url))),
+  }
+}
+
+const offline = unknown('nothing is asked')
+
+/** The role and its service account; nobody asks for it yet. */
+export function roleFacts(trustPolicy: string, nowMs: number): WorkloadFacts {
   return {
     nowMs,
     subject: { namespace: 'shop', name: 'web' },
@@ -154,7 +167,6 @@ function factsOf(trustPolicy: string, text: string, nowMs: number): WorkloadFact
     }),
     pod: known(undefined),
     webhooks: offline,
-    token,
     outside: offline,
     role: known({
       arn: ROLE_ARN,
@@ -164,8 +176,8 @@ function factsOf(trustPolicy: string, text: string, nowMs: number): WorkloadFact
       maxSessionSeconds: 3600,
       policies: known([]),
     }),
-    provider: known(providerOf(token.issuer)),
-    providerArns: known(Object.keys(PROVIDERS).map((url) => arnOf(url))),
+    provider: known(undefined),
+    providerArns: known([]),
     association: known(undefined),
     targetRole: known(undefined),
     agent: offline,

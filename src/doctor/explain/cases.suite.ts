@@ -132,6 +132,7 @@ const SetUpSchema = z.strictObject({
   webhook: z.enum(['runs', 'missing']),
   bucket: z.strictObject({ policy: Policy.optional() }),
   organization: Policies,
+  unseen: z.array(z.enum(['pod', 'cluster', 'associations'])).optional(),
 })
 
 /** What is there, as testdata/README.md describes it. */
@@ -150,6 +151,8 @@ const CaseSchema = z
         fix: z.enum(['desired', 'commands', 'outside']),
       })
       .optional(),
+    says: z.string().min(1).optional(),
+    open: z.string().min(1).optional(),
     repair: Patch.optional(),
     options: z.string().default(''),
     partition: z.string().default('aws'),
@@ -158,12 +161,20 @@ const CaseSchema = z
   .refine(({ expect, repair }) => (expect?.fix === 'outside') === (repair !== undefined), {
     error: 'repair goes with fix: outside, and with nothing else',
   })
+  .refine(
+    (one) =>
+      one.open === undefined || (one.expect === undefined && one['only-over-facts'] !== undefined),
+    { error: 'open goes with only-over-facts, and without expect' },
+  )
+  .refine(({ expect, says }) => says === undefined || expect !== undefined, {
+    error: 'says goes with expect',
+  })
 
 type CaseFile = z.infer<typeof CaseSchema>
 
 export interface Case extends Pick<
   CaseFile,
-  'name' | 'method' | 'expect' | 'options' | 'partition'
+  'name' | 'method' | 'expect' | 'open' | 'says' | 'options' | 'partition'
 > {
   /** The file's name, without `.yaml`. */
   readonly id: string
@@ -210,7 +221,8 @@ function readCase(file: string): Case {
   const id = basename(file, '.yaml')
   const text = readFileSync(file, 'utf8')
   const parsed = parseCase(id, text)
-  const { expect, method, name, options, 'only-over-facts': onlyOverFacts, partition } = parsed
+  const { expect, method, name, open, options, partition, says } = parsed
+  const { 'only-over-facts': onlyOverFacts } = parsed
   const base = readFileSync(join(TESTDATA, 'base', `${method}.yaml`), 'utf8')
     // Everything is written for the partition that most accounts are in.
     .replaceAll('arn:aws:', `arn:${partition}:`)
@@ -238,6 +250,8 @@ function readCase(file: string): Case {
     at,
     needsOwnCluster,
     ...(expect && { expect }),
+    ...(open !== undefined && { open }),
+    ...(says !== undefined && { says }),
     ...(onlyOverFacts !== undefined && { onlyOverFacts }),
   }
 }

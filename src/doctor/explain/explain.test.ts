@@ -22,15 +22,21 @@ const fine = {
 
 describe('every case, over facts', () => {
   for (const one of CASES) {
-    const { expect: expected, id, name } = one
+    const { expect: expected, id, name, open, says = '' } = one
     test(`${id}: ${name}`, () => {
       const { after, before, repaired } = one.at(NOWHERE)
       const found = explain(factsOf(one, before, after, NOWHERE))
+      if (open !== undefined) {
+        expect(told(found)).toMatchObject({ verdict: 'open' })
+        expect(found.sentence).toContain(open)
+        return
+      }
       if (expected === undefined) {
         expect(told(found)).toEqual(fine)
         return
       }
       expect(told(found)).toMatchObject({ verdict: 'broken', ...expected })
+      expect(found.sentence).toContain(says)
       if (expected.fix !== 'outside') return
       expect(told(explain(factsOf(one, repaired, repaired, NOWHERE)))).toEqual(fine)
     })

@@ -9,7 +9,7 @@ import { ManualClock } from '../../lib/clock.ts'
 import type { Jwk } from '../../token/jwks.ts'
 import { parseWebhookConfig } from '../../webhook/config.ts'
 import { decideMutation } from '../../webhook/mutation.ts'
-import { known } from '../facts/fact.ts'
+import { known, unknown } from '../facts/fact.ts'
 import { errorFact } from '../facts/error-fact.ts'
 import type {
   AgentFact,
@@ -69,7 +69,8 @@ export function factsOf(
   const provider = providersOf(now, words).map((one) => ({ ...one, arn: inPartition(one.arn) }))
   const role = roleOf(now, words)
   const container = /--container (\S+)/.exec(options)?.[1]
-  const pod = admit(before, words)
+  const pod = now.unseen?.includes('pod') ? undefined : admit(before, words)
+  const { arn, ...cluster } = clusterOf(method, words, partition)
   // Whose tokens STS gets.
   const asked = method === 'broker' ? { ...words, issuer: words.fleet } : words
   return {
@@ -83,11 +84,8 @@ export function factsOf(
       ...(accountId !== words.account && { profile: 'other' }),
     })),
     cluster: {
-      ...(method === 'irsa'
-        ? { kind: 'not-named' }
-        : method === 'broker'
-          ? onBroker(words)
-          : onEks(words, partition)),
+      ...cluster,
+      ...(arn !== undefined && !now.unseen?.includes('cluster') && { arn }),
       isAutoMode: false,
       issuer: known(issuerOf(now, words)),
       keys: known({ keys: [KEY] }),
@@ -105,7 +103,9 @@ export function factsOf(
       provider.find(({ arn }) => arn.endsWith(`:oidc-provider/${asked.issuer.slice(8)}`)),
     ),
     providerArns: known(provider.map(({ arn }) => arn)),
-    association: known(associationOf(now)),
+    association: now.unseen?.includes('associations')
+      ? unknown('AccessDeniedException')
+      : known(associationOf(now)),
     targetRole: known(targetRoleOf(now, words)),
     agent: known(agentOf(now)),
     networkPolicies: known((now.network?.policies ?? []) as readonly NetworkPolicyFact[]),
@@ -153,6 +153,15 @@ function tokenOf(token: NonNullable<SetUp['token']>, words: Words): TokenFact {
     },
     ...(fault !== undefined && { fault }),
   }
+}
+
+function clusterOf(
+  method: Case['method'],
+  words: Words,
+  partition: string,
+): Pick<ClusterFact, 'arn' | 'fleetIssuer' | 'kind' | 'name'> {
+  if (method === 'irsa') return { kind: 'not-named' }
+  return method === 'broker' ? onBroker(words) : onEks(words, partition)
 }
 
 const onBroker = ({

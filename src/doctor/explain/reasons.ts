@@ -20,7 +20,7 @@ export const REASONS = {
   },
   'no-role-asked-for': {
     link: 'pod',
-    says: 'The service account has no role: neither an annotation nor an association.',
+    says: 'The service account has no role: neither an annotation nor an association that can be seen.',
     matters: 'The webhook leaves its pods alone, and their SDKs fall back to the role of the node.',
     mend: 'Annotate the service account, or associate it with a role.',
   },

@@ -3,14 +3,17 @@ import { oidcProviderArn } from '../../iam/arn.ts'
 import { principalContext } from '../../iam/principal.ts'
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
 import type { TrustQuestion } from '../../iam/trust-explain.ts'
-import { POD_IDENTITY_SERVICE, SESSION_TAG_KEYS } from '../../iam/trust-grant.ts'
+import { POD_IDENTITY_SERVICE } from '../../iam/trust-grant.ts'
 import type { ContextKeys } from '../../iam/request.ts'
 import type { AwsClaims } from '../../token/aws-claims.ts'
-import { valueOf } from '../facts/fact.ts'
 import type { AssociationFact, TokenFact, WorkloadFacts } from '../facts/workload-facts.ts'
 import { hostPathOf } from '../facts/way.ts'
+import { isUnseenTag, requestTags } from './session-tags.ts'
 
-export interface TrustCall extends Pick<TrustQuestion, 'caller' | 'actions' | 'context'> {
+export interface TrustCall extends Pick<
+  TrustQuestion,
+  'caller' | 'actions' | 'context' | 'isKnown'
+> {
   /** For people. */
   readonly who: string
   /** `https://…`; empty where no web identity asks. */
@@ -47,6 +50,7 @@ export function webIdentityCall({ account, subject }: WorkloadFacts, token: Toke
       'sts:RoleAuthorizedByIdp': String(aws?.roles !== undefined),
       'aws:SecureTransport': 'true',
     },
+    isKnown: (key) => isKnownKey(key) || OF_A_SERVICE.test(key),
   }
 }
 
@@ -85,6 +89,7 @@ export function podIdentityCall(facts: WorkloadFacts, association: AssociationFa
       'aws:SecureTransport': 'true',
       ...(disableSessionTags ? {} : requestTags(facts)),
     },
+    isKnown: disableSessionTags ? isKnownKey : (key) => isKnownKey(key) && !isUnseenTag(facts, key),
   }
 }
 
@@ -98,7 +103,7 @@ export function fleetCall(
   { disableSessionTags }: Pick<AssociationFact, 'disableSessionTags'>,
 ): TrustCall {
   const { cluster, subject } = facts
-  const { actions, context, ...common } = webIdentityCall(facts, token)
+  const { actions, context, isKnown, ...common } = webIdentityCall(facts, token)
   return {
     ...common,
     who: `${formatServiceAccountName(subject)} of cluster ${cluster.name} by ${common.issuer}`,
@@ -116,50 +121,19 @@ export function fleetCall(
       ...(disableSessionTags ? {} : requestTags(facts)),
       'sts:RoleAuthorizedByIdp': 'true',
     },
-  }
-}
-
-/** The six session tags, as a session that has them brings them along and passes them on. */
-export function tagContext(facts: WorkloadFacts): ContextKeys {
-  const own = Object.entries(sessionTags(facts)).map(([key, value]) => [
-    `aws:PrincipalTag/${key}`,
-    value,
-  ])
-  return { ...requestTags(facts), ...Object.fromEntries(own) }
-}
-
-/** The six session tags, as a call asks for them. */
-function requestTags(facts: WorkloadFacts): ContextKeys {
-  const asked = Object.entries(sessionTags(facts)).map(([key, value]) => [
-    `aws:RequestTag/${key}`,
-    value,
-  ])
-  return {
-    ...Object.fromEntries(asked),
-    'aws:TagKeys': SESSION_TAG_KEYS,
-    'sts:TransitiveTagKeys': SESSION_TAG_KEYS,
-  }
-}
-
-function sessionTags({
-  cluster,
-  pod,
-  subject,
-}: WorkloadFacts): Readonly<Record<(typeof SESSION_TAG_KEYS)[number], string>> {
-  const { name = '', uid = '' } = valueOf(pod)?.metadata ?? {}
-  return {
-    'eks-cluster-arn': cluster.arn ?? '',
-    'eks-cluster-name': cluster.name ?? '',
-    'kubernetes-namespace': subject.namespace,
-    'kubernetes-service-account': subject.name,
-    'kubernetes-pod-name': name,
-    'kubernetes-pod-uid': uid,
+    isKnown: disableSessionTags ? isKnown : (key) => isKnown(key) && !isUnseenTag(facts, key),
   }
 }
 
 /** Keys whose value the request alone has (IAM User Guide, "AWS global condition context keys"). */
 const OF_THE_REQUEST =
   /^(?:aws:(?:source(?:ip|vpc|vpce|vpcarn|account|arn|orgid|orgpaths|owner.*)|vpc.*|currenttime|epochtime|useragent|referer|requestedregion|resource.*|calledvia.*|viaawsservice|tokenissuetime)|sts:rolesessionname)/
+
+/**
+ * In a request that a service makes for one of its resources, and in no other (the same page, "Where
+ * the call comes from"): no token brings them along.
+ */
+const OF_A_SERVICE = /^aws:source(?:account|arn|orgid|orgpaths)$/i
 
 /** Whether a key that is not in the call's context is known to be absent. */
 export const isKnownKey = (key: string): boolean => !OF_THE_REQUEST.test(key.toLowerCase())

@@ -3,6 +3,7 @@ import { formatServiceAccountName } from '../../../iam/service-account-name.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
 import type { Way } from '../../facts/way.ts'
 import { outside } from '../fix.ts'
+import { lateNote } from '../late-note.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 
 export function associationLink(facts: WorkloadFacts, way: Way): LinkVerdict {
@@ -15,7 +16,7 @@ export function associationLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   const found = association.value
   if (found === undefined) {
     return broken('association', 'association-missing', {
-      text: `cluster ${cluster.name} has no association for ${name}, and the pod asks for one`,
+      text: `cluster ${cluster.name} has no association for ${name}${lateNote(cluster)}, and the pod asks for one`,
       found: 'none',
       wanted: `an association for ${name}`,
       fix: outside(

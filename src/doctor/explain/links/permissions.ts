@@ -8,9 +8,11 @@ import { messageOf } from '../../../lib/errors.ts'
 import { type Fact, valueOf } from '../../facts/fact.ts'
 import type { QuestionFact, RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside, withProfile } from '../fix.ts'
+import { openKeysOf } from '../open-keys.ts'
 import type { ReasonCode } from '../reasons.ts'
 import { profileOf, sessionOf, sourceOf } from '../role-session.ts'
-import { isKnownKey, tagContext } from '../trust-call.ts'
+import { isUnseenTag, principalTags } from '../session-tags.ts'
+import { isKnownKey } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import type { Way } from '../../facts/way.ts'
 
@@ -114,11 +116,11 @@ function decide(facts: WorkloadFacts, role: RoleFact, question: QuestionFact): D
 
 /** Of the session that Pod Identity begins. */
 function sessionTags(facts: WorkloadFacts): ContextKeys {
-  const association = valueOf(facts.association)
-  if (association === undefined || association.disableSessionTags) return {}
-  const all = Object.entries(tagContext(facts))
-  return Object.fromEntries(all.filter(([key]) => key.startsWith('aws:PrincipalTag/')))
+  return isTagged(facts) ? principalTags(facts) : {}
 }
+
+const isTagged = ({ association }: WorkloadFacts): boolean =>
+  valueOf(association)?.disableSessionTags === false
 
 function refused(
   facts: WorkloadFacts,
@@ -128,7 +130,11 @@ function refused(
 ): LinkVerdict {
   const { action, resource } = question
   const { reason, statements } = decision
-  const open = openKeysOf(decision)
+  const isUnseen = (key: string): boolean => isTagged(facts) && isUnseenTag(facts, key)
+  const open = openKeysOf(
+    decision,
+    (key) => (isKnownKey(key) || KNOWN.has(key.toLowerCase())) && !isUnseen(key),
+  )
   if (open.length > 0) {
     return notKnown(
       'permissions',
@@ -164,15 +170,6 @@ function refused(
 /** By its ARN, else by who could read its policy. */
 const ownerOf = ({ ownerAccountId = '', resource }: QuestionFact): string =>
   tryParseArn(resource)?.accountId || ownerAccountId
-
-/** Keys that the request alone has, on which a statement's answer hangs. */
-function openKeysOf({ statements }: Decision): readonly string[] {
-  const keys = statements.flatMap(({ conditions = [], effect, mismatch }) => {
-    if (effect === 'Deny') return conditions.map(({ key }) => key)
-    return mismatch?.reason === 'condition' ? [mismatch.key] : []
-  })
-  return [...new Set(keys.filter((key) => !isKnownKey(key) && !KNOWN.has(key.toLowerCase())))]
-}
 
 /** Of `OF_THE_REQUEST`, what is known all the same. */
 const KNOWN: ReadonlySet<string> = new Set(['aws:requestedregion'])

@@ -6,6 +6,7 @@ import { valueOf } from '../../facts/fact.ts'
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside } from '../fix.ts'
 import { selects } from '../label-selector.ts'
+import { lateNote } from '../late-note.ts'
 import { broken, type LinkVerdict, notKnown, ok } from '../verdict.ts'
 import { envOf, ROLE_ANNOTATION, tokenMountOf, type Way } from '../../facts/way.ts'
 
@@ -135,15 +136,30 @@ function annotationFault(facts: WorkloadFacts, way: Way): LinkVerdict | undefine
       ),
     })
   }
+  return notAsked(facts, way)
+}
+
+function notAsked({ association, cluster, subject }: WorkloadFacts, way: Way): LinkVerdict {
+  const name = formatServiceAccountName(subject)
+  if (!association.known) {
+    const text = `service account ${name} has no annotation ${ROLE_ANNOTATION}, and its associations are not known: ${association.why}`
+    // A pod that is there got nothing, whatever is associated by now.
+    if (way.pod === undefined) return notKnown('pod', text)
+    return broken('pod', 'no-role-asked-for', { text, found: 'no annotation', ...aRole(name) })
+  }
   return broken('pod', 'no-role-asked-for', {
-    text: `service account ${name} has no role: no annotation ${ROLE_ANNOTATION} and no association`,
+    text: `service account ${name} has no role: no annotation ${ROLE_ANNOTATION} and no association${lateNote(cluster)}`,
     found: 'neither',
-    wanted: 'one of the two',
-    fix: outside(
-      `choose a role for ${name}: podrole association create on EKS or with a broker, podrole role create --annotate with IRSA; then make the pod again`,
-    ),
+    ...aRole(name),
   })
 }
+
+const aRole = (name: string): { readonly wanted: string; readonly fix: Fix } => ({
+  wanted: 'one of the two',
+  fix: outside(
+    `choose a role for ${name}: podrole association create on EKS or with a broker, podrole role create --annotate with IRSA; then make the pod again`,
+  ),
+})
 
 function wrongArn(facts: WorkloadFacts, found: string): LinkVerdict {
   const real = valueOf(facts.role)?.arn

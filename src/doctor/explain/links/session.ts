@@ -2,8 +2,7 @@
 import type { AssociationFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import type { Way } from '../../facts/way.ts'
 import { valueOf } from '../../facts/fact.ts'
-import { SESSION_TAG_KEYS } from '../../../iam/trust-grant.ts'
-import { tagContext } from '../trust-call.ts'
+import { sessionTags } from '../session-tags.ts'
 import { type LinkVerdict, notApplicable, ok } from '../verdict.ts'
 
 /** Of a session token as it is assembled (STS API Reference, AssumeRole). */
@@ -43,9 +42,8 @@ function durationOf({ cluster }: WorkloadFacts, { targetRoleArn }: AssociationFa
 }
 
 function tagBytes(facts: WorkloadFacts): number {
-  const context = tagContext(facts)
-  return SESSION_TAG_KEYS.reduce(
-    (sum, key) => sum + Buffer.byteLength(key + String(context[`aws:RequestTag/${key}`])),
+  return Object.entries(sessionTags(facts)).reduce(
+    (sum, [key, value = '']) => sum + Buffer.byteLength(key + value),
     0,
   )
 }

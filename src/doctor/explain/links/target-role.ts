@@ -11,9 +11,11 @@ import { valueOf } from '../../facts/fact.ts'
 import type { AssociationFact, RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import type { Way } from '../../facts/way.ts'
 import { command, commands, type Fix, outside, withProfile } from '../fix.ts'
+import { openKeysOf } from '../open-keys.ts'
 import type { ReasonCode } from '../reasons.ts'
 import { profileOf, sessionOf, sourceOf } from '../role-session.ts'
-import { tagContext } from '../trust-call.ts'
+import { isUnseenTag, principalTags, requestTags } from '../session-tags.ts'
+import { isKnownKey } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 
 export function targetRoleLink(facts: WorkloadFacts, way: Way): LinkVerdict {
@@ -62,7 +64,7 @@ function judge(facts: WorkloadFacts, chain: Chain): LinkVerdict {
   const boundary = role.boundary === undefined ? undefined : valueOf(role.boundary)
   const context = {
     ...principalContext(caller),
-    ...(association.disableSessionTags ? {} : tagContext(facts)),
+    ...(!association.disableSessionTags && { ...requestTags(facts), ...principalTags(facts) }),
     ...(association.externalId !== undefined && { 'sts:ExternalId': association.externalId }),
   }
   const resourceAccountId = tryParseArn(target.arn)?.accountId ?? ''
@@ -82,8 +84,18 @@ function refused(
   chain: Chain,
   { action, decision }: { readonly action: string; readonly decision: Decision },
 ): LinkVerdict {
-  const { role, target } = chain
+  const { association, role, target } = chain
   const { statements } = decision
+  const isUnseen = (key: string): boolean =>
+    !association.disableSessionTags && isUnseenTag(facts, key)
+  const open = openKeysOf(decision, (key) => isKnownKey(key) && !isUnseen(key))
+  if (open.length > 0) {
+    return notKnown(
+      'target-role',
+      `whether ${role.name} may ${action} on ${target.arn} hangs on ${open.join(', ')} of the request`,
+      { statements },
+    )
+  }
   const former = formerPrincipalOf(target)
   const isTrust = /trust-policy/.test(decision.reason)
   const reason: ReasonCode = isTrust

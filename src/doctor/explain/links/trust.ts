@@ -8,13 +8,7 @@ import { valueOf } from '../../facts/fact.ts'
 import type { RoleFact, WorkloadFacts } from '../../facts/workload-facts.ts'
 import { command, commands, type Fix, outside, withProfile } from '../fix.ts'
 import { type TrustFault, trustFaultOf } from '../trust-fault.ts'
-import {
-  fleetCall,
-  isKnownKey,
-  podIdentityCall,
-  type TrustCall,
-  webIdentityCall,
-} from '../trust-call.ts'
+import { fleetCall, podIdentityCall, type TrustCall, webIdentityCall } from '../trust-call.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
 import { hostPathOf, type Way } from '../../facts/way.ts'
 import { allowIt } from './permissions.ts'
@@ -62,7 +56,6 @@ function judge(facts: WorkloadFacts, role: RoleFact, call: TrustCall): LinkVerdi
   try {
     explained = explainTrust(role.trustPolicy, {
       ...call,
-      isKnown: isKnownKey,
       role: { arn: role.arn, accountId: facts.account.accountId },
     })
   } catch (error) {
