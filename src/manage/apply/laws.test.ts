@@ -40,6 +40,8 @@ interface Run {
   readonly death?: { readonly at: number; readonly isWritten: boolean }
   readonly pace?: Pace
   readonly isResumed?: boolean
+  /** Ctrl-C comes while this step is under way, counted from 0. */
+  readonly stopIn?: number
   readonly atOnce?: number
 }
 
@@ -51,17 +53,22 @@ const progressOf = (steps: readonly PlanStep[], lines: readonly string[]): Progr
   parseJournal([headOf(steps), ...lines].join('\n'), 'journal').progress
 
 function run(steps: readonly PlanStep[], progress: Progress, options: Run): Promise<RunResult> {
-  const { atOnce, death, isResumed = false, lines, pace = NO_PATIENCE, port } = options
+  const { atOnce, death, isResumed = false, lines, pace = NO_PATIENCE, port, stopIn } = options
   const overtaken = overtakenIn(isResumed ? steps : [])
   let at = 0
+  let begun = 0
   return runSteps(
     { steps, progress },
     {
-      carryOut: ({ action }) =>
-        carryOut(port, action, pace, {
+      carryOut: async (step) => {
+        const { action } = step
+        // Every second one is under way still when others that began with it are done.
+        if (stopIn !== undefined && steps.indexOf(step) % 2 === 0) await turn()
+        return carryOut(port, action, pace, {
           isFresh: true,
           isOvertaken: (found) => overtaken(action, found),
-        }),
+        })
+      },
       record: async (id, state) => {
         await Promise.resolve()
         const isLast = at === death?.at
@@ -72,12 +79,16 @@ function run(steps: readonly PlanStep[], progress: Progress, options: Run): Prom
         if (isLast) port.isDead = true
         if (port.isDead) throw new Error('killed')
       },
-      onProgress: () => undefined,
-      stopReason: () => undefined,
+      onProgress: ({ state }) => {
+        if (state === 'started') begun += 1
+      },
+      stopReason: () => (stopIn !== undefined && begun > stopIn ? 'SIGINT' : undefined),
     },
     atOnce,
   )
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const failures = ({ errors }: RunResult): readonly string[] => [...errors.values()].map(String)
 
@@ -132,6 +143,31 @@ describe('an apply', () => {
       { numRuns: Math.ceil(RUNS / 3), endOnFailure: true },
     )
     expect(deaths).toBeGreaterThan(50)
+  })
+
+  test('that is to stop ends behind the steps under way, and resumed in the same state', async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, fc.constantFrom(1, 8), async ({ plan: { steps }, state }, atOnce) => {
+        const whole = canonicalState(applySteps(state, steps))
+        for (let stopIn = 0; stopIn < steps.length; stopIn += 1) {
+          const port = inMemoryPort(state)
+          const lines: string[] = []
+          const first = await run(steps, new Map(), { port, lines, stopIn, atOnce })
+          expect(failures(first)).toEqual([])
+          // Each one that was begun came to its end, and was written down as done.
+          expect(first.standing.done).toHaveLength(port.acts.length)
+          expect(lines).toHaveLength(2 * port.acts.length)
+          expect(port.acts.length).toBeGreaterThan(stopIn)
+          expect(port.acts.length).toBeLessThanOrEqual(stopIn + atOnce)
+          if (port.acts.length < steps.length) expect(first.stopped).toBe('SIGINT')
+          const again = await run(steps, resumed(progressOf(steps, lines)), { port, lines })
+          expect(failures(again)).toEqual([])
+          if (canonicalState(port.state) !== whole) expect(canonicalState(port.state)).toBe(whole)
+          expect(port.acts).toHaveLength(steps.length)
+        }
+      }),
+      { numRuns: Math.ceil(RUNS / 3) },
+    )
   })
 
   test('that was killed, and whose rest another apply did meanwhile, finds all of it done', async () => {

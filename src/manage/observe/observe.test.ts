@@ -111,6 +111,18 @@ describe('what is read', () => {
     expect(Object.keys(cluster ?? {})).not.toContain('kubernetesVersion')
   })
 
+  test('of another cluster that the kubeconfig leads to nothing, but that it is another', async () => {
+    const wanted = 'https://oidc.example.com/id/1'
+    const server = 'https://other.example.com'
+    const other = { kind: 'other', server, issuer: `${wanted}23`, wanted } as const
+    const { places, read } = placesOf({ kube: { identity: () => Promise.resolve(other) } })
+    const { clusters } = await observe([desired({ associations: [] })], places)
+    expect(clusters).toMatchObject([{ serviceAccounts: [], namespaces: [] }])
+    expect(clusters[0]?.kubeFault).toContain(`${server} has the issuer ${wanted}23, not ${wanted}`)
+    expect(read).not.toContain('serviceAccounts')
+    expect(read).not.toContain('namespaces')
+  })
+
   test('a cluster that is not there is left out', async () => {
     const { places } = placesOf({ cluster: { facts: () => Promise.resolve(undefined) } })
     expect((await observe([desired({ associations: [] })], places)).clusters).toEqual([])

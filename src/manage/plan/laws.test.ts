@@ -59,6 +59,64 @@ const nameOf = ({
   readonly namespace: string
 }): string => `${namespace}/${name}`
 
+/**
+ * What the file lists, as it is: its settings and tags, but for roles and what AWS gives a number.
+ * A service account keeps what others wrote on it, so of that only what the file says counts.
+ */
+function listedIn(desired: DesiredCluster, state: ObservedState): readonly unknown[] {
+  const cluster = state.clusters.find(({ name }) => name === desired.name)
+  if (cluster === undefined) throw new Error(`no cluster ${desired.name}`)
+  const of = <T extends { readonly serviceAccount: { name: string; namespace: string } }>(
+    list: readonly T[],
+    { serviceAccount }: Pick<T, 'serviceAccount'>,
+  ): readonly T[] => list.filter((one) => nameOf(one.serviceAccount) === nameOf(serviceAccount))
+  const values = (
+    is: Readonly<Record<string, string>>,
+    wanted: Readonly<Record<string, string>>,
+  ): readonly unknown[] => Object.keys(wanted).map((key) => [key, is[key]])
+  return [
+    ...(desired.associations ?? []).flatMap((one) =>
+      of(cluster.associations, one).map(({ settings, tags }) => ({
+        settings: { ...settings, roleArn: undefined },
+        tags,
+      })),
+    ),
+    ...(desired.serviceAccounts ?? []).flatMap((one) =>
+      of(one.roleOnly ? [] : cluster.serviceAccounts, one).map(({ annotations, labels }) => [
+        values(annotations, one.annotations),
+        values(labels, one.labels),
+      ]),
+    ),
+    ...(desired.access?.entries ?? []).flatMap((entry) =>
+      cluster.accessEntries
+        .filter((one) => one.principalArn === entry.principalArn)
+        .map(({ groups, policies, tags, type, username }) => ({
+          // Names that EKS gives nodes stay where the file says none.
+          ...((entry.groups !== undefined || type === 'STANDARD') && { groups: groups.toSorted() }),
+          ...(type === 'STANDARD' && { username }),
+          policies: policies.map((one) => JSON.stringify(one)).sort(),
+          tags,
+          type,
+        })),
+    ),
+    ...(desired.addons ?? []).flatMap(({ name }) =>
+      cluster.addons
+        .filter((one) => one.name === name)
+        .map(({ settings: { associations, serviceAccountRoleArn }, tags }) => ({
+          associations: associations.map(({ serviceAccount }) => serviceAccount),
+          hasRole: serviceAccountRoleArn !== undefined,
+          tags,
+        })),
+    ),
+  ]
+}
+
+const countOf = ({ access, addons, associations, serviceAccounts }: DesiredCluster): number =>
+  (associations ?? []).length +
+  (serviceAccounts ?? []).filter(({ roleOnly }) => !roleOnly).length +
+  (access?.entries ?? []).length +
+  (addons ?? []).length
+
 const isRoleOnly = (desired: DesiredCluster, { block, path }: RoleUse): boolean =>
   block === 'iam.serviceAccounts' &&
   desired.serviceAccounts?.find((one) => path.endsWith(one.path))?.roleOnly === true
@@ -71,6 +129,21 @@ describe('a plan', () => {
         const again = makePlan(second, state, FORCE)
         expect(again.steps.map(({ action }) => action)).toEqual([])
         expect(again.refusals).toEqual([])
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  test('brings all that files list to what they say, whatever was there before', () => {
+    fc.assert(
+      fc.property(desiredClusters, desiredClusters, (first, second) => {
+        const fresh = applied(second, startState())
+        const state = applied(second, applied(first, startState()))
+        for (const desired of second) {
+          const wanted = listedIn(desired, fresh)
+          expect(wanted.length).toBe(countOf(desired))
+          expect(listedIn(desired, state)).toEqual(wanted)
+        }
       }),
       { numRuns: RUNS },
     )

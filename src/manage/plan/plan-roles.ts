@@ -11,7 +11,7 @@ import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import { newTrust, ownTrustAfter } from './own-trust.ts'
 import { clusterOfTags } from './ownership.ts'
 import { roleNameFor } from '../role-name.ts'
-import { isTooLong, planMadeRole } from './role-steps.ts'
+import { isTooLong, pathsOf, planMadeRole } from './role-steps.ts'
 import { providerArnOf, type RoleUse } from './role-uses.ts'
 import { shardsOf } from './shards.ts'
 
@@ -209,7 +209,7 @@ function planGivenRole(
   uses: readonly RoleUse[],
 ): readonly string[] | undefined {
   const { draft, findRole, observed, options } = context
-  const path = uses[0]?.path ?? ''
+  const path = pathsOf(uses)
   const { accountId, partition } = parseArn(arn)
   if (accountId !== observed.accountId || partition !== observed.partition) {
     const hint =

@@ -3,6 +3,7 @@ import type { DesiredCluster } from '../desired/desired-state.ts'
 import { readDesired } from '../desired/read-desired.ts'
 import { newSid } from '../../iam/trust-statements.ts'
 import { ACCOUNT, applySteps, emptyState } from './in-memory.suite.ts'
+import { makeDeletePlan } from './make-delete-plan.ts'
 import { makePlan } from './make-plan.ts'
 import type { ObservedCluster, ObservedState } from './observed-state.ts'
 
@@ -45,13 +46,40 @@ describe('an association of an add-on', () => {
     expect(steps.map(({ action }) => action.do)).toEqual(['create-role', 'attach-policy'])
   })
 
+  /** Whoever made the add-on, and whatever is asked for. */
+  const any = { adopt: true, force: true }
+  const ours = {
+    ...association,
+    tags: {
+      'podrole.dev/managed-by': 'podrole',
+      'podrole.dev/block': 'iam.podIdentityAssociations',
+    },
+  }
+
+  test('is not adopted either', () => {
+    for (const there of [association, ours]) {
+      const plan = makePlan(read(ONE_ASSOCIATION), stateWith({ associations: [there] }), any)
+      expect(plan.refusals.map(({ code }) => code)).toEqual(['OwnedByAddon'])
+    }
+  })
+
   test('is not deleted by a list that does not name it', () => {
     const empty = read('iam: { podIdentityAssociations: [] }')
-    const plan = makePlan(empty, stateWith({ associations: [association] }), {
-      adopt: true,
-      force: true,
-    })
-    expect(plan.steps).toEqual([])
+    for (const there of [association, ours]) {
+      expect(makePlan(empty, stateWith({ associations: [there] }), any).steps).toEqual([])
+    }
+  })
+
+  test('is not deleted by name', () => {
+    const { remarks, steps } = makeDeletePlan(
+      read(ONE_ASSOCIATION),
+      stateWith({ associations: [ours] }),
+      any,
+    )
+    expect(steps).toEqual([])
+    expect(remarks.map(({ text }) => text)).toContainEqual(
+      expect.stringMatching(/^association kube-system\/driver: add-on .*addon\/shop\/driver\/1/),
+    )
   })
 })
 

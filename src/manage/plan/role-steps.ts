@@ -32,7 +32,7 @@ export function planMadeRole(
   if (!isOwned(found.tags) && !context.options.adopt) {
     context.draft.refuse({
       code: 'NotOwned',
-      path: pathOf(wanted),
+      path: pathsOf(wanted.uses),
       text: `role ${found.arn} is there, and podrole did not make it`,
       hint: 'Name it as roleARN (attachRoleARN) to leave it as it is; --adopt changes it, and it is never deleted then.',
     })
@@ -122,7 +122,7 @@ function readTrust<T>(context: PlanContext, wanted: WantedRole, read: () => T): 
   } catch (error) {
     context.draft.refuse({
       code: 'TrustPolicyUnreadable',
-      path: pathOf(wanted),
+      path: pathsOf(wanted.uses),
       text: `the trust policy of role ${wanted.name} cannot be edited: ${messageOf(error)}`,
       hint: 'Mend it by hand first.',
     })
@@ -212,6 +212,20 @@ function planRoleTags({ draft }: PlanContext, wanted: WantedRole, found: PlanRol
   if (hasAny(gone)) draft.step({ do: 'untag-role', role: name, before: gone })
 }
 
+/** Where in the files those are who do not get the role: three of them, and how many more. */
+export function pathsOf(uses: readonly RoleUse[]): string {
+  const paths = [...new Set(uses.map(({ path }) => path))]
+  const [first = ''] = paths
+  const file = first.slice(0, first.lastIndexOf(': ') + 2)
+  const shown = paths
+    .slice(1, MOST_PATHS)
+    .map((path) => (path.startsWith(file) ? path.slice(file.length) : path))
+  const more = paths.length > MOST_PATHS ? ` and ${paths.length - MOST_PATHS} more` : ''
+  return `${[first, ...shown].join(', ')}${more}`
+}
+
+const MOST_PATHS = 3
+
 /** Only a quota that was read from the account refuses: it may be higher than what is documented. */
 export function isTooLong(
   { draft, observed }: PlanContext,
@@ -229,7 +243,7 @@ export function isTooLong(
   }
   draft.refuse({
     code: 'TrustPolicyTooLong',
-    path: pathOf(wanted),
+    path: pathsOf(wanted.uses),
     text: size,
     hint: 'Ask for a higher quota (AWS grants up to 8,192 at once), or use further roles.',
   })
@@ -244,5 +258,3 @@ function remarkOnUntagged({ draft }: PlanContext, { name, uses }: WantedRole): v
     text: `without session tags role ${name} can be narrowed to the account only: any association of the account may name it`,
   })
 }
-
-const pathOf = ({ uses }: Pick<WantedRole, 'uses'>): string => uses[0]?.path ?? ''
