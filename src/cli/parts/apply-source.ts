@@ -42,7 +42,7 @@ export type KnownFacts = Pick<ClusterFacts, 'endpoint' | 'issuer' | 'isPrivate'>
 export type PlanOf = (
   clusters: readonly DesiredCluster[],
   observed: ObservedState,
-  view?: Pick<PlanOptions, 'isIamUnseen'>,
+  view?: Pick<PlanOptions, 'isIamUnseen' | 'isKubeUnseen'>,
 ) => Plan
 
 export interface SourcePlan {

@@ -63,7 +63,8 @@ function providerArnsOf(
   cluster: ObservedCluster | undefined,
 ): readonly string[] {
   if (cluster === undefined) return []
-  return [issuer ?? cluster.issuer ?? cluster.workloadIdentity.issuer, cluster.fleetIssuer]
+  const { fleetIssuer, workloadIdentity } = cluster
+  return [issuer ?? cluster.issuer, workloadIdentity.issuer, fleetIssuer]
     .filter((one) => one !== undefined)
     .map((one) => providerArnOf(cluster.arn, one))
 }
