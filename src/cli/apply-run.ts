@@ -46,7 +46,8 @@ export async function runChange(
   const { clusters } = await readFiles(flags)
   const around = { onCall: () => undefined, note: printNote }
   const { planOf } = change
-  const source = await sourceOfFiles(clusters, flags, { around, counted, planOf })
+  const takesGone = change.command === 'delete'
+  const source = await sourceOfFiles(clusters, flags, { around, counted, planOf, takesGone })
   await carryOutAt({ source, flags, change })
 }
 

@@ -21,6 +21,7 @@ import { addSchemaCommand } from './commands/schema.ts'
 import { addVerifyCommand } from './commands/verify.ts'
 import { addVersionCommand } from './commands/version.ts'
 import { addWebhookCommand } from './commands/webhook.ts'
+import { outliveReaders } from './closed-output.ts'
 import { printFault } from './output.ts'
 
 /** The whole command tree; the parts that a command needs are imported when it runs. */
@@ -56,6 +57,7 @@ export function buildProgram(): Command {
 }
 
 if (import.meta.main) {
+  outliveReaders()
   try {
     await buildProgram().parseAsync()
   } catch (error) {

@@ -1,6 +1,7 @@
 /** `podrole sandbox events`: what a sandbox that runs decided, and why. */
 import { PodroleError } from '../lib/errors.ts'
 import type { SandboxEvent } from '../sandbox/events.ts'
+import { outputClosed } from './closed-output.ts'
 import type { EventsFlags } from './commands/sandbox.ts'
 import { askSandbox, type SandboxAccess, sandboxAccess } from './sandbox-access.ts'
 import { stopSignal } from './stop-signal.ts'
@@ -10,6 +11,7 @@ const CONNECT_MS = 15_000
 export async function printEvents(flags: EventsFlags): Promise<void> {
   const stopping = new AbortController()
   if (flags.follow) void stopSignal().then(() => stopping.abort())
+  outputClosed.addEventListener('abort', () => stopping.abort())
   try {
     for await (const event of readEvents(sandboxAccess(flags.readyFile), flags, stopping)) {
       if (flags.denied && event.outcome === 'allowed') continue

@@ -10,7 +10,11 @@ import {
   STDERR_CHANNEL,
   STDOUT_CHANNEL,
 } from '../sandbox/node/frames.ts'
+import { outputClosed } from './closed-output.ts'
 import type { ExecFlags } from './commands/sandbox.ts'
+
+/** As a shell has it for who ends by SIGPIPE: how the command would have ended is not known. */
+const CLOSED_EXIT_CODE = 141
 
 /** Runs a command in a pod, its output on ours; the command's exit code. */
 export async function execInPod(
@@ -35,12 +39,17 @@ export async function execInPod(
     'POST',
     `${apiPath(PODS, { namespace, name }, 'exec')}?${query.toString()}`,
     {
-      // A command may run for as long as it likes.
-      signal: new AbortController().signal,
+      // A command may run for as long as it likes and somebody reads what it writes.
+      signal: outputClosed,
       ...(stdin !== undefined && { body: stdin, contentType: 'application/octet-stream' }),
     },
   )
-  return printFrames(response)
+  try {
+    return await printFrames(response)
+  } catch (error) {
+    if (outputClosed.aborted) return CLOSED_EXIT_CODE
+    throw error
+  }
 }
 
 async function printFrames(response: Response): Promise<number> {

@@ -4,7 +4,7 @@ import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
 import { type Half, otherHalf } from '../../manage/apply/halves.ts'
 import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
 import { observe } from '../../manage/observe/observe.ts'
-import type { ClusterFacts } from '../../manage/observe/ports.ts'
+import type { ClusterFacts, ObservePlaces } from '../../manage/observe/ports.ts'
 import type { PlanOptions } from '../../manage/plan/context.ts'
 import type { ObservedState } from '../../manage/plan/observed-state.ts'
 import type { Plan } from '../../manage/plan/plan.ts'
@@ -18,6 +18,7 @@ import {
 import type { HalfFlags } from '../commands/plan.ts'
 import { printNote } from '../output.ts'
 import type { ReachedCluster } from './apply-places.ts'
+import { goneClusters } from './gone-clusters.ts'
 import { knownOf, openKubePlaces } from './half-places.ts'
 import { planHalf } from './half-plan.ts'
 import { type ObserveAround, openPlaces, type PlaceFlags } from './observe-places.ts'
@@ -41,7 +42,7 @@ export type KnownFacts = Pick<ClusterFacts, 'endpoint' | 'issuer' | 'isPrivate'>
 export type PlanOf = (
   clusters: readonly DesiredCluster[],
   observed: ObservedState,
-  view?: Pick<PlanOptions, 'isIamUnseen'>,
+  view?: Pick<PlanOptions, 'isIamUnseen' | 'isKubeUnseen'>,
 ) => Plan
 
 export interface SourcePlan {
@@ -71,8 +72,11 @@ export async function sourceOfFiles(
     around,
     counted,
     planOf,
+    takesGone = false,
   }: {
     readonly planOf: PlanOf
+    /** Whether clusters count that are not there any more. */
+    readonly takesGone?: boolean
     readonly around: ObserveAround
     readonly counted: <T>(read: (onCall: () => void) => Promise<T>) => Promise<T>
   },
@@ -81,7 +85,7 @@ export async function sourceOfFiles(
   const places =
     half === 'kubernetes'
       ? await openKubePlaces(clusters, flags, around)
-      : await openPlaces(clusters, flags, around)
+      : await openSeen(clusters, flags, { around, takesGone })
   return {
     accountId: places.iam.accountId,
     clusters,
@@ -96,9 +100,20 @@ export async function sourceOfFiles(
         const observed = await observe(clusters, places)
         return { observed, plan: planOf(clusters, observed) }
       })
-      return { plan, arns: observed.clusters.map(({ arn }) => arn) }
+      // One that is gone holds no lease.
+      const there = observed.clusters.filter(({ isGone }) => isGone !== true)
+      return { plan, arns: there.map(({ arn }) => arn) }
     },
   }
+}
+
+async function openSeen(
+  clusters: readonly DesiredCluster[],
+  flags: PlaceFlags,
+  { around, takesGone }: { readonly around: ObserveAround; readonly takesGone: boolean },
+): Promise<ObservePlaces> {
+  const places = await openPlaces(clusters, flags, around)
+  return takesGone ? { ...places, gone: goneClusters(places) } : places
 }
 
 /** @throws PodroleError `InvalidPlanFile`, `UnreadableFile`, `InvalidReceipt` */

@@ -31,7 +31,7 @@ async function planAws(
   planOf: PlanOf,
 ): Promise<MadePlan> {
   const observed = await observe(clusters, { ...places, kube: async () => UNSEEN_KUBE })
-  const plan = planOf(clusters, observed)
+  const plan = planOf(clusters, observed, { isKubeUnseen: true })
   const own = plan.steps.filter(({ action }) => halfOf(action) === 'aws')
   const steps = withoutTaking(own)
   const left = own.length - steps.length

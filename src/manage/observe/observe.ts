@@ -24,7 +24,7 @@ export interface ObserveOptions {
 /**
  * Reads all that a plan for these clusters looks at. What nobody speaks of is not read: access
  * entries without `accessConfig`, Kubernetes for `withOIDC` and access alone. A cluster that is
- * not there is left out, which `makePlan` tells.
+ * not there is left out, which `makePlan` tells, or is there as one that is gone (`places.gone`).
  * @throws PodroleError `NotReadable` with everything that the caller may not read: it is never
  * taken for absent. Any other fault of a service as it is.
  */
@@ -63,7 +63,8 @@ function providerArnsOf(
   cluster: ObservedCluster | undefined,
 ): readonly string[] {
   if (cluster === undefined) return []
-  return [issuer ?? cluster.issuer ?? cluster.workloadIdentity.issuer, cluster.fleetIssuer]
+  const { fleetIssuer, workloadIdentity } = cluster
+  return [issuer ?? cluster.issuer, workloadIdentity.issuer, fleetIssuer]
     .filter((one) => one !== undefined)
     .map((one) => providerArnOf(cluster.arn, one))
 }
@@ -75,7 +76,7 @@ async function observeCluster(
 ): Promise<ObservedCluster | undefined> {
   const reader = await places.cluster(desired)
   const facts = await denied.read(() => reader.facts(), undefined)
-  if (facts === undefined) return undefined
+  if (facts === undefined) return goneCluster(desired, places, denied)
   const { kubernetesVersion, ...known } = facts
   const associating = denied.read(() => reader.associations(), [])
   const reading = associating.then((all) => denied.read(() => reader.addons(all), []))
@@ -90,6 +91,30 @@ async function observeCluster(
     readKube(desired, facts, { places, denied }),
   ])
   return { name: desired.name, ...known, associations, addons, accessEntries, offers, ...kube }
+}
+
+const OFF = { status: 'disabled', isDeclared: false } as const
+
+async function goneCluster(
+  desired: DesiredCluster,
+  places: ObservePlaces,
+  denied: Unreadable,
+): Promise<ObservedCluster | undefined> {
+  const known = await denied.read(async () => places.gone?.(desired), undefined)
+  if (known === undefined) return undefined
+  return {
+    name: desired.name,
+    ...known,
+    isGone: true,
+    isAutoMode: false,
+    associations: [],
+    accessEntries: [],
+    addons: [],
+    offers: [],
+    serviceAccounts: [],
+    namespaces: [],
+    workloadIdentity: OFF,
+  }
 }
 
 /** An add-on as a file would say it that gives it its role. */
@@ -135,8 +160,7 @@ async function readKube(
   facts: ClusterFacts,
   { denied, places }: { readonly places: ObservePlaces; readonly denied: Unreadable },
 ): Promise<ObservedKube> {
-  const off = { status: 'disabled', isDeclared: false } as const
-  const nothing = { serviceAccounts: [], namespaces: [], workloadIdentity: off }
+  const nothing = { serviceAccounts: [], namespaces: [], workloadIdentity: OFF }
   if (!needsKube(desired)) return nothing
   const kube = await places.kube(desired, facts)
   const kubeFault = identityFault(await kube.identity(), desired.name)
@@ -145,7 +169,7 @@ async function readKube(
   const [serviceAccounts, namespaces, workloadIdentity] = await Promise.all([
     denied.read(() => kube.serviceAccounts(), []),
     denied.read(() => kube.namespaces(), []),
-    desired.workloadIdentity === undefined ? off : denied.read(() => kube.workloadIdentity(), off),
+    desired.workloadIdentity === undefined ? OFF : denied.read(() => kube.workloadIdentity(), OFF),
   ])
   return { serviceAccounts, namespaces, workloadIdentity }
 }

@@ -71,4 +71,8 @@ export interface ObservePlaces {
   cluster(desired: DesiredCluster): Promise<ClusterReader>
   /** @throws PodroleError `NoKubeAccess`, … where the cluster's Kubernetes cannot be reached */
   kube(desired: DesiredCluster, facts: ClusterFacts): Promise<KubeReader>
+  /** What is known still of a cluster that is not there; without it such a one is left out. */
+  gone?(
+    desired: DesiredCluster,
+  ): Promise<Pick<ObservedCluster, 'arn' | 'region' | 'issuer'> | undefined>
 }

@@ -30,4 +30,6 @@ export interface PlanOptions {
   readonly force: boolean
   /** IAM was not looked at: roles that a file names are taken to be there. */
   readonly isIamUnseen?: boolean
+  /** Kubernetes was not looked at. */
+  readonly isKubeUnseen?: boolean
 }

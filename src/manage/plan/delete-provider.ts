@@ -26,7 +26,8 @@ export function deleteProviders(
       const left = one === undefined ? trustPolicy : one.trustPolicy
       return left !== undefined && trustedProviders(left).includes(arn) ? [name] : []
     })
-    if (users.length > 0 && !options.force) {
+    // Nobody has tokens of a cluster that is gone.
+    if (users.length > 0 && !options.force && cluster.isGone !== true) {
       draft.refuse({
         code: 'ProviderInUse',
         path: `${desired.source}: iam.withOIDC`,
@@ -35,8 +36,14 @@ export function deleteProviders(
       })
       continue
     }
-    const text =
-      users.length > 0 ? `pods with ${users.join(', ')} are refused` : 'no role trusts it any more'
+    const text = lossOf(users, cluster)
     draft.step({ do: 'delete-provider', provider }, { after, risk: { level: 'loss', text } })
   }
+}
+
+function lossOf(users: readonly string[], { isGone }: ClusterPair['observed']): string {
+  if (users.length === 0) return 'no role trusts it any more'
+  return isGone === true
+    ? `the trust policies of ${users.join(', ')} name it still`
+    : `pods with ${users.join(', ')} are refused`
 }

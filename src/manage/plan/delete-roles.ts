@@ -28,22 +28,28 @@ export interface GoneUse {
   readonly isCut: boolean
 }
 
-/**
- * @returns by the names of the roles that change or go
- */
+export interface DeletedRoles {
+  /** The roles that change or go, by name. */
+  readonly leaving: ReadonlyMap<string, LeavingRole>
+  /** Names of all that uses led to. */
+  readonly looked: ReadonlySet<string>
+}
+
 export function deleteRoles(
   context: PlanContext,
   { gone, links }: { readonly gone: readonly GoneUse[]; readonly links: Links },
-): ReadonlyMap<string, LeavingRole> {
+): DeletedRoles {
   const leaving = new Map<string, LeavingRole>()
+  const looked = new Set<string>()
   const byRole = usesByRole(context, gone)
   for (const role of context.observed.roles) {
     const uses = byRole.get(role.name.toLowerCase())
     if (uses === undefined) continue
+    looked.add(role.name)
     const one = deleteRole(context, role, { uses, links })
     if (one !== undefined) leaving.set(role.name, one)
   }
-  return leaving
+  return { leaving, looked }
 }
 
 const nameOf = (arn: string): string => arn.split('/').at(-1) ?? ''

@@ -3,6 +3,7 @@ import { addonUsesOf } from './addon-uses.ts'
 import { beginPlan, keepOthersLinks } from './begin-plan.ts'
 import type { PlanContext, PlanOptions } from './context.ts'
 import { deleteAccess, deleteAddons, deleteAssociations } from './delete-in-cluster.ts'
+import { deleteGone } from './delete-gone.ts'
 import { deleteProviders } from './delete-provider.ts'
 import { deleteRoles, type GoneUse } from './delete-roles.ts'
 import { deleteServiceAccounts } from './delete-service-accounts.ts'
@@ -15,7 +16,7 @@ import { type ClusterPair, roleUsesOf } from './role-uses.ts'
 /**
  * What is to be done so that nothing is left of what files name and a file of podrole's made. Pure.
  * What somebody else made, or a command of its own, is left alone and told of; what the files do
- * not name is not looked at. Service accounts go before roles, roles before their provider.
+ * not name is not looked at. Of a cluster that is gone IAM alone has something left. Service accounts go before roles, roles before their provider.
  */
 export function makeDeletePlan(
   clusters: readonly DesiredCluster[],
@@ -36,7 +37,7 @@ function deletePairs(context: PlanContext, pairs: readonly ClusterPair[]): void 
     const associations = deleteAssociations(context, input)
     const serviceAccounts = deleteServiceAccounts(context, input)
     const addons = deleteAddons(context, { ...input, after: associations.steps })
-    deleteAccess(context, pair)
+    if (pair.observed.isGone !== true) deleteAccess(context, pair)
     const { desired } = pair
     if (desired.workloadIdentity === 'enabled') {
       const disabled = { ...desired, workloadIdentity: 'disabled' } as const
@@ -53,5 +54,6 @@ function deletePairs(context: PlanContext, pairs: readonly ClusterPair[]): void 
     }
   }
   keepOthersLinks(context, pairs, links)
-  deleteProviders(context, pairs, deleteRoles(context, { links, gone }))
+  const roles = deleteRoles(context, { links, gone })
+  deleteProviders(context, pairs, deleteGone(context, pairs, roles))
 }

@@ -73,6 +73,8 @@ export interface ObservedCluster {
   readonly workloadIdentity: WorkloadIdentity
   /** Where its Kubernetes was to be read and something else was found. */
   readonly kubeFault?: string
+  /** EKS has no such cluster: seen for a delete alone. */
+  readonly isGone?: boolean
 }
 
 export interface PlanAssociation {

@@ -2,15 +2,16 @@ import type { DesiredCluster } from '../desired/desired-state.ts'
 import { losesAccessOf } from '../workload-identity/dependents.ts'
 import { isInClusterIssuer } from '../workload-identity/issuer.ts'
 import type { PlanContext } from './context.ts'
+import type { Refusal } from './plan.ts'
 import { type ClusterPair, providerArnOf } from './role-uses.ts'
 
 /** Where a file speaks of it. */
 export const workloadIdentityPath = ({ kind, source }: DesiredCluster): string =>
   `${source}: ${kind === 'workload-identity' ? 'spec.addOns.awsWorkloadIdentity' : 'addons'}`
 
-/** The issuer that pods' tokens have, as far as STS could read it. */
+/** The issuer that pods' tokens have, as far as STS could read it: the API server knows it best. */
 export function workloadIdentityIssuer({ desired, observed }: ClusterPair): string | undefined {
-  const issuer = desired.issuer ?? observed.issuer ?? observed.workloadIdentity.issuer
+  const issuer = desired.issuer ?? observed.workloadIdentity.issuer ?? observed.issuer
   return issuer === undefined || isInClusterIssuer(issuer) ? undefined : issuer
 }
 
@@ -31,7 +32,7 @@ export function planWorkloadIdentity(
 }
 
 function enable(
-  { draft }: PlanContext,
+  { draft, options }: PlanContext,
   { desired, observed: cluster }: ClusterPair,
   providers: ReadonlyMap<string, string>,
 ): void {
@@ -47,12 +48,10 @@ function enable(
   }
   const known = workloadIdentityIssuer({ desired, observed: cluster })
   if (known === undefined) {
-    draft.refuse({
-      code: 'NoIssuer',
-      path: workloadIdentityPath(desired),
-      text: `the API server of cluster ${cluster.name} signs tokens as ${issuer ?? 'nobody'}, which STS cannot reach`,
-      hint: 'podrole issuer apiserver-flags tells an API server of another issuer, in steps.',
-    })
+    const path = workloadIdentityPath(desired)
+    const isUnasked = issuer === undefined && options.isKubeUnseen === true
+    const why = isUnasked ? unasked(cluster.name) : unusable(cluster.name, issuer)
+    draft.refuse({ code: 'NoIssuer', path, ...why })
     return
   }
   const provider = providers.get(providerArnOf(cluster.arn, known))
@@ -66,6 +65,19 @@ function enable(
     { after: provider === undefined ? [] : [provider] },
   )
 }
+
+const unasked = (name: string): Pick<Refusal, 'text' | 'hint'> => ({
+  text: `the issuer of cluster ${name} is not known: its API server tells it, which was not asked, and the file names none`,
+  hint: 'Name issuer.url in a podrole.dev/v1alpha1 Cluster, or apply a plan file of somebody who sees both sides: podrole plan -f FILE --out PLANFILE.',
+})
+
+const unusable = (name: string, issuer: string | undefined): Pick<Refusal, 'text' | 'hint'> => ({
+  text:
+    issuer === undefined
+      ? `the API server of cluster ${name} tells no issuer of its tokens that begins with https://`
+      : `the API server of cluster ${name} signs tokens as ${issuer}, which STS cannot reach`,
+  hint: 'podrole issuer apiserver-flags tells an API server of another issuer, in steps.',
+})
 
 function disable(
   { draft, options }: PlanContext,

@@ -94,6 +94,7 @@ export interface Remark {
     | 'not-declared'
     /** A delete leaves it, and why. */
     | 'left-alone'
+    | 'cluster-gone'
     | 'trust'
     | 'half'
   readonly text: string
