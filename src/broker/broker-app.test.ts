@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
 import { signRequest } from '../aws/sign.ts'
 import { jwksOf } from '../issuer/documents.ts'
+import { PodroleError } from '../lib/errors.ts'
 import { Secret } from '../lib/secret.ts'
+import type { Jwks } from '../token/jwks.ts'
 import {
   addKey,
   admin,
@@ -10,6 +12,7 @@ import {
   BASE,
   clock,
   edgeKey,
+  otherKey,
   FLEET,
   fleetKey,
   ISSUER,
@@ -22,6 +25,7 @@ import {
   send,
   sign,
   store,
+  useOptions,
 } from './broker.suite.ts'
 
 beforeEach(resetBroker)
@@ -114,6 +118,25 @@ describe('management', () => {
       { issuer: 'https://a', jwks, audiences: ['podrole-broker'] },
       /agents/,
     ],
+    ['neither keys nor an issuer to follow', 'a', { issuer: 'https://a' }, /jwks/],
+    [
+      'keys beside an issuer to follow',
+      'a',
+      { issuer: 'https://a', jwks, followIssuer: true },
+      /jwks: wanted none/,
+    ],
+    [
+      'an issuer to follow that is not on https',
+      'a',
+      { issuer: 'http://a', followIssuer: true },
+      /wanted an https URL/,
+    ],
+    [
+      'an issuer to follow at a broker that reads none',
+      'a',
+      { issuer: 'https://a', followIssuer: true },
+      /reads no issuers/,
+    ],
     ['a name with a slash', 'a%2Fb', { issuer: 'https://a', jwks }, /cluster name/],
     ['a body that is null', 'a', null, /JSON object/],
   ] as const) {
@@ -123,6 +146,32 @@ describe('management', () => {
       expect(answer.body.message).toMatch(words)
     })
   }
+
+  test('an issuer to follow is read at once, and has to have keys that are of no other cluster', async () => {
+    const published = new Map<string, Jwks>([
+      ['https://a', jwksOf([fleetKey])],
+      [ISSUER, jwksOf([otherKey])],
+    ])
+    const readIssuerKeys = async (issuer: string): Promise<Jwks> => {
+      const keys = published.get(issuer)
+      if (keys === undefined) throw new PodroleError('IssuerUnreachable', `${issuer} is down`)
+      return keys
+    }
+    useOptions({ readIssuerKeys })
+    const register = (issuer: string) =>
+      manage('PUT', '/podrole/v1/clusters/a', { issuer, followIssuer: true })
+    expect(await register('https://b')).toMatchObject({
+      status: 400,
+      body: { message: 'followIssuer: https://b is down' },
+    })
+    expect(await register(ISSUER)).toMatchObject({ status: 409, error: 'ResourceInUseException' })
+    expect(await register('https://a')).toMatchObject({
+      status: 201,
+      body: { followIssuer: true, jwks: jwksOf([fleetKey]) },
+    })
+    const answer = await manage('PUT', '/podrole/v1/clusters/a', { issuer: 'https://a', jwks })
+    expect(answer.body).toMatchObject({ followIssuer: false })
+  })
 
   test('a private key in a registration is not kept', async () => {
     const { d } = edgeKey.privateKey.export({ format: 'jwk' })

@@ -31,6 +31,7 @@ import {
   readJsonBody,
 } from './eks-wire.ts'
 import type { FleetKeys } from './fleet-keys.ts'
+import type { ReadIssuerKeys } from './followed-clusters.ts'
 import { createIssuing, type IssueCredentials, type Issued } from './issuing.ts'
 import { keyRoutes } from './key-api.ts'
 import type { BrokerMetrics, BrokerOperation } from './metrics.ts'
@@ -48,6 +49,8 @@ export interface BrokerAppOptions {
   readonly keys: FleetKeys
   /** Undefined where nothing looks at the fleet issuer from outside: its keys cannot rotate then. */
   readonly rotation?: RotationPorts | undefined
+  /** Undefined where nothing reads the issuers of clusters. */
+  readonly readIssuerKeys?: ReadIssuerKeys
   readonly place: BrokerPlace
   readonly clock: Clock
   readonly log: Log

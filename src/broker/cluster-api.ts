@@ -3,7 +3,7 @@
  * `PUT|GET|DELETE /podrole/v1/clusters[/NAME]`.
  */
 import type { Clock } from '../lib/clock.ts'
-import { PodroleError } from '../lib/errors.ts'
+import { messageOf, PodroleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { ManagementRoutes } from './authentication.ts'
 import {
@@ -11,8 +11,10 @@ import {
   clusterArnOf,
   indistinguishableFrom,
   readRegistration,
+  storedKeys,
 } from './cluster-registration.ts'
 import { EksFault, eksJson, pathSegments, readJsonBody } from './eks-wire.ts'
+import type { ReadIssuerKeys } from './followed-clusters.ts'
 import type { BrokerStore, RegisteredCluster } from './store.ts'
 
 interface ClusterApiOptions {
@@ -20,6 +22,8 @@ interface ClusterApiOptions {
   readonly place: BrokerPlace
   /** The fleet issuer: the URL that IAM's OIDC provider for these clusters has. */
   readonly issuer: string
+  /** Undefined where nothing reads issuers: then no cluster can follow one. */
+  readonly readIssuerKeys?: ReadIssuerKeys
   readonly clock: Clock
   readonly log: Log
 }
@@ -65,7 +69,9 @@ async function register(
   body: unknown,
 ): Promise<Response> {
   const { clock, log, place, store } = options
-  const registration = readRegistration(name, body)
+  const asked = readRegistration(name, body)
+  const jwks = asked.jwks ?? (await publishedKeys(options, asked.issuer))
+  const registration = { ...asked, jwks, followsIssuer: asked.jwks === undefined }
   const all = await store.listClusters()
   const twin = indistinguishableFrom(
     registration,
@@ -89,6 +95,22 @@ async function register(
   const isNew = await store.putCluster(cluster)
   log.info(isNew ? 'cluster registered' : 'cluster changed', { name, issuer: cluster.issuer })
   return eksJson(describe(options, cluster), isNew ? 201 : 200)
+}
+
+async function publishedKeys(
+  { readIssuerKeys }: ClusterApiOptions,
+  issuer: string,
+): Promise<string> {
+  if (readIssuerKeys === undefined) {
+    throw new EksFault('InvalidParameterException', 'followIssuer: this broker reads no issuers')
+  }
+  try {
+    return storedKeys(await readIssuerKeys(issuer))
+  } catch (error) {
+    throw new EksFault('InvalidParameterException', `followIssuer: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 async function remove(options: ClusterApiOptions, name: string): Promise<Response> {
@@ -149,12 +171,14 @@ function describe(
   options: ClusterApiOptions,
   cluster: RegisteredCluster,
 ): Readonly<Record<string, unknown>> {
-  const { agents, arn, audiences, createdAtMs, issuer, jwks, modifiedAtMs, name } = cluster
+  const { agents, arn, audiences, createdAtMs, followsIssuer, issuer, jwks, modifiedAtMs, name } =
+    cluster
   return {
     name,
     arn,
     issuer,
     jwks: JSON.parse(jwks),
+    followIssuer: followsIssuer,
     audiences,
     agents,
     oidcProviderUrl: options.issuer,

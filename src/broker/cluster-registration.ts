@@ -3,9 +3,10 @@ import { createPublicKey } from 'node:crypto'
 import { z } from 'zod'
 import { CLUSTER_NAME_PATTERN } from '../associations/rules.ts'
 import { formatServiceAccountName, parseServiceAccountName } from '../iam/service-account-name.ts'
+import { issuerBase } from '../issuer/documents.ts'
 import { kidOf } from '../issuer/keys.ts'
-import { messageOf } from '../lib/errors.ts'
-import { createKeySet, type Jwk, type KeySet, parseJwks } from '../token/jwks.ts'
+import { messageOf, PodroleError } from '../lib/errors.ts'
+import { createKeySet, type Jwk, type Jwks, type KeySet, parseJwks } from '../token/jwks.ts'
 import { EksFault } from './eks-wire.ts'
 import type { RegisteredCluster } from './store.ts'
 
@@ -24,8 +25,8 @@ export interface BrokerPlace {
 /** What `PUT /podrole/v1/clusters/NAME` takes. */
 export interface ClusterRegistration {
   readonly issuer: string
-  /** JSON text. */
-  readonly jwks: string
+  /** JSON text; undefined where the keys are those that the issuer publishes. */
+  readonly jwks: string | undefined
   readonly audiences: readonly string[]
   /** Service accounts, `NAMESPACE/NAME`, whose tokens prove an agent. */
   readonly agents: readonly string[]
@@ -38,7 +39,8 @@ const PRINTABLE = /^[\u0021-\u007e]{1,255}$/
 
 const schema = z.strictObject({
   issuer: z.string().regex(PRINTABLE, 'wanted 1 to 255 characters without spaces'),
-  jwks: z.union([z.string(), z.looseObject({ keys: z.array(z.unknown()) })]),
+  jwks: z.union([z.string(), z.looseObject({ keys: z.array(z.unknown()) })]).optional(),
+  followIssuer: z.boolean().optional(),
   audiences: z
     .array(z.string().regex(PRINTABLE, 'wanted 1 to 255 characters without spaces'))
     .min(1)
@@ -65,19 +67,41 @@ export function readRegistration(name: string, body: unknown): ClusterRegistrati
     )
     throw new EksFault('InvalidParameterException', faults.join('; '))
   }
-  const { issuer, jwks, audiences = [PODS_AUDIENCE], agents = [DEFAULT_AGENT] } = read.data
-  const text = typeof jwks === 'string' ? jwks : JSON.stringify(jwks)
-  let stored = ''
+  const { issuer, audiences = [PODS_AUDIENCE], agents = [DEFAULT_AGENT] } = read.data
+  let jwks: string | undefined
   try {
-    // Only the public members that were understood are kept: a private key is never stored.
-    const keys = parseJwks(text)
-    stored = JSON.stringify(keys)
-    if (createKeySet(keys).size === 0) faults.push('jwks: none of its keys can verify a token')
+    jwks = keysOf(read.data)
   } catch (error) {
-    faults.push(`jwks: ${messageOf(error)}`)
+    faults.push(messageOf(error))
   }
   if (faults.length > 0) throw new EksFault('InvalidParameterException', faults.join('; '))
-  return { issuer, jwks: stored, audiences, agents }
+  return { issuer, jwks, audiences, agents }
+}
+
+function keysOf({ followIssuer, issuer, jwks }: z.infer<typeof schema>): string | undefined {
+  if (followIssuer === true) {
+    if (jwks !== undefined) throw new Error('jwks: wanted none beside followIssuer')
+    issuerBase(issuer)
+    return undefined
+  }
+  if (jwks === undefined) throw new Error('jwks: wanted the keys, or followIssuer')
+  try {
+    return storedKeys(parseJwks(typeof jwks === 'string' ? jwks : JSON.stringify(jwks)))
+  } catch (error) {
+    throw new Error(`jwks: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/**
+ * Keys as they are kept: their public members that were understood, so that a private key is never
+ * stored.
+ * @throws PodroleError `InvalidJwks`: none of them can verify a token
+ */
+export function storedKeys(keys: Jwks): string {
+  if (createKeySet(keys).size === 0) {
+    throw new PodroleError('InvalidJwks', 'none of its keys can verify a token')
+  }
+  return JSON.stringify(keys)
 }
 
 function readAgent(text: string, context: z.RefinementCtx): string {
@@ -99,7 +123,7 @@ export function clusterArnOf(place: BrokerPlace, name: string): string {
  * The same issuer alone is usual (`https://kubernetes.default.svc.cluster.local`).
  */
 export function indistinguishableFrom(
-  registration: ClusterRegistration,
+  registration: Pick<RegisteredCluster, 'issuer' | 'jwks'>,
   others: readonly RegisteredCluster[],
 ): RegisteredCluster | undefined {
   const prints = thumbprints(registration.jwks)

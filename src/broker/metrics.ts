@@ -25,6 +25,7 @@ export interface BrokerMetrics {
   /** The same STS, whose calls are counted. */
   watchSts(sts: StsPort): StsPort
   watchExchanges(inProgress: () => number): void
+  watchIssuers(counts: () => { readonly read: number; readonly failed: number }): void
 }
 
 /** @param version of podrole, for its build info */
@@ -77,6 +78,15 @@ export function createBrokerMetrics(clock: Clock, version = ''): BrokerMetrics {
           help: 'Exchanges that are under way.',
         },
         () => [{ value: inProgress() }],
+      ),
+    watchIssuers: (counts) =>
+      registry.gauge(
+        {
+          name: 'podrole_broker_followed_issuers',
+          help: "Clusters that follow their issuer's keys, by whether the last look read them.",
+          labels: ['outcome'],
+        },
+        () => Object.entries(counts()).map(([outcome, value]) => ({ labels: { outcome }, value })),
       ),
   }
 }

@@ -199,6 +199,36 @@ describe('brokers at one database', () => {
     expect(await is()).toBe(true)
   }
 
+  test('follow the keys that a cluster’s issuer publishes, also what came while none ran', async () => {
+    const next = await generateSigningKey('ES256')
+    let published = jwksOf([clusterKey])
+    const startOne = async (): Promise<RunningBroker> => {
+      const broker = await startBroker(readBrokerConfig(configInput()), {
+        clock: systemClock,
+        log: silentLog,
+        readIssuerKeys: async () => published,
+        issuerCheckMs: 10,
+      })
+      running.push(broker)
+      return broker
+    }
+    const clusterKeys = async (broker: RunningBroker): Promise<Jwks> => {
+      const { text } = await call(broker, 'GET', '/podrole/v1/clusters/edge')
+      return (JSON.parse(text) as { jwks: Jwks }).jwks
+    }
+    const [one, two] = [await startOne(), await startOne()]
+    const registration = { issuer: 'https://edge.example', followIssuer: true }
+    await call(one, 'PUT', '/podrole/v1/clusters/edge', registration)
+    expect(await clusterKeys(two)).toEqual(jwksOf([clusterKey]))
+    published = jwksOf([clusterKey, next])
+    await until(async () => (await clusterKeys(two)).keys.length === 2)
+    await stopAll()
+    published = jwksOf([next])
+    const three = await startOne()
+    await until(async () => (await clusterKeys(three)).keys.length === 1)
+    expect(await clusterKeys(three)).toEqual(jwksOf([next]))
+  })
+
   test('rotate their sealed keys alone, and one that starts later has the same', async () => {
     const sealing = { file: join(folder, 'sealing.keys') }
     await writeFile(sealing.file, randomBytes(32).toString('base64'), { mode: 0o600 })

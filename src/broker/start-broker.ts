@@ -1,20 +1,23 @@
 /** The running broker: database, keys, listener. */
 import { readFile, stat, writeFile } from 'node:fs/promises'
-import { openSqlite } from '../associations/sqlite.ts'
+import { openSqlite, type SqliteDatabase } from '../associations/sqlite.ts'
 import { ASSOCIATION_MIGRATIONS, createSqliteStore } from '../associations/store-sqlite.ts'
 import { openSealer } from '../issuer/sealing/open-sealer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
+import { follow } from '../lib/following.ts'
+import type { Handler } from '../lib/handler.ts'
 import { faultFields, type Log } from '../lib/log.ts'
 import { serveMetrics } from '../lib/metrics/page.ts'
 import { Secret } from '../lib/secret.ts'
 import { serveTls, type ServingCertificate, type TlsListening } from '../lib/serve.ts'
-import { brokerApp } from './broker-app.ts'
+import { brokerApp, type BrokerAppOptions } from './broker-app.ts'
 import { type BrokerConfig, placeOf } from './config.ts'
 import { FollowedKeys } from './fleet-keys.ts'
+import { createFollowedClusters, type ReadIssuerKeys } from './followed-clusters.ts'
 import { fleetRotationPorts, followFleetKeys, type LookOutside } from './fleet-rotation.ts'
 import { createBrokerKey } from './keys.ts'
-import { createBrokerMetrics } from './metrics.ts'
+import { type BrokerMetrics, createBrokerMetrics } from './metrics.ts'
 import { BROKER_MIGRATIONS, type BrokerStore, createBrokerStore } from './store.ts'
 import { createSts, type StsPort } from './sts.ts'
 
@@ -31,6 +34,10 @@ export interface BrokerDependencies {
   readonly look?: LookOutside
   /** Milliseconds between two looks at the signing keys; default 5,000. */
   readonly keyCheckMs?: number
+  /** Reads the issuers of clusters that follow theirs; without it none can. */
+  readonly readIssuerKeys?: ReadIssuerKeys
+  /** Milliseconds between two looks at those; default 60,000. */
+  readonly issuerCheckMs?: number
 }
 
 export interface RunningBroker {
@@ -46,6 +53,7 @@ export interface RunningBroker {
 /** A token and a session policy fit many times. */
 const MAX_BODY_BYTES = 256 * 1024
 const CERTIFICATE_CHECK_MS = 10_000
+const ISSUER_CHECK_MS = 60_000
 
 /**
  * Starts a broker; all that it knows is in its database, so another start goes on where it was.
@@ -80,29 +88,13 @@ export async function startBroker(
       await ensureAdminKey(store, config.adminKeyFile, dependencies)
     }
     const metrics = createBrokerMetrics(clock, dependencies.version)
-    const { region, stsEndpoint } = config
-    const handler = brokerApp({
-      store,
-      associations: createSqliteStore(database),
-      sts: metrics.watchSts(
-        dependencies.sts ??
-          createSts({ region, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) }),
-      ),
-      issuer,
-      metrics,
-      keys,
-      rotation,
-      place: placeOf(config),
-      clock,
-      log,
-      sessionSeconds: config.sessionSeconds,
-      refuseLongSubjects: config.refuseLongSubjects,
-    })
+    const handler = createApp(config, dependencies, { database, store, keys, rotation, metrics })
     const { hostname, port } = config
     const maxBodyBytes = MAX_BODY_BYTES
     const listening = await serveTls({ hostname, port, handler, certificate, log, maxBodyBytes })
     const endReloads = keepCertificate(config, listening, dependencies)
     const following = followFleetKeys(keys, { ...dependencies, rotateEverySeconds, rotation })
+    const followed = followClusters(store, metrics, dependencies)
     log.info('broker started', { url: listening.url, issuer })
     const page = config.metrics && serveMetrics(metrics.registry, config.metrics, log)
     return {
@@ -112,7 +104,7 @@ export async function startBroker(
       stop: async () => {
         endReloads()
         await Promise.all([listening.stop(), page?.stop()])
-        await following.stop()
+        await Promise.all([following.stop(), followed?.stop()])
         await close()
         log.info('broker stopped')
       },
@@ -121,6 +113,64 @@ export async function startBroker(
     await close()
     throw error
   }
+}
+
+function createApp(
+  config: BrokerConfig,
+  { clock, log, readIssuerKeys, sts }: BrokerDependencies,
+  {
+    database,
+    metrics,
+    ...parts
+  }: Pick<BrokerAppOptions, 'keys' | 'rotation' | 'store'> & {
+    readonly database: SqliteDatabase
+    readonly metrics: BrokerMetrics
+  },
+): Handler {
+  const { issuer, refuseLongSubjects, region, sessionSeconds, stsEndpoint } = config
+  const ownSts = (): StsPort =>
+    createSts({ region, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) })
+  return brokerApp({
+    ...parts,
+    ...(readIssuerKeys && { readIssuerKeys }),
+    associations: createSqliteStore(database),
+    sts: metrics.watchSts(sts ?? ownSts()),
+    issuer,
+    metrics,
+    place: placeOf(config),
+    clock,
+    log,
+    sessionSeconds,
+    refuseLongSubjects,
+  })
+}
+
+/** Keeps to the keys that issuers publish, where clusters were registered so. */
+function followClusters(
+  store: BrokerStore,
+  metrics: BrokerMetrics,
+  { clock, issuerCheckMs = ISSUER_CHECK_MS, log, readIssuerKeys }: BrokerDependencies,
+): { stop(): Promise<void> } | undefined {
+  if (readIssuerKeys === undefined) return undefined
+  const followed = createFollowedClusters({ store, readIssuerKeys, clock, log })
+  metrics.watchIssuers(() => followed.counts())
+  // They may have gone on while no broker ran.
+  const first = followed
+    .look()
+    .catch((error: unknown) => log.warn('keys of clusters not replaced', faultFields(error)))
+  const following = follow({
+    what: 'keys of clusters',
+    read: () => followed.look(),
+    // What is new, the look has taken and told of itself.
+    current: undefined,
+    isSame: () => true,
+    onChange: () => undefined,
+    fieldsOf: () => ({}),
+    // Several brokers look at different times.
+    pollMs: issuerCheckMs * (0.8 + 0.4 * Math.random()),
+    log,
+  })
+  return { stop: async () => void (await Promise.all([first, following.stop()])) }
 }
 
 /**

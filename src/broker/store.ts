@@ -17,6 +17,8 @@ export interface RegisteredCluster {
   readonly audiences: readonly string[]
   /** Service accounts, `NAMESPACE/NAME`, whose tokens prove an agent. */
   readonly agents: readonly string[]
+  /** Whether `jwks` goes along with what the issuer publishes. */
+  readonly followsIssuer: boolean
   readonly createdAtMs: number
   readonly modifiedAtMs: number
 }
@@ -97,6 +99,14 @@ export interface BrokerStore extends FleetKeyStore {
   /** In the order of their names. */
   listClusters(): Promise<readonly RegisteredCluster[]>
   /**
+   * Puts other keys in the place of those that were read; false, and nothing is written, where the
+   * cluster is gone or was changed since.
+   */
+  replaceClusterKeys(
+    read: Pick<RegisteredCluster, 'name' | 'jwks' | 'modifiedAtMs'>,
+    next: Pick<RegisteredCluster, 'jwks' | 'modifiedAtMs'>,
+  ): Promise<boolean>
+  /**
    * Deletes a cluster and the keys that are limited to it.
    * @throws PodroleError `ClusterInUse` while it has associations
    */
@@ -169,6 +179,10 @@ export const BROKER_MIGRATIONS: readonly Migration[] = [
       );
     `,
   },
+  {
+    name: '0004-followed-issuers',
+    statements: 'alter table clusters add column follows_issuer integer not null default 0;',
+  },
 ]
 
 interface ClusterRow {
@@ -178,6 +192,7 @@ interface ClusterRow {
   readonly jwks: string
   readonly audiences: string
   readonly agents: string
+  readonly follows_issuer: number
   readonly created_at_ms: number
   readonly modified_at_ms: number
 }
@@ -239,7 +254,10 @@ export function createBrokerStore(database: SqliteDatabase): BrokerStore {
 
 function clusterQueries(
   database: SqliteDatabase,
-): Pick<BrokerStore, 'putCluster' | 'getCluster' | 'listClusters' | 'deleteCluster'> {
+): Pick<
+  BrokerStore,
+  'putCluster' | 'getCluster' | 'listClusters' | 'replaceClusterKeys' | 'deleteCluster'
+> {
   return {
     putCluster: (cluster) =>
       database.write(async (sql) => {
@@ -260,6 +278,15 @@ function clusterQueries(
         (sql) => sql`select * from clusters order by name`,
       )
       return rows.map(clusterOf)
+    },
+    replaceClusterKeys: async (read, next) => {
+      const changed: unknown[] = await database.write(
+        (sql) => sql`update clusters set jwks = ${next.jwks}, modified_at_ms = ${next.modifiedAtMs}
+          where name = ${read.name} and jwks = ${read.jwks}
+            and modified_at_ms = ${read.modifiedAtMs} and follows_issuer = 1
+          returning 1`,
+      )
+      return changed.length > 0
     },
     deleteCluster: (name) => database.write((sql) => deleteCluster(sql, name)),
   }
@@ -358,6 +385,7 @@ function clusterRow(cluster: RegisteredCluster): ClusterRow {
     jwks: cluster.jwks,
     audiences: JSON.stringify(cluster.audiences),
     agents: JSON.stringify(cluster.agents),
+    follows_issuer: cluster.followsIssuer ? 1 : 0,
     created_at_ms: cluster.createdAtMs,
     modified_at_ms: cluster.modifiedAtMs,
   }
@@ -371,6 +399,7 @@ function clusterOf(row: ClusterRow): RegisteredCluster {
     jwks: row.jwks,
     audiences: JSON.parse(row.audiences) as string[],
     agents: JSON.parse(row.agents) as string[],
+    followsIssuer: row.follows_issuer === 1,
     createdAtMs: row.created_at_ms,
     modifiedAtMs: row.modified_at_ms,
   }

@@ -56,14 +56,26 @@ export async function revokeKey(id: string, flags: BrokerAccessFlags): Promise<v
 }
 
 export async function registerCluster(name: string, flags: RegisterFlags): Promise<void> {
-  const text = flags.jwks === '-' ? await Bun.stdin.text() : readFileSync(flags.jwks, 'utf8')
   const cluster = await callEks(await brokerEndpoint(flags), 'PUT', pathOf(name), {
     issuer: flags.issuer,
-    jwks: parseKeys(text, flags.jwks),
+    ...(await registeredKeys(flags)),
     ...(flags.audience !== undefined && { audiences: flags.audience }),
     ...(flags.agent !== undefined && { agents: flags.agent }),
   })
   printClusters(flags, cluster, [cluster as unknown as ClusterRow])
+}
+
+async function registeredKeys({ followIssuer, jwks }: RegisterFlags): Promise<object> {
+  if ((jwks === undefined) === (followIssuer === undefined)) {
+    throw new PodroleError(
+      'ConflictingOptions',
+      'the keys of a cluster come from one place: wanted --jwks FILE or --follow-issuer',
+      { hint: '--follow-issuer is for an issuer that the broker can read over https' },
+    )
+  }
+  if (jwks === undefined) return { followIssuer: true }
+  const text = jwks === '-' ? await Bun.stdin.text() : readFileSync(jwks, 'utf8')
+  return { jwks: parseKeys(text, jwks) }
 }
 
 export async function listClusters(flags: BrokerAccessFlags): Promise<void> {

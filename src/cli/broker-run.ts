@@ -5,6 +5,7 @@ import { startBroker } from '../broker/start-broker.ts'
 import { gatherOutside } from '../issuer/outside/gather.ts'
 import { readOutsideNames } from '../issuer/outside/issuer-names.ts'
 import { judgeOutside } from '../issuer/outside/judge.ts'
+import { readPublishedKeys } from '../issuer/published-keys.ts'
 import { waitForOutside } from '../issuer/outside/wait.ts'
 import { systemClock } from '../lib/clock.ts'
 import { messageOf, PodroleError } from '../lib/errors.ts'
@@ -30,6 +31,7 @@ export async function runBroker(flags: {
     clock: systemClock,
     log,
     version: VERSION,
+    readIssuerKeys: (ofCluster) => readPublishedKeys(ofCluster, looking.names),
     look: (keys) =>
       waitForOutside(
         async () => judgeOutside(await gatherOutside(issuer, looking), { issuer, keys }),

@@ -5,7 +5,8 @@ import { type BrokerAccessFlags, withBrokerAccess } from './broker.ts'
 
 export interface RegisterFlags extends BrokerAccessFlags {
   readonly issuer: string
-  readonly jwks: string
+  readonly jwks?: string
+  readonly followIssuer?: true
   readonly audience?: readonly string[]
   readonly agent?: readonly string[]
 }
@@ -18,6 +19,11 @@ export interface ClusterGetFlags extends KubeFlags {
   readonly output: OutputFormat
 }
 
+const REGISTER_EXAMPLES = `
+Examples:
+  podrole cluster register edge --issuer https://edge.example.com --follow-issuer
+  kubectl get --raw /openid/v1/jwks | podrole cluster register edge --issuer https://kubernetes.default.svc --jwks -`
+
 export function addClusterCommand(program: Command): void {
   const cluster = program
     .command('cluster')
@@ -26,7 +32,11 @@ export function addClusterCommand(program: Command): void {
     .description('make a cluster known to a broker, by its issuer and keys')
     .argument('<name>', 'what associations call it')
     .requiredOption('--issuer <url>', "its service account issuer, as in its tokens' iss")
-    .requiredOption('--jwks <file>', 'its public keys; - reads standard input')
+    .option('--jwks <file>', 'its public keys; - reads standard input')
+    .option(
+      '--follow-issuer',
+      'the keys that its issuer publishes, read by the broker every minute',
+    )
     .option('--audience <audience>', "of pods' tokens (repeatable)", collect)
     .option(
       '--agent <namespace/name>',
@@ -34,10 +44,7 @@ export function addClusterCommand(program: Command): void {
       collect,
     )
     .addOption(outputOption())
-    .addHelpText(
-      'after',
-      '\nExample:\n  kubectl get --raw /openid/v1/jwks | podrole cluster register edge --issuer https://edge.example.com --jwks -',
-    )
+    .addHelpText('after', REGISTER_EXAMPLES)
     .action(async (name: string, flags: RegisterFlags) => {
       const { registerCluster } = await import('../broker-client.ts')
       await registerCluster(name, flags)
