@@ -6,6 +6,7 @@ import { systemClock } from '../lib/clock.ts'
 import { checkAll } from '../lib/collect-faults.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
 import { findAddon } from '../manage/eks/addon-port.ts'
+import { agentNote } from '../manage/eks/agent-note.ts'
 import { type AssociationWishes, createAssociation } from '../manage/eks/association-create.ts'
 import { checkAssociation } from '../manage/eks/association-request.ts'
 import { associationTag } from '../manage/eks/association-role.ts'
@@ -192,13 +193,9 @@ async function nextSteps(
   if (eks === undefined || eks.autoMode || account === undefined) return [restart]
   try {
     const addon = await findAddon(eksAddons(await openEks(account), clusterName), AGENT_ADDON)
-    if (addon !== undefined) return [restart]
+    return [restart, agentNote(addon, clusterName) ?? []].flat()
   } catch (error) {
     if (codeOf(error) !== 'AccessDenied') throw error
     return [restart]
   }
-  return [
-    restart,
-    `cluster ${clusterName} has no add-on ${AGENT_ADDON}: unless an agent runs there by other means, its pods get no credentials (podrole addon enable ${AGENT_ADDON} --cluster ${clusterName})`,
-  ]
 }

@@ -77,7 +77,7 @@ function ownerOf({ ownerArn, tags }: Association): string {
 }
 
 /** With EKS's own names, all that there is; times in ISO 8601. */
-function shownOf(association: Association): Readonly<Record<string, unknown>> {
+export function shownOf(association: Association): Readonly<Record<string, unknown>> {
   const { createdAtMs, modifiedAtMs, ...rest } = association
   return {
     ...rest,

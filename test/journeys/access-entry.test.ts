@@ -3,6 +3,8 @@ import {
   CreateAccessEntryCommand,
   CreateClusterCommand,
   DeleteAccessEntryCommand,
+  DisassociateAccessPolicyCommand,
+  UpdateAccessEntryCommand,
 } from '@aws-sdk/client-eks'
 import { CreateRoleCommand } from '@aws-sdk/client-iam'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
@@ -10,6 +12,7 @@ import { ACCOUNT, CLUSTER, type EksSandbox, startEksSandbox } from '../support/e
 
 const STEP_MS = 60_000
 const at = `--cluster ${CLUSTER}`
+const VIEW = 'arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy'
 let here: EksSandbox
 
 beforeAll(async () => {
@@ -84,21 +87,31 @@ describe('an access entry', () => {
     expect(await ann.get(pods('shop'))).toBe(401)
   })
 
-  step('deleted by hand it is made again; half made it goes on', async () => {
-    const arn = await makeRole('ci')
-    const create = `create --principal-arn ${arn} ${at} --access-policy AmazonEKSViewPolicy=cluster --access-policy AmazonEKSEditPolicy=namespace:shop`
-    here.sandbox.aws.faults.replace(['eks:AssociateAccessPolicy=error:ServerException:500@3'])
-    const failed = await run(create)
-    expect(failed.code).toBe(1)
-    expect(failed.err).toContain(`access entry of ${arn} made; then`)
-    expect(failed.err).toContain('it goes on from there')
-    const went = await run(create)
-    expect(went.code).toBe(0)
-    expect(went.err).not.toContain('entry of')
-    expect(went.err).toContain('AmazonEKSViewPolicy=cluster given')
-    await here.eks.send(new DeleteAccessEntryCommand({ clusterName: CLUSTER, principalArn: arn }))
-    expect((await run(create)).err).toContain(`entry of ${arn} made`)
-  })
+  step(
+    'deleted by hand it is made again, changed by hand that is told; half made it goes on',
+    async () => {
+      const arn = await makeRole('ci')
+      const create = `create --principal-arn ${arn} ${at} --access-policy AmazonEKSViewPolicy=cluster --access-policy AmazonEKSEditPolicy=namespace:shop`
+      here.sandbox.aws.faults.replace(['eks:AssociateAccessPolicy=error:ServerException:500@3'])
+      const failed = await run(create)
+      expect(failed.code).toBe(1)
+      expect(failed.err).toContain(`access entry of ${arn} made; then`)
+      expect(failed.err).toContain('it goes on from there')
+      const went = await run(create)
+      expect(went.code).toBe(0)
+      expect(went.err).not.toContain('entry of')
+      expect(went.err).toContain('AmazonEKSViewPolicy=cluster given')
+      const input = { clusterName: CLUSTER, principalArn: arn }
+      await here.eks.send(new UpdateAccessEntryCommand({ ...input, kubernetesGroups: ['hand'] }))
+      const differs = await run(`${create} --kubernetes-groups sre`)
+      expect(differs.code).toBe(1)
+      expect(differs.err).toContain('its groups are hand, not sre')
+      await here.eks.send(new DisassociateAccessPolicyCommand({ ...input, policyArn: VIEW }))
+      expect((await run(create)).err).toContain('AmazonEKSViewPolicy=cluster given')
+      await here.eks.send(new DeleteAccessEntryCommand(input))
+      expect((await run(create)).err).toContain(`entry of ${arn} made`)
+    },
+  )
 
   step('of somebody else: named as such, changed and deleted with --adopt alone', async () => {
     const principalArn = await makeRole('nodes')

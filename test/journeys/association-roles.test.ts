@@ -68,6 +68,7 @@ describe('a role that is there', () => {
   })
 
   step('no such role, another account, another path', async () => {
+    const before = shop.writes.length
     const create = 'association create shop/wrong --cluster shop-eks --role-arn'
     expect((await shop.desk.run(`${create} ${ROLES}/nobody`)).err).toContain(
       `there is no role ${ROLES}/nobody`,
@@ -78,6 +79,8 @@ describe('a role that is there', () => {
     const foreign = await shop.desk.run(`${create} arn:aws:iam::${OTHER}:role/x`)
     expect(foreign.err).toContain('is in another account than the cluster')
     expect(foreign.err).toContain('can be the targetRoleArn')
+    // EKS would refuse them too, in its own words.
+    expect(shop.writes.slice(before)).toEqual([])
   })
 })
 
@@ -201,7 +204,23 @@ describe('what is wrong is told before anything is written', () => {
       `create a/b --cluster c --role-arn ${ROLES}/x --disable-session-tags=maybe`,
       'wanted true or false',
     ],
+    [
+      `create a/b --cluster c --role-arn ${ROLES}/x --policy {"Version":"2012-10-17"} --disable-session-tags`,
+      'policy is not a session policy',
+    ],
     ['create a/b --cluster c --permission-policy nowhere.json', 'cannot read nowhere.json'],
+    [
+      'create a/b --cluster c --permission-policy {"Version":"2012-10-17"}',
+      'The policy holds no Statement',
+    ],
+    [
+      'create a/b --cluster c --permission-policy-arns arn:aws:iam::aws:policy/P,arn:aws:iam::aws:policy/P',
+      'policy arn:aws:iam::aws:policy/P is given twice',
+    ],
+    [
+      'create a/b --cluster c! --role-name ? --permission-policy-arns z --permission-policy {} --tags x',
+      '5 things are wrong:',
+    ],
     ['update a/b --cluster shop-eks', 'nothing is named that is to be changed'],
     ['update a/b --cluster shop-eks --role-arn x', 'has no association in cluster shop-eks'],
     ['list --cluster c --broker nonsense', '"nonsense" is no URL'],

@@ -1,6 +1,11 @@
 /** `podrole import` as typed: what was left behind by hand, in three forms, each read by its own reader. */
 import { CreatePodIdentityAssociationCommand } from '@aws-sdk/client-eks'
-import { CreateRoleCommand } from '@aws-sdk/client-iam'
+import {
+  CreateRoleCommand,
+  GetRoleCommand,
+  ListAttachedRolePoliciesCommand,
+  ListRolePoliciesCommand,
+} from '@aws-sdk/client-iam'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -60,7 +65,7 @@ interface Config {
     })[]
     readonly podIdentityAssociations?: readonly Readonly<Record<string, unknown>>[]
   }
-  readonly accessConfig?: object
+  readonly accessConfig?: { readonly accessEntries?: readonly object[] }
   readonly addons?: readonly { readonly name: string }[]
 }
 const configOf = (yaml: string): Config => parse(yaml) as Config
@@ -78,6 +83,7 @@ describe('as YAML', () => {
       const config = configOf(out)
       expect(accountsOf(config)).toEqual(['reports', 'web', 'web.api'])
       expect(config.iam.podIdentityAssociations?.length).toBe(3)
+      expect(config.accessConfig?.accessEntries?.length).toBe(3)
       expect(config.addons?.map(({ name }) => name)).toContain('vpc-cni')
       // Whom it cannot say is told twice: in the file and beside it.
       for (const name of ['shop/lost', 'shop/far']) {
@@ -204,6 +210,28 @@ terraform plan -input=false -detailed-exitcode`
   )
 })
 
+/** A role of IAM by ACK's names, trust policy and all. */
+async function asItIs({ name }: Readonly<Record<string, unknown>>): Promise<object> {
+  const RoleName = String(name)
+  const { Role: role } = await here.iam.send(new GetRoleCommand({ RoleName }))
+  const { AttachedPolicies = [] } = await here.iam.send(
+    new ListAttachedRolePoliciesCommand({ RoleName }),
+  )
+  const { PolicyNames = [] } = await here.iam.send(new ListRolePoliciesCommand({ RoleName }))
+  const policies = AttachedPolicies.map(({ PolicyArn = '' }) => PolicyArn).sort()
+  const boundary = role?.PermissionsBoundary?.PermissionsBoundaryArn
+  return {
+    path: role?.Path,
+    maxSessionDuration: role?.MaxSessionDuration,
+    assumeRolePolicyDocument: decodeURIComponent(role?.AssumeRolePolicyDocument ?? ''),
+    ...(boundary !== undefined && { permissionsBoundary: boundary }),
+    ...(policies.length > 0 && { policies }),
+    ...(PolicyNames.length > 0 && {
+      inlinePolicies: Object.fromEntries(PolicyNames.map((one) => [one, expect.any(String)])),
+    }),
+  }
+}
+
 describe('as ACK', () => {
   test(
     "it has the fields of ACK's own types, and is adopted by what the controllers look for",
@@ -225,6 +253,7 @@ describe('as ACK', () => {
       }
       const names = resources.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
       expect(new Set(names).size).toBe(names.length)
+      for (const { spec } of kinds['Role'] ?? []) expect(spec).toMatchObject(await asItIs(spec))
     },
     STEP_MS,
   )
