@@ -79,7 +79,9 @@ test(
     expect([code, err]).toEqual([0, expect.stringContaining('done')])
     const report = JSON.parse(out) as ChangeReport
     expect(report.outcome).toBe('done')
-    expect(report.steps.every((step) => step.outcome === 'done')).toBe(true)
+    expect(report.steps.map(({ id, outcome }) => [id, outcome])).toEqual(
+      report.plan.steps.map(({ id }) => [id, 'done']),
+    )
     expect(report.left?.steps).toEqual([])
     const told = report.plan.remarks.map(({ text }) => text).join('\n')
     expect(told).toContain('service account rafay-demo/demo-test: podrole did not make it')

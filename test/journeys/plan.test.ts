@@ -115,7 +115,9 @@ describe("document 004's cluster config", () => {
     async () => {
       const { code, out } = await here.plan('--detailed-exitcode')
       expect(code).toBe(1)
-      expect(out).toContain('cluster.yaml#2: iam.podIdentityAssociations[0]: there is no role')
+      expect(out).toContain(
+        'cluster.yaml#2: iam.podIdentityAssociations[0], iam.podIdentityAssociations[1]: there is no role',
+      )
       expect(out).toContain('Refused:')
     },
     STEP_MS,

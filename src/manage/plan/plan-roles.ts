@@ -11,7 +11,7 @@ import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import { newTrust, ownTrustAfter } from './own-trust.ts'
 import { clusterOfTags } from './ownership.ts'
 import { roleNameFor } from '../role-name.ts'
-import { isTooLong, pathsOf, planMadeRole } from './role-steps.ts'
+import { isTooLong, placesOf, planMadeRole } from './role-steps.ts'
 import { providerArnOf, type RoleUse } from './role-uses.ts'
 import { shardsOf } from './shards.ts'
 
@@ -209,13 +209,13 @@ function planGivenRole(
   uses: readonly RoleUse[],
 ): readonly string[] | undefined {
   const { draft, findRole, observed, options } = context
-  const path = pathsOf(uses)
+  const places = placesOf(uses)
   const { accountId, partition } = parseArn(arn)
   if (accountId !== observed.accountId || partition !== observed.partition) {
     const hint =
       "A role of another account can be the targetRoleARN of one of the cluster's account."
     const text = `role ${arn} is not of the cluster's account ${observed.accountId}`
-    draft.refuse({ code: 'WrongAccount', path, text, hint })
+    draft.refuse({ code: 'WrongAccount', ...places, text, hint })
     return undefined
   }
   if (options.isIamUnseen === true) return []
@@ -224,7 +224,7 @@ function planGivenRole(
     const other = found === undefined ? '' : `; there is ${found.arn}`
     const hint =
       'Make it first, or let podrole make one with permissionPolicyARNs or permissionPolicy.'
-    draft.refuse({ code: 'NoRole', path, text: `there is no role ${arn}${other}`, hint })
+    draft.refuse({ code: 'NoRole', ...places, text: `there is no role ${arn}${other}`, hint })
     return undefined
   }
   const before = found.trustPolicy
@@ -254,13 +254,13 @@ function planGivenRole(
     }
     draft.refuse({
       code: 'RoleNotTrusting',
-      path,
+      ...places,
       text: `role ${arn}, which podrole did not make, does not let in ${edit.subjects.join(', ')}`,
       hint: `--adopt adds a statement to its trust policy, as podrole role trust add ${found.name} does.`,
     })
   } catch (error) {
     const text = `the trust policy of role ${arn} cannot be read: ${messageOf(error)}`
-    draft.refuse({ code: 'TrustPolicyUnreadable', path, text, hint: 'Mend it by hand first.' })
+    draft.refuse({ code: 'TrustPolicyUnreadable', ...places, text, hint: 'Mend it by hand first.' })
   }
   return undefined
 }

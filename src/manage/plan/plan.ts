@@ -56,6 +56,8 @@ export interface Refusal {
   readonly code: RefusalCode
   /** `cluster.yaml: iam.podIdentityAssociations[2]`, where a file asks for it. */
   readonly path?: string
+  /** Where else a file asks for the same; they do not get it either. */
+  readonly others?: readonly string[]
   readonly text: string
   readonly hint: string
 }

@@ -46,8 +46,21 @@ function renderStep({ action, risk }: PlanStep): string {
 
 const renderRemark = ({ text }: Remark): string => `  ${text}\n`
 
-const renderRefusal = ({ hint, path, text }: Refusal): string =>
-  `  ${path === undefined ? '' : `${path}: `}${text}\n      ${hint}\n`
+const renderRefusal = (refusal: Refusal): string =>
+  `  ${pathsOf(refusal)}${refusal.text}\n      ${refusal.hint}\n`
+
+const MOST_PATHS = 3
+
+/** `cluster.yaml: addons[0], addons[1]: `; the name of the file once, and how many more there are. */
+function pathsOf({ others = [], path }: Refusal): string {
+  if (path === undefined) return ''
+  const file = path.slice(0, path.lastIndexOf(': ') + 2)
+  const shown = others
+    .slice(0, MOST_PATHS - 1)
+    .map((other) => (other.startsWith(file) ? other.slice(file.length) : other))
+  const left = others.length - shown.length
+  return `${[path, ...shown].join(', ')}${left > 0 ? ` and ${left} more` : ''}: `
+}
 
 /** One line, the last of a rendered plan. */
 function sumOf(plan: Plan, nothing: string): string {

@@ -7,6 +7,7 @@ import type { PlanContext } from './context.ts'
 import type { PlanRole } from './observed-state.ts'
 import { ownTrustAfter } from './own-trust.ts'
 import { blockOfTags, clusterOfTags, isOthers, madeTags, tagsOver } from './ownership.ts'
+import type { Refusal } from './plan.ts'
 import type { RoleUse } from './role-uses.ts'
 import { hasAny, tagChanges } from './tag-steps.ts'
 
@@ -32,7 +33,7 @@ export function planMadeRole(
   if (!isOwned(found.tags) && !context.options.adopt) {
     context.draft.refuse({
       code: 'NotOwned',
-      path: pathsOf(wanted.uses),
+      ...placesOf(wanted.uses),
       text: `role ${found.arn} is there, and podrole did not make it`,
       hint: 'Name it as roleARN (attachRoleARN) to leave it as it is; --adopt changes it, and it is never deleted then.',
     })
@@ -122,7 +123,7 @@ function readTrust<T>(context: PlanContext, wanted: WantedRole, read: () => T): 
   } catch (error) {
     context.draft.refuse({
       code: 'TrustPolicyUnreadable',
-      path: pathsOf(wanted.uses),
+      ...placesOf(wanted.uses),
       text: `the trust policy of role ${wanted.name} cannot be edited: ${messageOf(error)}`,
       hint: 'Mend it by hand first.',
     })
@@ -212,19 +213,11 @@ function planRoleTags({ draft }: PlanContext, wanted: WantedRole, found: PlanRol
   if (hasAny(gone)) draft.step({ do: 'untag-role', role: name, before: gone })
 }
 
-/** Where in the files those are who do not get the role: three of them, and how many more. */
-export function pathsOf(uses: readonly RoleUse[]): string {
-  const paths = [...new Set(uses.map(({ path }) => path))]
-  const [first = ''] = paths
-  const file = first.slice(0, first.lastIndexOf(': ') + 2)
-  const shown = paths
-    .slice(1, MOST_PATHS)
-    .map((path) => (path.startsWith(file) ? path.slice(file.length) : path))
-  const more = paths.length > MOST_PATHS ? ` and ${paths.length - MOST_PATHS} more` : ''
-  return `${[first, ...shown].join(', ')}${more}`
+/** Where in the files those are who do not get the role. */
+export function placesOf(uses: readonly RoleUse[]): Pick<Refusal, 'path' | 'others'> {
+  const [path = '', ...others] = new Set(uses.map((use) => use.path))
+  return { path, ...(others.length > 0 && { others }) }
 }
-
-const MOST_PATHS = 3
 
 /** Only a quota that was read from the account refuses: it may be higher than what is documented. */
 export function isTooLong(
@@ -243,7 +236,7 @@ export function isTooLong(
   }
   draft.refuse({
     code: 'TrustPolicyTooLong',
-    path: pathsOf(wanted.uses),
+    ...placesOf(wanted.uses),
     text: size,
     hint: 'Ask for a higher quota (AWS grants up to 8,192 at once), or use further roles.',
   })
