@@ -42,6 +42,8 @@ export interface AssociationsEndpoint {
   /** PEM of the authorities to trust in place of the public ones. */
   readonly ca?: string
   readonly userAgent?: string
+  /** A proxy's URL; none by default, as for parts that run in a cluster. */
+  readonly proxy?: string | undefined
 }
 
 export function createAssociationsClient(options: AssociationsEndpoint): AssociationsClient {
@@ -74,6 +76,7 @@ export function serviceOf(options: AssociationsEndpoint): RestJsonService {
     maxAnswerBytes: MAX_ANSWER_BYTES,
     ca: options.ca,
     userAgent: options.userAgent,
+    proxy: options.proxy,
   }
 }
 

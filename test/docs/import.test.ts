@@ -3,6 +3,7 @@
  * the actions that AWS was asked for meanwhile.
  */
 import { CreateAddonCommand, waitUntilAddonActive } from '@aws-sdk/client-eks'
+import { AttachRolePolicyCommand, CreatePolicyCommand } from '@aws-sdk/client-iam'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -39,6 +40,13 @@ beforeAll(async () => {
   desk.write('edge.kubeconfig', kubeconfig)
   desk.write('edge.yaml', EDGE)
   for (const name of ['ci', 'driver']) await shop.makeRole(name)
+  const Statement = [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }]
+  const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
+  const { Policy } = await shop.iam.send(
+    new CreatePolicyCommand({ PolicyName: 'reads', PolicyDocument }),
+  )
+  const attached = { RoleName: 'ci', PolicyArn: Policy?.Arn }
+  await shop.iam.send(new AttachRolePolicyCommand(attached))
   const at = { clusterName: 'shop-eks', addonName: 'aws-ebs-csi-driver' }
   await shop.eksApi.send(
     new CreateAddonCommand({ ...at, serviceAccountRoleArn: `${ROLES}/driver` }),

@@ -154,9 +154,10 @@ const COUNTS = {
   aws_eks_addon: 4,
   aws_eks_pod_identity_association: 3,
   aws_iam_openid_connect_provider: 1,
+  aws_iam_policy: 2,
   aws_iam_role: 6,
   aws_iam_role_policy: 3,
-  aws_iam_role_policy_attachment: 3,
+  aws_iam_role_policy_attachment: 4,
 }
 const TOTAL = Object.values(COUNTS).reduce((sum, one) => sum + one, 0)
 
@@ -231,6 +232,21 @@ async function asItIs({ name }: Readonly<Record<string, unknown>>): Promise<obje
     }),
   }
 }
+test(
+  'a policy that may not be read stays named by its ARN, which is told',
+  async () => {
+    here.sandbox.aws.faults.replace(['iam:GetPolicyVersion=error:AccessDenied:403'])
+    const { err, out } = await imported('terraform')
+    const ack = await imported('ack')
+    here.sandbox.aws.faults.replace([])
+    const arn = `arn:aws:iam::${MESS_ACCOUNT}:policy/teams/Boundary`
+    expect(err).toContain(`left out: policy ${arn}: it may not be read`)
+    expect(out).not.toContain('resource "aws_iam_policy"')
+    expect(out).toContain(`policy_arn = "${arn}"`)
+    expect(ack.out).not.toContain('kind: Policy')
+  },
+  STEP_MS,
+)
 
 describe('as ACK', () => {
   test(
@@ -242,6 +258,7 @@ describe('as ACK', () => {
       const counts = Object.entries(kinds).map(([kind, list]) => [kind, list?.length] as const)
       expect(Object.fromEntries(counts)).toEqual({
         OpenIDConnectProvider: 1,
+        Policy: 2,
         Role: 6,
         PodIdentityAssociation: 3,
         AccessEntry: 3,

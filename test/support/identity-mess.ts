@@ -11,6 +11,7 @@ import {
   AttachRolePolicyCommand,
   CreateOpenIDConnectProviderCommand,
   CreatePolicyCommand,
+  CreatePolicyVersionCommand,
   CreateRoleCommand,
   PutRolePolicyCommand,
 } from '@aws-sdk/client-iam'
@@ -95,6 +96,21 @@ async function makeRoles(here: Here, issuer: string): Promise<void> {
       PolicyDocument: JSON.stringify(policy('*')),
     }),
   )
+  const { Policy: second } = await here.iam.send(
+    new CreatePolicyCommand({
+      PolicyName: 'team.reads+',
+      Description: 'Reads "all" of ${team}',
+      PolicyDocument: JSON.stringify(policy('arn:aws:s3:::first/*')),
+      Tags: [{ Key: 'team', Value: 'data + more' }],
+    }),
+  )
+  await here.iam.send(
+    new CreatePolicyVersionCommand({
+      PolicyArn: second?.Arn,
+      PolicyDocument: JSON.stringify(policy(`arn:aws:s3:::${HOSTILE}/*`), undefined, 2),
+      SetAsDefault: true,
+    }),
+  )
   const subject = (operator: string, ...names: readonly string[]) => ({
     operator,
     value: names.map((name) => `system:serviceaccount:${name}`),
@@ -108,7 +124,7 @@ async function makeRoles(here: Here, issuer: string): Promise<void> {
       description: HOSTILE.replaceAll(/["\\]/g, ''),
       seconds: 7200,
       tags: { team: 'data', Owner: '' },
-      policyArns: [READ_ONLY, Policy?.Arn ?? ''],
+      policyArns: [READ_ONLY, Policy?.Arn ?? '', second?.Arn ?? ''],
       inline: { reports: policy(`arn:aws:s3:::${HOSTILE}/*`), more: policy('*') },
       ...(Policy?.Arn !== undefined && { boundaryArn: Policy.Arn }),
     },

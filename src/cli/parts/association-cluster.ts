@@ -5,6 +5,7 @@ import { describeEksCluster, type EksCluster } from '../../aws/eks-cluster.ts'
 import { tryParseArn } from '../../iam/arn.ts'
 import { parseServiceAccountName, type ServiceAccountName } from '../../iam/service-account-name.ts'
 import { systemClock } from '../../lib/clock.ts'
+import { proxyFor } from '../../lib/proxy.ts'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
 import type { AssociationCluster } from '../../manage/eks/association-place.ts'
 import type { AssociationPort } from '../../manage/eks/association-port.ts'
@@ -125,6 +126,7 @@ export function portOfBroker(
     credentials: () => Promise.resolve(credentials),
     clock: systemClock,
     ...(ca !== undefined && { ca }),
+    proxy: proxyFor(url, process.env),
   })
   return brokerAssociations(calls, { clusterName, broker })
 }

@@ -2,6 +2,7 @@
 import { signRequest } from '../../aws/sign.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
+import { proxyFor, proxyOption } from '../../lib/proxy.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { isUntrusted } from '../../lib/untrusted.ts'
 import { UNTRUSTED_BROKER_HINT } from '../../manage/eks/broker-associations.ts'
@@ -52,7 +53,10 @@ export async function deleteAssociation(
   }
 }
 
-/** One signed call of EKS's REST-JSON wire. */
+/**
+ * One signed call of EKS's REST-JSON wire, through the proxy that the environment names for it.
+ * @throws PodroleError the code of the answer, `BrokerNotTrusted`, `UnsupportedProxy`; what `fetch` throws
+ */
 export async function callEks(
   endpoint: EksEndpoint,
   method: string,
@@ -74,11 +78,11 @@ export async function callEks(
   const response = await fetchTrusted(url, {
     method,
     headers,
-    proxy: false,
     redirect: 'error',
     signal: AbortSignal.timeout(endpoint.timeoutMs ?? 15_000),
     ...(text !== undefined && { body: text }),
     ...(endpoint.ca !== undefined && { tls: { ca: endpoint.ca } }),
+    ...proxyOption(proxyFor(url, process.env)),
   })
   const answer = (await response.json().catch(() => ({}))) as Record<string, unknown>
   if (response.ok) return answer

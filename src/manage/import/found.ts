@@ -13,13 +13,18 @@ import type {
 import { clusterOfTags } from '../plan/ownership.ts'
 import { providerArnOf } from '../plan/role-uses.ts'
 import { ROLE_ANNOTATION } from '../roles/annotate.ts'
-import type { DetailsReader, RoleDetails } from '../observe/iam-details.ts'
+import type { DetailsReader, PolicyDetails, RoleDetails } from '../observe/iam-details.ts'
 import { byServiceAccount, type ImportScope, isInScope, isWhole, type LeftOut } from './imported.ts'
 import type { ImportPlace } from './wishes.ts'
 
 export interface FoundRole extends PlanRole, RoleDetails {
   /** `/` or `/…/` */
   readonly path: string
+}
+
+export interface FoundPolicy extends PolicyDetails {
+  readonly arn: string
+  readonly name: string
 }
 
 export interface FoundProvider extends PlanProvider {
@@ -40,6 +45,8 @@ export interface FoundCluster {
 export interface FoundObjects {
   readonly clusters: readonly FoundCluster[]
   readonly providers: readonly FoundProvider[]
+  /** Of the account's own, those that are attached to the roles. */
+  readonly policies: readonly FoundPolicy[]
   readonly roles: readonly FoundRole[]
   readonly leftOut: readonly LeftOut[]
 }
@@ -76,6 +83,7 @@ export async function findObjects(
       url: `https://${provider.arn.slice(provider.arn.indexOf('/') + 1)}`,
       thumbprints: await details.thumbprints(provider.arn),
     })),
+    policies: await policiesOf(roles, details, leftOut),
     roles: await mapLimited(roles, AT_ONCE, async (role) => ({
       ...role,
       ...(await details.role(role.name)),
@@ -83,6 +91,25 @@ export async function findObjects(
     })),
     leftOut,
   }
+}
+
+/** AWS's own managed policies, of the account `aws`, are nobody's to import. */
+async function policiesOf(
+  roles: readonly PlanRole[],
+  details: DetailsReader,
+  leftOut: LeftOut[],
+): Promise<readonly FoundPolicy[]> {
+  const attached = new Set(roles.flatMap(({ policyArns }) => policyArns))
+  const own = [...attached].filter((arn) => parseArn(arn).accountId !== 'aws').sort()
+  const found = await mapLimited(own, AT_ONCE, async (arn) => ({
+    arn,
+    read: await details.policy(arn),
+  }))
+  return found.flatMap(({ arn, read }) => {
+    if (read !== undefined) return [{ ...read, arn, name: arn.slice(arn.lastIndexOf('/') + 1) }]
+    leftOut.push({ what: `policy ${arn}`, why: 'it may not be read, and stays named by its ARN' })
+    return []
+  })
 }
 
 const byArn = (one: { readonly arn: string }, other: { readonly arn: string }): number =>

@@ -1,6 +1,6 @@
 /** What a delete takes of service accounts, and of the role on those that others made. */
+import { compileText, matchesPattern } from '../../iam/pattern.ts'
 import { formatServiceAccountName } from '../../iam/service-account-name.ts'
-import { isWild } from '../../iam/trust-statements.ts'
 import { roleNameFor } from '../role-name.ts'
 import { ROLE_ANNOTATION } from '../roles/annotate.ts'
 import type { PlanContext } from './context.ts'
@@ -88,12 +88,12 @@ function deleteOne(
   )
 }
 
-/** Whether the service account has the use's role by its annotation: then it stays let in. */
+/** Whether the use lets the service account in to the role that its annotation names: then it stays. */
 function hasRoleOf(
   { annotations, serviceAccount: { name } }: PlanServiceAccount,
   { cluster, role, serviceAccount, subject }: RoleUse,
 ): boolean {
-  if (name !== subject.name && !isWild(subject.name)) return false
+  if (!matchesPattern(compileText(subject.name), name)) return false
   const arn = annotations[ROLE_ANNOTATION] ?? ''
   if (role.kind === 'given') return arn === role.arn
   const made = role.name ?? roleNameFor({ clusterArn: cluster.arn, ...serviceAccount })

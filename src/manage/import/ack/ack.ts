@@ -3,7 +3,7 @@ import { Document } from 'yaml'
 import { tryParseArn } from '../../../iam/arn.ts'
 import { type Tags, tagList } from '../../../iam/tags.ts'
 import { spellAccessPolicies } from '../access-policies.ts'
-import type { FoundCluster, FoundObjects, FoundProvider, FoundRole } from '../found.ts'
+import type { FoundCluster, FoundObjects, FoundPolicy, FoundProvider, FoundRole } from '../found.ts'
 import { commentsOf, type Imported, type LeftOut } from '../imported.ts'
 import { nameFrom } from '../names.ts'
 
@@ -26,6 +26,7 @@ export function importAck(found: FoundObjects): Imported {
   const leftOut: LeftOut[] = [...found.leftOut]
   const resources = [
     ...found.providers.map(providerOf),
+    ...found.policies.map(policyOf),
     ...found.roles.map(roleOf),
     ...found.clusters.flatMap((cluster) => [
       ...associationsOf(cluster, leftOut),
@@ -105,6 +106,22 @@ const providerOf = ({ arn, clientIds, tags, thumbprints, url }: FoundProvider): 
     },
   })
 
+const policyOf = (policy: FoundPolicy): AckResource =>
+  resourceOf({
+    service: 'iam',
+    kind: 'Policy',
+    name: kubernetesName([policy.name], policy.name),
+    fields: { arn: policy.arn },
+    spec: {
+      name: policy.name,
+      path: policy.path,
+      description: policy.description,
+      policyDocument: policy.document,
+      tags: iamTags(policy.tags),
+    },
+  })
+
+/** Its policies are named by ARN: ACK takes either those or references, and AWS's own have none. */
 const roleOf = (role: FoundRole): AckResource =>
   resourceOf({
     service: 'iam',

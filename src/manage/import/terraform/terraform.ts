@@ -1,7 +1,7 @@
 /** What exists → Terraform: for each object one resource and one `import` block. */
 import { tryParseArn } from '../../../iam/arn.ts'
 import type { Tags } from '../../../iam/tags.ts'
-import type { FoundCluster, FoundObjects, FoundRole } from '../found.ts'
+import type { FoundCluster, FoundObjects, FoundPolicy, FoundRole } from '../found.ts'
 import { commentsOf, type Imported, type LeftOut, lineOf } from '../imported.ts'
 import { nameFrom } from '../names.ts'
 import { attributes, HclExpression, hclText, hclValue, type HclValue } from './hcl.ts'
@@ -29,10 +29,12 @@ const NEWER = {
  * https://registry.terraform.io/providers/hashicorp/aws/latest/docs (arguments and import ids)
  */
 export function importTerraform(found: FoundObjects): Imported {
-  const roles = new Map(found.roles.map((role) => [role.arn, roleName(role)]))
+  const roles = new Map(found.roles.map((role) => [role.arn, ownName(role)]))
+  const policies = new Map(found.policies.map((policy) => [policy.arn, ownName(policy)]))
   const resources = [
     ...found.providers.map(providerResource),
-    ...found.roles.flatMap(roleResources),
+    ...found.policies.map(policyResource),
+    ...found.roles.flatMap((role) => roleResources(role, policies)),
     ...found.clusters.flatMap((cluster) => [
       ...associationResources(cluster, roles),
       ...accessResources(cluster),
@@ -111,7 +113,8 @@ class HclJson extends HclExpression {
 const terraformName = (parts: readonly string[], identity: string, isAmbiguous = false): string =>
   nameFrom(parts, { style: 'terraform', identity, isAmbiguous })
 
-const roleName = ({ name }: Pick<FoundRole, 'name'>): string => terraformName([name], name)
+/** Names of roles, and those of policies, are told apart in an account without regard to case. */
+const ownName = ({ name }: Pick<FoundRole, 'name'>): string => terraformName([name], name)
 
 function providerResource({
   arn,
@@ -134,9 +137,26 @@ function providerResource({
   }
 }
 
-function roleResources(role: FoundRole): readonly Resource[] {
+const policyResource = (policy: FoundPolicy): Resource => ({
+  type: 'aws_iam_policy',
+  name: ownName(policy),
+  id: policy.arn,
+  attributes: present({
+    name: policy.name,
+    path: policy.path === '/' ? undefined : policy.path,
+    description: policy.description === '' ? undefined : policy.description,
+    policy: jsonOf(policy.document),
+    tags: tagsOf(policy.tags),
+  }),
+})
+
+/** @param policies names of those that are imported too, by ARN */
+function roleResources(
+  role: FoundRole,
+  policies: ReadonlyMap<string, string>,
+): readonly Resource[] {
   const { boundaryArn, description, inline, maxSessionSeconds, name, path, policyArns } = role
-  const own = roleName(role)
+  const own = ownName(role)
   const reference = new HclExpression(`aws_iam_role.${own}.name`)
   return [
     {
@@ -148,7 +168,8 @@ function roleResources(role: FoundRole): readonly Resource[] {
         path: path === '/' ? undefined : path,
         description: description === '' ? undefined : description,
         max_session_duration: maxSessionSeconds === 3600 ? undefined : maxSessionSeconds,
-        permissions_boundary: boundaryArn,
+        permissions_boundary:
+          boundaryArn === undefined ? undefined : policyReference(boundaryArn, policies),
         assume_role_policy: jsonOf(role.trustPolicy),
         tags: tagsOf(role.tags),
       }),
@@ -162,7 +183,7 @@ function roleResources(role: FoundRole): readonly Resource[] {
         id: `${name}/${policyArn}`,
         attributes: [
           ['role', reference],
-          ['policy_arn', policyArn],
+          ['policy_arn', policyReference(policyArn, policies)],
         ],
       }
     }),
@@ -179,6 +200,11 @@ function roleResources(role: FoundRole): readonly Resource[] {
         ],
       })),
   ]
+}
+
+const policyReference = (arn: string, policies: ReadonlyMap<string, string>): HclValue => {
+  const name = policies.get(arn)
+  return name === undefined ? arn : new HclExpression(`aws_iam_policy.${name}.arn`)
 }
 
 /** A role that is imported too by its address, any other by its ARN. */
