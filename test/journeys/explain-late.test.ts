@@ -34,7 +34,7 @@ test(
 
     // What was written is seen from now on.
     stage.setFaults([])
-    const { code, out } = await place.explain('')
+    const { code, out } = await place.explain(after, '')
     const explanation = JSON.parse(out) as Explanation
     expect({ code, cause: explanation.cause?.reason, fix: explanation.cause?.fix.kind }).toEqual({
       code: 1,

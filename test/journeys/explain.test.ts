@@ -55,7 +55,7 @@ async function runCase(one: Case): Promise<Told> {
     await place.establish(before)
     const firstRead = await place.readByPod(before)
     await place.establish(after)
-    const { code, err, out } = await place.explain(one.options)
+    const { code, err, out } = await place.explain(after, one.options)
     if (!out.startsWith('{')) return { firstRead, found: { code, err } }
     const explanation = JSON.parse(out) as Explanation
     const found = { code, ...foundOf(explanation) }
@@ -114,7 +114,10 @@ describe('every case, in a sandbox', () => {
           return
         }
         expect(told).toEqual({
-          firstRead: expect.objectContaining({ ok: false }),
+          firstRead: expect.objectContaining({
+            ok: false,
+            ...(one.says !== undefined && { message: expect.stringContaining(one.says) }),
+          }),
           found: { code: 1, verdict: 'broken', ...one.expect, warnings: expect.any(Array) },
           fixed: 'done',
           lastRead: expect.objectContaining({ ok: true, content: 'tea' }),

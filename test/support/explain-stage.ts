@@ -9,7 +9,13 @@ import { DEMO_IMAGE } from '../../src/cli/demo/pods.ts'
 import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { issuerApp } from '../../src/issuer/issuer-app.ts'
 import { generateSigningKey } from '../../src/issuer/keys.ts'
-import { MUTATING_WEBHOOK_CONFIGURATIONS, NAMESPACES, PODS } from '../../src/kube/client.ts'
+import {
+  type KubeClient,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  NAMESPACES,
+  PODS,
+  SECRETS,
+} from '../../src/kube/client.ts'
 import type { KubeObject, Pod } from '../../src/kube/objects.ts'
 import type { Handler } from '../../src/lib/handler.ts'
 import { codeOf, messageOf } from '../../src/lib/errors.ts'
@@ -39,7 +45,8 @@ export interface CasePlace {
   establish(setUp: SetUp): Promise<void>
   /** Makes the pod, in place of one that is there, and tells what it got of the object. */
   readByPod(setUp: SetUp): Promise<ReadOutcome>
-  explain(options: string): Promise<Ran>
+  /** With what the set-up gives it by options, and further ones. */
+  explain(setUp: SetUp, options: string): Promise<Ran>
   end(): Promise<void>
 }
 
@@ -219,7 +226,8 @@ async function placeCase(
   })
   const webhook = webhookSwitch(cluster)
   const isNamed = isOnBroker || cluster.kind === 'eks'
-  const place = `${isNamed ? ` --cluster ${cluster.name}` : ''}${isOnBroker ? ' --broker --ca-file ca.pem' : ''}`
+  const place =
+    `${isNamed ? `--cluster ${cluster.name} ` : ''}${isOnBroker ? '--broker --ca-file ca.pem' : ''}`.trim()
   const world = await CaseWorld.open({
     sandbox,
     words,
@@ -234,6 +242,9 @@ async function placeCase(
       await own?.set(setUp.issuer)
       await world.establish(setUp)
       await webhook.set(setUp.webhook)
+      if (setUp.token !== undefined) {
+        desk.write('token', await handOverToken(client, name, setUp.token.audiences))
+      }
     },
     readByPod: async (setUp) => {
       const ref = { namespace: name, name: 'orders' }
@@ -248,15 +259,46 @@ async function placeCase(
       }
       return waitForOutcome(cluster, ref)
     },
-    explain: (options) =>
-      desk.run(
-        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${place}${options === '' ? '' : ` ${options}`}`,
-      ),
+    explain: (setUp, options) => desk.run(explainLine(setUp, words, [place, options])),
     end: async () => {
       desk.remove()
       await own?.stop()
     },
   }
+}
+
+/** The words after `podrole` that ask of the set-up. */
+function explainLine(
+  { token }: SetUp,
+  { bucket, namespace }: Words,
+  more: readonly string[],
+): string {
+  return [
+    `explain ${namespace}/orders --action s3:GetObject`,
+    `--resource arn:aws:s3:::${bucket}/today.txt -o json`,
+    token === undefined ? '' : '--token token',
+    ...more,
+  ]
+    .filter((part) => part !== '')
+    .join(' ')
+}
+
+/** What somebody asks the API for and hands to pods by hand: the key `token` of the Secret `token`. */
+async function handOverToken(
+  client: KubeClient,
+  namespace: string,
+  audiences: readonly string[],
+): Promise<string> {
+  const token = await client.createToken({ namespace, name: 'orders' }, { audiences })
+  const ref = { namespace, name: 'token' }
+  const data = { token: btoa(token) }
+  try {
+    await client.mergePatch(SECRETS, ref, { data })
+  } catch (error) {
+    ignoreMissing(error)
+    await client.create(SECRETS, { metadata: ref, data } as KubeObject)
+  }
+  return token
 }
 
 /** Takes the webhook's registration away, and puts it back as it was. */

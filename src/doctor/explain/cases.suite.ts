@@ -150,6 +150,7 @@ const CaseSchema = z
         fix: z.enum(['desired', 'commands', 'outside']),
       })
       .optional(),
+    says: z.string().optional(),
     repair: Patch.optional(),
     options: z.string().default(''),
     partition: z.string().default('aws'),
@@ -171,6 +172,8 @@ export interface Case extends Pick<
   readonly at: (words: Words) => PlacedCase
   /** Its issuer or webhook does not do what it should. */
   readonly needsOwnCluster: boolean
+  /** In what the pod's program says of it. */
+  readonly says?: string
   /** Why a sandbox cannot have it. */
   readonly onlyOverFacts?: string
 }
@@ -210,7 +213,15 @@ function readCase(file: string): Case {
   const id = basename(file, '.yaml')
   const text = readFileSync(file, 'utf8')
   const parsed = parseCase(id, text)
-  const { expect, method, name, options, 'only-over-facts': onlyOverFacts, partition } = parsed
+  const {
+    expect,
+    method,
+    name,
+    options,
+    'only-over-facts': onlyOverFacts,
+    partition,
+    says,
+  } = parsed
   const base = readFileSync(join(TESTDATA, 'base', `${method}.yaml`), 'utf8')
     // Everything is written for the partition that most accounts are in.
     .replaceAll('arn:aws:', `arn:${partition}:`)
@@ -238,6 +249,7 @@ function readCase(file: string): Case {
     at,
     needsOwnCluster,
     ...(expect && { expect }),
+    ...(says !== undefined && { says }),
     ...(onlyOverFacts !== undefined && { onlyOverFacts }),
   }
 }

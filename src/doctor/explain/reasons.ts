@@ -75,7 +75,7 @@ export const REASONS = {
   },
   'token-not-mounted': {
     link: 'pod',
-    says: 'The file that AWS_WEB_IDENTITY_TOKEN_FILE names is of no token volume that the container mounts.',
+    says: 'The file that AWS_WEB_IDENTITY_TOKEN_FILE names is in no volume that the container mounts.',
     matters: 'The SDK finds no token.',
     mend: 'Leave volume and variables to the webhook, or mount the token where the variable points.',
   },
