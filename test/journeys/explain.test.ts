@@ -6,23 +6,36 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type Case, readCases } from '../../src/doctor/explain/cases.suite.ts'
 import type { Explanation } from '../../src/doctor/explain/explain.ts'
 import { renderFix } from '../../src/doctor/explain/render.ts'
+import { findPodPrograms } from '../support/pod-programs.ts'
 import { type CasePlace, type ExplainStage, startExplainStage } from '../support/explain-stage.ts'
+import { missingLoopback } from '../support/own-loopback.ts'
+import { lacks } from '../support/tools.ts'
 
 /** Pods and commands are processes: as many cases at once as keep two cores busy. */
 const AT_ONCE = 4
 const CASE_MS = 300_000
 const ONLY = process.env['PODROLE_EXPLAIN_CASES']
 
-const CASES = readCases().filter(
+const ASKED = readCases().filter(
   ({ id, onlyOverFacts }) =>
     onlyOverFacts === undefined && (ONLY === undefined || new RegExp(ONLY).test(id)),
 )
+const { images, missing } = await findPodPrograms(ASKED.flatMap(({ programs }) => programs))
+const lacking = [...missing].flatMap(([program, what]) =>
+  lacks(`podrole explain of pods with ${program}`, what) ? [program] : [],
+)
+const lacksNamespaces =
+  ASKED.some(({ needsNamespaces }) => needsNamespaces) &&
+  lacks("podrole explain of what goes to the agent's own address", missingLoopback())
+const isSkipped = ({ needsNamespaces, programs }: Case): boolean =>
+  (needsNamespaces && lacksNamespaces) || programs.some((one) => lacking.includes(one))
+const CASES = ASKED.filter((one) => !isSkipped(one))
 
 let stage: ExplainStage
 const running = new Map<string, Promise<Told>>()
 
 beforeAll(async () => {
-  stage = await startExplainStage(CASES)
+  stage = await startExplainStage(CASES, images)
   const waiting = [...CASES]
   const slots = CASES.map((one) => ({ one, ...Promise.withResolvers<Told>() }))
   for (const { one, promise } of slots) {
@@ -101,8 +114,8 @@ async function carryOut(
 }
 
 describe('every case, in a sandbox', () => {
-  for (const one of CASES) {
-    test(
+  for (const one of ASKED) {
+    test.skipIf(isSkipped(one))(
       `${one.id}: ${one.name}`,
       async () => {
         const told = await running.get(one.id)

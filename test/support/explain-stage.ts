@@ -23,6 +23,7 @@ import { type ServingCertificate, serveTls, type TlsListening } from '../../src/
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { CaseWorld } from './explain-world.ts'
 import { type Desk, openDesk, type Ran } from './podrole.ts'
+import { imageOf, type PodPrograms } from './pod-programs.ts'
 import { startQuietSandbox } from './quiet-sandbox.ts'
 
 export const REGION = 'us-east-1'
@@ -70,9 +71,14 @@ interface Ground {
   readonly own?: OwnIssuer
 }
 
-export async function startExplainStage(cases: readonly Case[]): Promise<ExplainStage> {
+/** @param images of the programs that the cases' pods run beside the sandbox's own */
+export async function startExplainStage(
+  cases: readonly Case[],
+  images: PodPrograms['images'] = {},
+): Promise<ExplainStage> {
   const accountOf = new Map(cases.map(({ id }, at) => [id, String(FIRST_CASE + at)]))
   const wired = await startQuietSandbox({
+    images,
     accountIds: [HOME, OTHER, ...accountOf.values()],
     region: REGION,
     clusters: [
@@ -251,7 +257,8 @@ async function placeCase(
       await client.delete(PODS, ref).catch(ignoreMissing)
       await waitUntilGone(cluster, ref)
       try {
-        await client.create<Pod>(PODS, podOf(setUp, words, { image: DEMO_IMAGE }) as Pod)
+        const how = { image: DEMO_IMAGE, main: imageOf(setUp.pod.program) }
+        await client.create<Pod>(PODS, podOf(setUp, words, how) as Pod)
       } catch (error) {
         // As without its service account.
         if (codeOf(error) !== 'Forbidden') throw error
@@ -259,7 +266,7 @@ async function placeCase(
       }
       return waitForOutcome(cluster, ref)
     },
-    explain: (setUp, options) => desk.run(explainLine(setUp, words, [place, options])),
+    explain: (setUp, options) => desk.run(...explainWords(setUp, words, [place, options])),
     end: async () => {
       desk.remove()
       await own?.stop()
@@ -267,20 +274,21 @@ async function placeCase(
   }
 }
 
-/** The words after `podrole` that ask of the set-up. */
-function explainLine(
-  { token }: SetUp,
+/** What is typed after `podrole` to ask of the set-up: a line, and words that may hold spaces. */
+function explainWords(
+  { error, sdk, token }: SetUp,
   { bucket, namespace }: Words,
   more: readonly string[],
-): string {
-  return [
+): [string, ...string[]] {
+  const line = [
     `explain ${namespace}/orders --action s3:GetObject`,
     `--resource arn:aws:s3:::${bucket}/today.txt -o json`,
+    sdk === undefined ? '' : `--sdk ${sdk}`,
     token === undefined ? '' : '--token token',
     ...more,
   ]
-    .filter((part) => part !== '')
-    .join(' ')
+  const words = error === undefined ? [] : ['--error', error]
+  return [line.filter((part) => part !== '').join(' '), ...words]
 }
 
 /** What somebody asks the API for and hands to pods by hand: the key `token` of the Secret `token`. */

@@ -71,9 +71,14 @@ const Network = z.strictObject({
   ),
 })
 
+/** What a pod's container `main` may run, in place of the AWS SDK for JavaScript 3. */
+const POD_PROGRAMS = ['boto3@1.9.86', 'boto3@1.9.220', 'boto3@1.26.30', 'boto3@1.34.41'] as const
+export type PodProgram = (typeof POD_PROGRAMS)[number]
+
 const SetUpSchema = z.strictObject({
   serviceAccount: z.strictObject({ annotations: Texts }).optional(),
   pod: z.strictObject({
+    program: z.enum(POD_PROGRAMS).optional(),
     labels: Texts.optional(),
     annotations: Texts.optional(),
     env: Texts.optional(),
@@ -151,6 +156,7 @@ const CaseSchema = z
       })
       .optional(),
     says: z.string().optional(),
+    needs: z.literal('network-namespaces').optional(),
     repair: Patch.optional(),
     options: z.string().default(''),
     partition: z.string().default('aws'),
@@ -172,6 +178,10 @@ export interface Case extends Pick<
   readonly at: (words: Words) => PlacedCase
   /** Its issuer or webhook does not do what it should. */
   readonly needsOwnCluster: boolean
+  /** That its pods run, beside the AWS SDK for JavaScript. */
+  readonly programs: readonly PodProgram[]
+  /** The agent is to be on its link-local address, which it is in a network namespace alone. */
+  readonly needsNamespaces: boolean
   /** In what the pod's program says of it. */
   readonly says?: string
   /** Why a sandbox cannot have it. */
@@ -236,7 +246,7 @@ function readCase(file: string): Case {
       repaired: read(applyMergePatch(after, repair)),
     }
   }
-  const { after, before } = at(NOWHERE)
+  const { after, before, repaired } = at(NOWHERE)
   const isOdd = ({ issuer, webhook }: SetUp): boolean => issuer !== 'well' || webhook !== 'runs'
   // A provider is an account's, and EKS clusters take roles of their own account.
   const needsOwnCluster = method === 'irsa-on-eks' || isOdd(before) || isOdd(after)
@@ -248,6 +258,8 @@ function readCase(file: string): Case {
     partition,
     at,
     needsOwnCluster,
+    needsNamespaces: parsed.needs === 'network-namespaces',
+    programs: [...new Set([before, repaired].flatMap(({ pod }) => pod.program ?? []))],
     ...(expect && { expect }),
     ...(says !== undefined && { says }),
     ...(onlyOverFacts !== undefined && { onlyOverFacts }),
@@ -283,8 +295,12 @@ function replaceWords(text: string, words: Words): string {
   })
 }
 
-/** The pod that reads the object, before anybody admits it. */
-export function podOf(setUp: SetUp, words: Words, how: { readonly image: string }): object {
+/** The pod that reads the object, before anybody admits it; `main` is of `how.main`. */
+export function podOf(
+  setUp: SetUp,
+  words: Words,
+  how: { readonly image: string; readonly main?: string },
+): object {
   const { annotations, labels, volumeMounts = [], volumes = [] } = setUp.pod
   const { containers = [], env, initContainers = [] } = setUp.pod
   // Each reads the object: a container that is not looked at may fail.
@@ -310,7 +326,7 @@ export function podOf(setUp: SetUp, words: Words, how: { readonly image: string 
       volumes,
       initContainers: initContainers.map((one) => container(one.name, one.env)),
       containers: [
-        { ...container('main', env), volumeMounts },
+        { ...container('main', env), image: how.main ?? how.image, volumeMounts },
         ...containers.map((one) => container(one.name, one.env)),
       ],
     },
