@@ -21,6 +21,7 @@ import type { Handler } from '../../src/lib/handler.ts'
 import { codeOf, messageOf } from '../../src/lib/errors.ts'
 import { type ServingCertificate, serveTls, type TlsListening } from '../../src/lib/serve.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
+import { type ConnectProxy, startConnectProxy } from './connect-proxy.ts'
 import { CaseWorld } from './explain-world.ts'
 import { type Desk, openDesk, type Ran } from './podrole.ts'
 import { imageOf, type PodPrograms } from './pod-programs.ts'
@@ -86,6 +87,7 @@ export async function startExplainStage(
       { name: 'shop', region: REGION, kind: 'eks' },
     ],
   })
+  const proxy = await startConnectProxy({})
   const shared = wired.sandbox.clusters.get('edge')
   if (shared === undefined) throw new Error('no cluster')
   const issuer = issuerOf('edge')
@@ -104,16 +106,19 @@ export async function startExplainStage(
       const account = accountOf.get(one.id) ?? ''
       if (one.method === 'irsa-on-eks') {
         const own = await eksGround(wired, { account, name: one.id })
-        return placeCase(wired, own, { account, name: one.id })
+        return placeCase(wired, own, { account, name: one.id, proxy })
       }
       const own = one.needsOwnCluster ? await ownGround(wired, one.id) : grounds[one.method]
       // EKS takes roles of the cluster's own account alone.
       const isEks = own.cluster.kind === 'eks'
-      const place = { account: isEks ? HOME : account, name: one.id }
+      const place = { account: isEks ? HOME : account, name: one.id, proxy }
       return placeCase(wired, own, { ...place, isOnBroker: one.method === 'broker' })
     },
     setFaults: (faults) => wired.sandbox.aws.faults.replace(faults),
-    stop: () => wired.stop(),
+    stop: async () => {
+      proxy.stop()
+      await wired.stop()
+    },
   }
 }
 
@@ -209,9 +214,14 @@ async function switchedIssuer(
 async function placeCase(
   wired: WiredSandbox,
   { cluster, issuer, own }: Ground,
-  at: { readonly account: string; readonly name: string; readonly isOnBroker?: boolean },
+  at: {
+    readonly account: string
+    readonly name: string
+    readonly proxy: ConnectProxy
+    readonly isOnBroker?: boolean
+  },
 ): Promise<CasePlace> {
-  const { account, isOnBroker = false, name } = at
+  const { account, isOnBroker = false, name, proxy } = at
   const { sandbox } = wired
   const words: Words = {
     account,
@@ -222,8 +232,10 @@ async function placeCase(
     fleet: wired.brokers[0]?.issuer ?? '',
     role: `orders-${name}`,
     cluster: cluster.name,
+    proxy: proxy.url,
   }
   const { client } = cluster
+  for (const node of cluster.nodes) await node.addForward(Number(new URL(proxy.url).port))
   await client.create(NAMESPACES, { metadata: { name } })
   const desk = openDesk(wired, {
     profiles: { shop: account, other: OTHER },
@@ -252,26 +264,33 @@ async function placeCase(
         desk.write('token', await handOverToken(client, name, setUp.token.audiences))
       }
     },
-    readByPod: async (setUp) => {
-      const ref = { namespace: name, name: 'orders' }
-      await client.delete(PODS, ref).catch(ignoreMissing)
-      await waitUntilGone(cluster, ref)
-      try {
-        const how = { image: DEMO_IMAGE, main: imageOf(setUp.pod.program) }
-        await client.create<Pod>(PODS, podOf(setUp, words, how) as Pod)
-      } catch (error) {
-        // As without its service account.
-        if (codeOf(error) !== 'Forbidden') throw error
-        return { ok: false, error: 'Forbidden', message: messageOf(error) }
-      }
-      return waitForOutcome(cluster, ref)
-    },
+    readByPod: (setUp) => readByPod(cluster, setUp, words),
     explain: (setUp, options) => desk.run(...explainWords(setUp, words, [place, options])),
     end: async () => {
       desk.remove()
       await own?.stop()
     },
   }
+}
+
+async function readByPod(
+  cluster: RunningCluster,
+  setUp: SetUp,
+  words: Words,
+): Promise<ReadOutcome> {
+  const { client } = cluster
+  const ref = { namespace: words.namespace, name: 'orders' }
+  await client.delete(PODS, ref).catch(ignoreMissing)
+  await waitUntilGone(cluster, ref)
+  try {
+    const how = { image: DEMO_IMAGE, main: imageOf(setUp.pod.program) }
+    await client.create<Pod>(PODS, podOf(setUp, words, how) as Pod)
+  } catch (error) {
+    // As without its service account.
+    if (codeOf(error) !== 'Forbidden') throw error
+    return { ok: false, error: 'Forbidden', message: messageOf(error) }
+  }
+  return waitForOutcome(cluster, ref)
 }
 
 /** What is typed after `podrole` to ask of the set-up: a line, and words that may hold spaces. */

@@ -5,10 +5,11 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DEMO_IMAGE } from '../../src/cli/demo/pods.ts'
 import type { PodProgram } from '../../src/doctor/explain/cases.suite.ts'
 import type { ImageEntry } from '../../src/sandbox/node/images.ts'
+import { findGoClients } from './go-clients.ts'
 import { cacheFolder, makeOnce, type Missing } from './once.ts'
 import { findPython, pythonEnvironment } from './python.ts'
 
@@ -27,11 +28,19 @@ export async function findPodPrograms(wanted: readonly PodProgram[]): Promise<Po
   const images: Record<string, ImageEntry> = {}
   const missing = new Map<PodProgram, Missing>()
   for (const program of new Set(wanted)) {
-    const found = await findBoto3(program.slice('boto3@'.length))
+    const found = await find(program)
     if ('tool' in found) missing.set(program, found)
     else images[imageOf(program)] = found
   }
   return { images, missing }
+}
+
+const find = (program: PodProgram): Promise<ImageEntry | Missing> =>
+  program === 'go-v2' ? findGo() : findBoto3(program.slice('boto3@'.length))
+
+async function findGo(): Promise<ImageEntry | Missing> {
+  const { missing, program } = await findGoClients()
+  return missing ?? { entrypoint: [program], folders: [dirname(program)] }
 }
 
 const CLIENTS = join(import.meta.dir, '..', 'clients')

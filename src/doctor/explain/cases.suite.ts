@@ -72,7 +72,13 @@ const Network = z.strictObject({
 })
 
 /** What a pod's container `main` may run, in place of the AWS SDK for JavaScript 3. */
-const POD_PROGRAMS = ['boto3@1.9.86', 'boto3@1.9.220', 'boto3@1.26.30', 'boto3@1.34.41'] as const
+const POD_PROGRAMS = [
+  'go-v2',
+  'boto3@1.9.86',
+  'boto3@1.9.220',
+  'boto3@1.26.30',
+  'boto3@1.34.41',
+] as const
 export type PodProgram = (typeof POD_PROGRAMS)[number]
 
 const SetUpSchema = z.strictObject({
@@ -208,6 +214,8 @@ export interface Words {
   /** Names of the role and of the cluster. */
   readonly role: string
   readonly cluster: string
+  /** `http://…`, a proxy that reaches nothing. */
+  readonly proxy: string
 }
 
 /** Every case, by its file's name. @throws where a file is not one */
@@ -281,6 +289,7 @@ export const NOWHERE: Words = {
   fleet: 'https://fleet.issuer.sandbox',
   role: 'orders',
   cluster: 'shop',
+  proxy: 'http://proxy.shop.svc:3128',
 }
 
 const SCHEME = 'https://'.length

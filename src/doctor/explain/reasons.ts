@@ -197,7 +197,8 @@ export const REASONS = {
   'proxy-in-the-way': {
     link: 'agent',
     says: "The container's proxy is asked for the agent's address.",
-    matters: 'The address is of the node alone; a proxy cannot reach it.',
+    matters:
+      'The address is of the node alone; a proxy cannot reach it. SDKs for Go ask it, those for Python and JavaScript 3 do not: --sdk tells which it is.',
     mend: 'Put the address into NO_PROXY.',
   },
   'agent-missing': {
