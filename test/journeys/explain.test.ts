@@ -21,9 +21,10 @@ const ASKED = readCases().filter(
     onlyOverFacts === undefined && (ONLY === undefined || new RegExp(ONLY).test(id)),
 )
 const { images, missing } = await findPodPrograms(ASKED.flatMap(({ programs }) => programs))
-const lacking = [...missing].flatMap(([program, what]) =>
-  lacks(`podrole explain of pods with ${program}`, what) ? [program] : [],
-)
+const lacking = [...Map.groupBy(missing, ([, { tool }]) => tool).values()].flatMap((group) => {
+  const programs = group.map(([program]) => program)
+  return lacks(`podrole explain of pods with ${programs.join(', ')}`, group[0]?.[1]) ? programs : []
+})
 const lacksNamespaces =
   ASKED.some(({ needsNamespaces }) => needsNamespaces) &&
   lacks("podrole explain of what goes to the agent's own address", missingLoopback())
