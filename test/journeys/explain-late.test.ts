@@ -32,13 +32,13 @@ test(
     await Bun.sleep(SECOND_MS)
     expect(await place.readByPod(after)).toMatchObject({ ok: false })
 
-    const before = JSON.parse((await place.explain('')).out) as Explanation
+    const before = JSON.parse((await place.explain(after, '')).out) as Explanation
     expect(before.cause?.reason).toBe('no-role-asked-for')
     expect(before.sentence).toContain('EKS may not tell yet of one that was just made')
 
     // What was written is seen from now on.
     stage.setFaults([])
-    const { code, out } = await place.explain('')
+    const { code, out } = await place.explain(after, '')
     const explanation = JSON.parse(out) as Explanation
     expect({ code, cause: explanation.cause?.reason, fix: explanation.cause?.fix.kind }).toEqual({
       code: 1,

@@ -9,14 +9,22 @@ import { DEMO_IMAGE } from '../../src/cli/demo/pods.ts'
 import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { issuerApp } from '../../src/issuer/issuer-app.ts'
 import { generateSigningKey } from '../../src/issuer/keys.ts'
-import { MUTATING_WEBHOOK_CONFIGURATIONS, NAMESPACES, PODS } from '../../src/kube/client.ts'
+import {
+  type KubeClient,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  NAMESPACES,
+  PODS,
+  SECRETS,
+} from '../../src/kube/client.ts'
 import type { KubeObject, Pod } from '../../src/kube/objects.ts'
 import type { Handler } from '../../src/lib/handler.ts'
 import { codeOf, messageOf } from '../../src/lib/errors.ts'
 import { type ServingCertificate, serveTls, type TlsListening } from '../../src/lib/serve.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
+import { type ConnectProxy, startConnectProxy } from './connect-proxy.ts'
 import { CaseWorld } from './explain-world.ts'
 import { type Desk, openDesk, type Ran } from './podrole.ts'
+import { imageOf, type PodPrograms } from './pod-programs.ts'
 import { startQuietSandbox } from './quiet-sandbox.ts'
 
 export const REGION = 'us-east-1'
@@ -39,7 +47,8 @@ export interface CasePlace {
   establish(setUp: SetUp): Promise<void>
   /** Makes the pod, in place of one that is there, and tells what it got of the object. */
   readByPod(setUp: SetUp): Promise<ReadOutcome>
-  explain(options: string): Promise<Ran>
+  /** With what the set-up gives it by options, and further ones. */
+  explain(setUp: SetUp, options: string): Promise<Ran>
   end(): Promise<void>
 }
 
@@ -63,9 +72,14 @@ interface Ground {
   readonly own?: OwnIssuer
 }
 
-export async function startExplainStage(cases: readonly Case[]): Promise<ExplainStage> {
+/** @param images of the programs that the cases' pods run beside the sandbox's own */
+export async function startExplainStage(
+  cases: readonly Case[],
+  images: PodPrograms['images'] = {},
+): Promise<ExplainStage> {
   const accountOf = new Map(cases.map(({ id }, at) => [id, String(FIRST_CASE + at)]))
   const wired = await startQuietSandbox({
+    images,
     accountIds: [HOME, OTHER, ...accountOf.values()],
     region: REGION,
     clusters: [
@@ -73,6 +87,7 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
       { name: 'shop', region: REGION, kind: 'eks' },
     ],
   })
+  const proxy = await startConnectProxy({})
   const shared = wired.sandbox.clusters.get('edge')
   if (shared === undefined) throw new Error('no cluster')
   const issuer = issuerOf('edge')
@@ -91,16 +106,19 @@ export async function startExplainStage(cases: readonly Case[]): Promise<Explain
       const account = accountOf.get(one.id) ?? ''
       if (one.method === 'irsa-on-eks') {
         const own = await eksGround(wired, { account, name: one.id })
-        return placeCase(wired, own, { account, name: one.id })
+        return placeCase(wired, own, { account, name: one.id, proxy })
       }
       const own = one.needsOwnCluster ? await ownGround(wired, one.id) : grounds[one.method]
       // EKS takes roles of the cluster's own account alone.
       const isEks = own.cluster.kind === 'eks'
-      const place = { account: isEks ? HOME : account, name: one.id }
+      const place = { account: isEks ? HOME : account, name: one.id, proxy }
       return placeCase(wired, own, { ...place, isOnBroker: one.method === 'broker' })
     },
     setFaults: (faults) => wired.sandbox.aws.faults.replace(faults),
-    stop: () => wired.stop(),
+    stop: async () => {
+      proxy.stop()
+      await wired.stop()
+    },
   }
 }
 
@@ -196,9 +214,14 @@ async function switchedIssuer(
 async function placeCase(
   wired: WiredSandbox,
   { cluster, issuer, own }: Ground,
-  at: { readonly account: string; readonly name: string; readonly isOnBroker?: boolean },
+  at: {
+    readonly account: string
+    readonly name: string
+    readonly proxy: ConnectProxy
+    readonly isOnBroker?: boolean
+  },
 ): Promise<CasePlace> {
-  const { account, isOnBroker = false, name } = at
+  const { account, isOnBroker = false, name, proxy } = at
   const { sandbox } = wired
   const words: Words = {
     account,
@@ -209,8 +232,10 @@ async function placeCase(
     fleet: wired.brokers[0]?.issuer ?? '',
     role: `orders-${name}`,
     cluster: cluster.name,
+    proxy: proxy.url,
   }
   const { client } = cluster
+  for (const node of cluster.nodes) await node.addForward(Number(new URL(proxy.url).port))
   await client.create(NAMESPACES, { metadata: { name } })
   const desk = openDesk(wired, {
     profiles: { shop: account, other: OTHER },
@@ -219,7 +244,8 @@ async function placeCase(
   })
   const webhook = webhookSwitch(cluster)
   const isNamed = isOnBroker || cluster.kind === 'eks'
-  const place = `${isNamed ? ` --cluster ${cluster.name}` : ''}${isOnBroker ? ' --broker --ca-file ca.pem' : ''}`
+  const place =
+    `${isNamed ? `--cluster ${cluster.name} ` : ''}${isOnBroker ? '--broker --ca-file ca.pem' : ''}`.trim()
   const world = await CaseWorld.open({
     sandbox,
     words,
@@ -234,29 +260,72 @@ async function placeCase(
       await own?.set(setUp.issuer)
       await world.establish(setUp)
       await webhook.set(setUp.webhook)
-    },
-    readByPod: async (setUp) => {
-      const ref = { namespace: name, name: 'orders' }
-      await client.delete(PODS, ref).catch(ignoreMissing)
-      await waitUntilGone(cluster, ref)
-      try {
-        await client.create<Pod>(PODS, podOf(setUp, words, { image: DEMO_IMAGE }) as Pod)
-      } catch (error) {
-        // As without its service account.
-        if (codeOf(error) !== 'Forbidden') throw error
-        return { ok: false, error: 'Forbidden', message: messageOf(error) }
+      if (setUp.token !== undefined) {
+        desk.write('token', await handOverToken(client, name, setUp.token.audiences))
       }
-      return waitForOutcome(cluster, ref)
     },
-    explain: (options) =>
-      desk.run(
-        `explain ${name}/orders --action s3:GetObject --resource arn:aws:s3:::${words.bucket}/today.txt -o json${place}${options === '' ? '' : ` ${options}`}`,
-      ),
+    readByPod: (setUp) => readByPod(cluster, setUp, words),
+    explain: (setUp, options) => desk.run(...explainWords(setUp, words, [place, options])),
     end: async () => {
       desk.remove()
       await own?.stop()
     },
   }
+}
+
+async function readByPod(
+  cluster: RunningCluster,
+  setUp: SetUp,
+  words: Words,
+): Promise<ReadOutcome> {
+  const { client } = cluster
+  const ref = { namespace: words.namespace, name: 'orders' }
+  await client.delete(PODS, ref).catch(ignoreMissing)
+  await waitUntilGone(cluster, ref)
+  try {
+    const how = { image: DEMO_IMAGE, main: imageOf(setUp.pod.program) }
+    await client.create<Pod>(PODS, podOf(setUp, words, how) as Pod)
+  } catch (error) {
+    // As without its service account.
+    if (codeOf(error) !== 'Forbidden') throw error
+    return { ok: false, error: 'Forbidden', message: messageOf(error) }
+  }
+  return waitForOutcome(cluster, ref)
+}
+
+/** What is typed after `podrole` to ask of the set-up: a line, and words that may hold spaces. */
+function explainWords(
+  { error, sdk, token }: SetUp,
+  { bucket, namespace }: Words,
+  more: readonly string[],
+): [string, ...string[]] {
+  const line = [
+    `explain ${namespace}/orders --action s3:GetObject`,
+    `--resource arn:aws:s3:::${bucket}/today.txt -o json`,
+    sdk === undefined ? '' : `--sdk ${sdk}`,
+    token === undefined ? '' : '--token token',
+    ...more,
+  ]
+  const words = error === undefined ? [] : ['--error', error]
+  return [line.filter((part) => part !== '').join(' '), ...words]
+}
+
+/** What somebody asks the API for and hands to pods by hand: the key `token` of the Secret `token`. */
+async function handOverToken(
+  client: KubeClient,
+  namespace: string,
+  audiences: readonly string[],
+): Promise<string> {
+  const token = await client.createToken({ namespace, name: 'orders' }, { audiences })
+  const ref = { namespace, name: 'token' }
+  const data = { token: btoa(token) }
+  try {
+    await client.mergePatch(SECRETS, ref, { data })
+  } catch (error) {
+    ignoreMissing(error)
+    await client.create(SECRETS, { metadata: ref, data } as KubeObject)
+  }
+  return token
 }
 
 /** Takes the webhook's registration away, and puts it back as it was. */

@@ -17,8 +17,8 @@ export interface Ran {
 export interface Desk {
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
-  /** Runs `podrole` with the words of a line, which are parted by spaces. */
-  run(line: string): Promise<Ran>
+  /** Runs `podrole` with the words of a line, which are parted by spaces, and with further words. */
+  run(line: string, ...words: readonly string[]): Promise<Ran>
   /** Runs a script in `sh -eu`, with `podrole` among its programs. */
   shell(script: string): Promise<Ran>
   /** Writes a file there; its path. */
@@ -87,7 +87,7 @@ export function openDesk(
     folder,
     environment,
     write,
-    run: (line) => spawn([PODROLE, ...line.split(' ')]),
+    run: (line, ...words) => spawn([PODROLE, ...line.split(' '), ...words]),
     shell: (script) => spawn(['sh', '-eu', '-c', script]),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }

@@ -23,6 +23,6 @@ export const startQuietSandbox = (
     clock: systemClock,
     log: createLog('error'),
     logLevel: 'error',
-    images: { [DEMO_IMAGE]: DEMO_PROGRAM },
     ...options,
+    images: { [DEMO_IMAGE]: DEMO_PROGRAM, ...options.images },
   })

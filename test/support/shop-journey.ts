@@ -14,6 +14,7 @@ import type { WiredSandbox } from '../../src/cli/parts/wired-sandbox.ts'
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../src/kube/client.ts'
 import type { ServiceAccount } from '../../src/kube/objects.ts'
 import { codeOf } from '../../src/lib/errors.ts'
+import type { ImageEntry } from '../../src/sandbox/node/images.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
 import { type Desk, openDesk } from './podrole.ts'
 import { startQuietSandbox } from './quiet-sandbox.ts'
@@ -75,8 +76,12 @@ export const podsTrust = (condition?: object): string =>
     ],
   })
 
-export async function startShopJourney(): Promise<ShopJourney> {
+/** @param images further ones that pods may have */
+export async function startShopJourney(
+  images: Readonly<Record<string, ImageEntry>> = {},
+): Promise<ShopJourney> {
   const wired = await startQuietSandbox({
+    images,
     accountIds: [ACCOUNT, OTHER],
     region: REGION,
     clusters: [

@@ -23,8 +23,8 @@ import { ensureObject } from './objects.ts'
 import { startWebhookPart, type WebhookPart } from './webhook-part.ts'
 
 export interface WiredSandboxOptions extends Omit<SandboxOptions, 'attach' | 'images'> {
-  /** Further images: name → a program that Bun runs. */
-  readonly images?: Readonly<Record<string, string>>
+  /** Further images: name → a program that Bun runs, or what else stands for it. */
+  readonly images?: Readonly<Record<string, string | ImageEntry>>
   /** Of the processes that are started. */
   readonly logLevel: LogLevel
 }
@@ -175,7 +175,10 @@ function imagesOf(options: WiredSandboxOptions): ImageTable {
   return createImageTable({
     podrole: program(main),
     ...Object.fromEntries(
-      Object.entries(options.images ?? {}).map(([name, file]) => [name, program(file)]),
+      Object.entries(options.images ?? {}).map(([name, given]) => [
+        name,
+        typeof given === 'string' ? program(given) : given,
+      ]),
     ),
   })
 }

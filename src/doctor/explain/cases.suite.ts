@@ -71,9 +71,20 @@ const Network = z.strictObject({
   ),
 })
 
+/** What a pod's container `main` may run, in place of the AWS SDK for JavaScript 3. */
+const POD_PROGRAMS = [
+  'go-v2',
+  'boto3@1.9.86',
+  'boto3@1.9.220',
+  'boto3@1.26.30',
+  'boto3@1.34.41',
+] as const
+export type PodProgram = (typeof POD_PROGRAMS)[number]
+
 const SetUpSchema = z.strictObject({
   serviceAccount: z.strictObject({ annotations: Texts }).optional(),
   pod: z.strictObject({
+    program: z.enum(POD_PROGRAMS).optional(),
     labels: Texts.optional(),
     annotations: Texts.optional(),
     env: Texts.optional(),
@@ -153,6 +164,8 @@ const CaseSchema = z
       .optional(),
     says: z.string().min(1).optional(),
     open: z.string().min(1).optional(),
+    'program-says': z.string().optional(),
+    needs: z.literal('network-namespaces').optional(),
     repair: Patch.optional(),
     options: z.string().default(''),
     partition: z.string().default('aws'),
@@ -182,6 +195,12 @@ export interface Case extends Pick<
   readonly at: (words: Words) => PlacedCase
   /** Its issuer or webhook does not do what it should. */
   readonly needsOwnCluster: boolean
+  /** That its pods run, beside the AWS SDK for JavaScript. */
+  readonly programs: readonly PodProgram[]
+  /** The agent is to be on its link-local address, which it is in a network namespace alone. */
+  readonly needsNamespaces: boolean
+  /** In what the pod's program says of it. */
+  readonly programSays?: string
   /** Why a sandbox cannot have it. */
   readonly onlyOverFacts?: string
 }
@@ -206,6 +225,8 @@ export interface Words {
   /** Names of the role and of the cluster. */
   readonly role: string
   readonly cluster: string
+  /** `http://…`, a proxy that reaches nothing. */
+  readonly proxy: string
 }
 
 /** Every case, by its file's name. @throws where a file is not one */
@@ -222,7 +243,7 @@ function readCase(file: string): Case {
   const text = readFileSync(file, 'utf8')
   const parsed = parseCase(id, text)
   const { expect, method, name, open, options, partition, says } = parsed
-  const { 'only-over-facts': onlyOverFacts } = parsed
+  const { 'only-over-facts': onlyOverFacts, 'program-says': programSays } = parsed
   const base = readFileSync(join(TESTDATA, 'base', `${method}.yaml`), 'utf8')
     // Everything is written for the partition that most accounts are in.
     .replaceAll('arn:aws:', `arn:${partition}:`)
@@ -237,7 +258,7 @@ function readCase(file: string): Case {
       repaired: read(applyMergePatch(after, repair)),
     }
   }
-  const { after, before } = at(NOWHERE)
+  const { after, before, repaired } = at(NOWHERE)
   const isOdd = ({ issuer, webhook }: SetUp): boolean => issuer !== 'well' || webhook !== 'runs'
   // A provider is an account's, and EKS clusters take roles of their own account.
   const needsOwnCluster = method === 'irsa-on-eks' || isOdd(before) || isOdd(after)
@@ -249,9 +270,12 @@ function readCase(file: string): Case {
     partition,
     at,
     needsOwnCluster,
+    needsNamespaces: parsed.needs === 'network-namespaces',
+    programs: [...new Set([before, repaired].flatMap(({ pod }) => pod.program ?? []))],
     ...(expect && { expect }),
     ...(open !== undefined && { open }),
     ...(says !== undefined && { says }),
+    ...(programSays !== undefined && { programSays }),
     ...(onlyOverFacts !== undefined && { onlyOverFacts }),
   }
 }
@@ -271,6 +295,7 @@ export const NOWHERE: Words = {
   fleet: 'https://fleet.issuer.sandbox',
   role: 'orders',
   cluster: 'shop',
+  proxy: 'http://proxy.shop.svc:3128',
 }
 
 const SCHEME = 'https://'.length
@@ -285,8 +310,12 @@ function replaceWords(text: string, words: Words): string {
   })
 }
 
-/** The pod that reads the object, before anybody admits it. */
-export function podOf(setUp: SetUp, words: Words, how: { readonly image: string }): object {
+/** The pod that reads the object, before anybody admits it; `main` is of `how.main`. */
+export function podOf(
+  setUp: SetUp,
+  words: Words,
+  how: { readonly image: string; readonly main?: string },
+): object {
   const { annotations, labels, volumeMounts = [], volumes = [] } = setUp.pod
   const { containers = [], env, initContainers = [] } = setUp.pod
   // Each reads the object: a container that is not looked at may fail.
@@ -312,7 +341,7 @@ export function podOf(setUp: SetUp, words: Words, how: { readonly image: string 
       volumes,
       initContainers: initContainers.map((one) => container(one.name, one.env)),
       containers: [
-        { ...container('main', env), volumeMounts },
+        { ...container('main', env), image: how.main ?? how.image, volumeMounts },
         ...containers.map((one) => container(one.name, one.env)),
       ],
     },

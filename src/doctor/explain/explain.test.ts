@@ -54,6 +54,43 @@ test('a target role of an account whose credentials are not given is not known, 
   expect(sentence).toContain(why)
 })
 
+describe('a token file that the kubelet does not fill', () => {
+  const [one] = CASES.filter(({ id }) => id === 'token-many-audiences')
+  if (one === undefined) throw new Error('no case')
+  const found = (change: object): Explanation => {
+    const setUp = applyMergePatch(one.at(NOWHERE).repaired, change)
+    return explain(factsOf(one, setUp, setUp, NOWHERE))
+  }
+
+  test('is not known, and no cause, until its token is given', () => {
+    const { sentence, verdict } = found({ token: null })
+    expect({ verdict, sentence }).toEqual({
+      verdict: 'open',
+      sentence: expect.stringContaining('the token in volume by-hand'),
+    })
+  })
+
+  test.each([
+    ['its mount is of the file alone', '/var/run/by-hand/token', 'ok'],
+    ['its mount is another folder', '/var/run/by', 'broken'],
+  ])('%s', (_name, mountPath, verdict) => {
+    const volumeMounts = [{ name: 'by-hand', mountPath, subPath: 'token' }]
+    expect(found({ pod: { volumeMounts } }).verdict).toBe(verdict as Explanation['verdict'])
+  })
+
+  test('another volume hides it', () => {
+    const volumes = [
+      { name: 'by-hand', secret: { secretName: 'token' } },
+      { name: 'own', projected: { sources: [{ serviceAccountToken: { path: 'other' } }] } },
+    ]
+    const volumeMounts = [
+      { name: 'by-hand', mountPath: '/var/run' },
+      { name: 'own', mountPath: '/var/run/by-hand' },
+    ]
+    expect(found({ pod: { volumes, volumeMounts } }).cause?.reason).toBe('token-not-mounted')
+  })
+})
+
 test('a queue of another account is not known: its policy is not read', () => {
   const [one] = CASES.filter(({ id }) => id === 'irsa-works')
   if (one === undefined) throw new Error('no case')

@@ -75,7 +75,7 @@ export const REASONS = {
   },
   'token-not-mounted': {
     link: 'pod',
-    says: 'The file that AWS_WEB_IDENTITY_TOKEN_FILE names is of no token volume that the container mounts.',
+    says: 'The file that AWS_WEB_IDENTITY_TOKEN_FILE names is in no volume that the container mounts.',
     matters: 'The SDK finds no token.',
     mend: 'Leave volume and variables to the webhook, or mount the token where the variable points.',
   },
@@ -197,7 +197,8 @@ export const REASONS = {
   'proxy-in-the-way': {
     link: 'agent',
     says: "The container's proxy is asked for the agent's address.",
-    matters: 'The address is of the node alone; a proxy cannot reach it.',
+    matters:
+      'The address is of the node alone; a proxy cannot reach it. SDKs for Go ask it, those for Python and JavaScript 3 do not: --sdk tells which it is.',
     mend: 'Put the address into NO_PROXY.',
   },
   'agent-missing': {

@@ -42,6 +42,16 @@ const AGENTS: readonly (readonly [RegExp, KnownSdk['name']])[] = [
   [/\baws-sdk-ruby3\/(\d[\d.]*)/, 'ruby'],
 ]
 
+/**
+ * Those that ask for container credentials past every proxy of the environment: botocore's
+ * ContainerMetadataFetcher has a session without any, Smithy's handler for Node takes `node:http`.
+ * Of the others Go's does ask; of the rest it is not known.
+ */
+const ASK_NO_PROXY: readonly KnownSdk['name'][] = ['boto3', 'aws-cli-v1', 'aws-cli-v2', 'js-v3']
+
+/** Whether a proxy of the environment may be asked for the agent's address. */
+export const asksProxies = ({ name }: KnownSdk): boolean => !ASK_NO_PROXY.includes(name)
+
 /** The SDK that a text with a user agent in it was sent by; the first that is known. */
 export function sdkOfUserAgent(text: string): KnownSdk | undefined {
   for (const [pattern, name] of AGENTS) {

@@ -2,7 +2,7 @@
 import { issuerHostPath } from '../../iam/arn.ts'
 import { fleetSubject, subjectOf } from '../../iam/service-account-name.ts'
 import { STS_AUDIENCE } from '../../iam/trust-document.ts'
-import type { Container, Pod } from '../../kube/objects.ts'
+import type { Container, Pod, VolumeMount } from '../../kube/objects.ts'
 import { valueOf } from './fact.ts'
 import type { TokenFact, WorkloadFacts } from './workload-facts.ts'
 
@@ -111,9 +111,12 @@ const DEFAULT_TOKEN_SECONDS = 3600
 /** Of the variables that name a token's file, the one that SDKs read first. */
 const TOKEN_FILES = ['AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE']
 
+const tokenFileOf = (container: Container): string | undefined =>
+  TOKEN_FILES.map((name) => envOf(container, name)).find((one) => one !== undefined)
+
 /** The token volume behind the file that the container's variable names. */
 export function tokenMountOf(pod: Pod, container: Container): TokenMount | undefined {
-  const file = TOKEN_FILES.map((name) => envOf(container, name)).find((one) => one !== undefined)
+  const file = tokenFileOf(container)
   if (file === undefined) return undefined
   for (const { mountPath, name } of container.volumeMounts ?? []) {
     const folder = mountPath.replace(/\/$/, '')
@@ -127,6 +130,25 @@ export function tokenMountOf(pod: Pod, container: Container): TokenMount | undef
   }
   return undefined
 }
+
+/**
+ * The volume that the container's token file is in, where the kubelet asks for no token in it: a
+ * Secret, a CSI driver's, one that a sidecar writes to. What is in the file, the pod does not tell.
+ */
+export function foreignTokenVolumeOf(pod: Pod, container: Container): string | undefined {
+  const file = tokenFileOf(container) ?? ''
+  const mount = (container.volumeMounts ?? [])
+    .filter(({ mountPath }) => `${file}/`.startsWith(`${mountPath.replace(/\/$/, '')}/`))
+    .reduce<VolumeMount | undefined>(deeper, undefined)
+  const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
+  const sources = volume?.projected?.sources ?? []
+  const asksForToken = sources.some((one) => one.serviceAccountToken !== undefined)
+  return asksForToken ? undefined : volume?.name
+}
+
+/** Of two mounts over a file, the one that hides the other. */
+const deeper = (one: VolumeMount | undefined, other: VolumeMount): VolumeMount =>
+  one === undefined || other.mountPath.length > one.mountPath.length ? other : one
 
 /** An issuer without `https://`; undefined where IAM takes no such URL. */
 export function hostPathOf(issuer: string): string | undefined {

@@ -52,6 +52,10 @@ if run sts get-caller-identity --query Arn --output text; then
   say identity "$arn"
 else
   say no identity: "$(fault)"
+  # Whether it is too old for what the pod was given. The first versions said it on standard error.
+  aws --version </dev/null >"$HOME/out" 2>&1
+  read -r version rest <"$HOME/out"
+  case $version in aws-cli/[0-9]*) say cli "$version" ;; esac
 fi
 
 # check NUMBER TEXT WORD…: the command of these words, and whether what it prints holds TEXT.

@@ -21,6 +21,8 @@ export interface Said {
   /** The ARN of GetCallerIdentity. */
   readonly identity?: string
   readonly identityFault?: string
+  /** `aws-cli/VERSION`, where it gave no identity and told it. */
+  readonly cli?: string
   /** In the order of the file, as far as they ran. */
   readonly checks: readonly CheckSaid[]
 }
@@ -47,6 +49,7 @@ const PROVIDER = /^provider ([\w-]{1,64})$/
 const NO_PROVIDER = /^no provider: (.*)$/
 const IDENTITY = /^identity (arn:[\w-]{1,20}:(?:sts|iam)::\d{12}:[\w+=,.@/-]{1,300})$/
 const NO_IDENTITY = /^no identity: (.*)$/
+const CLI = /^cli (aws-cli\/\d{1,3}(?:\.\d{1,5}){1,3})$/
 const CHECK = /^check (\d{1,3}) (?:succeeded, (with|without) the text|failed: (.*))$/
 const NO_PROGRAM = /^no program: (\w{1,20})$/
 const PREFIX = 'podrole: '
@@ -79,6 +82,7 @@ function readLines(lines: readonly string[], checks: number): Reading {
   const providerFault = provider === undefined ? take(NO_PROVIDER)?.[1] : undefined
   const identity = take(IDENTITY)?.[1]
   const identityFault = identity === undefined ? take(NO_IDENTITY)?.[1] : undefined
+  const cli = identityFault === undefined ? undefined : take(CLI)?.[1]
   const outcomes: CheckSaid[] = []
   for (let found = take(CHECK); found; found = take(CHECK)) {
     const [, number, text, fault] = found
@@ -109,6 +113,7 @@ function readLines(lines: readonly string[], checks: number): Reading {
       ...(providerFault !== undefined && { providerFault: shown(providerFault) }),
       ...(identity !== undefined && { identity }),
       ...(identityFault !== undefined && { identityFault: shown(identityFault) }),
+      ...(cli !== undefined && { cli }),
       checks: outcomes,
     },
   }

@@ -1,5 +1,6 @@
 /** What a verify found, out of what its pod did and said. Pure. */
 import type { ServiceAccountName } from '../../iam/service-account-name.ts'
+import { isNewEnough, minimumOf, sdkOfUserAgent, type SdkWay } from '../facts/sdk.ts'
 import type { Check } from './checks-file.ts'
 import { type ExpectedRole, isSessionOf } from './expected-role.ts'
 import type { CheckSaid, Provider, Reading, Said } from './said.ts'
@@ -26,6 +27,7 @@ export const VERIFY_CODES = [
   'not-started',
   'no-answer',
   'unreadable-answer',
+  'cli-too-old',
   'no-credentials',
   'credentials-refused',
   'node-role',
@@ -158,6 +160,8 @@ function identityFindings(
   const explain = `podrole explain ${subject} tells why.`
   const notGiven = said.variables.length === 0 ? ', and no webhook gave the pod any' : ''
   if (identity === undefined) {
+    const old = oldCli(said)
+    if (old !== undefined) return [old]
     return provider === 'none'
       ? [error('no-credentials', `no credential provider answered${notGiven}`, explain)]
       : [
@@ -188,6 +192,35 @@ function identityFindings(
         },
       ]
     : [{ code: 'role-not-known', severity: 'warning', sentence: unknown }]
+}
+
+/** Words of AWS, and of the AWS CLI on an agent or a place that it did ask. */
+const ASKED = /An error occurred \(|Error retrieving metadata|endpoint URL/
+
+/** Its AWS CLI is older than the first that knows the way, and did not go it. */
+function oldCli(said: Said): VerifyFinding | undefined {
+  const { cli = '', identityFault = '', providerFault, variables } = said
+  const fault = providerFault ?? identityFault
+  const sdk = sdkOfUserAgent(cli)
+  const way = wayOf(variables)
+  if (sdk === undefined || way === undefined) return undefined
+  if (isNewEnough(sdk, way) || ASKED.test(fault)) return undefined
+  const what = way === 'irsa' ? 'web identities' : 'Pod Identity'
+  return error(
+    'cli-too-old',
+    `the AWS CLI ${sdk.version} of the image does not know ${what}, ${minimumOf(sdk, way)} is the first that does: ${fault}`,
+    NEWER_CLI,
+  )
+}
+
+const NEWER_CLI =
+  'Name an image with a newer AWS CLI, with --image. Programs need SDKs that are new enough too; podrole explain --sdk knows which are.'
+
+/** What the pod was given, in the order of the SDKs' chain; undefined where keys go before it. */
+function wayOf(variables: Said['variables']): SdkWay | undefined {
+  if (variables.includes('AWS_ACCESS_KEY_ID')) return undefined
+  if (variables.includes('AWS_WEB_IDENTITY_TOKEN_FILE')) return 'irsa'
+  return variables.includes('AWS_CONTAINER_CREDENTIALS_FULL_URI') ? 'pod-identity' : undefined
 }
 
 /** What was asked: by the AWS CLI's word, else by the variables, in the order of the SDKs' chain. */

@@ -134,10 +134,9 @@ function createCalls(signing: Signing, log: Log): Calls {
       underWay += 1
       // What came together is signed together, and the answers leave one right behind the other: an
       // API server is woken once for them and not for each, which took a fifth of the time.
-      turn ??= nextTurn().then(() => {
-        turn = undefined
-      })
+      turn ??= nextTurn()
       await turn
+      turn = undefined
       let response: unknown
       let fault: ReturnType<typeof grpcFault> | null = null
       try {

@@ -1,5 +1,5 @@
 // What aws-sdk-go-v2 does to every resource of the sandbox's AWS, a line each. Services named as
-// arguments are all that it looks at.
+// arguments are all that it looks at. As `check BUCKET KEY` it is what a pod runs.
 package main
 
 import (
@@ -29,6 +29,10 @@ var services = []struct {
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
+	if len(os.Args) == 4 && os.Args[1] == "check" {
+		podCheck(ctx, os.Args[2], os.Args[3])
+		return
+	}
 	cfg := must(sandboxConfig(ctx))
 	cfg.RetryMaxAttempts = 1
 	cfg.Logger = sdkLogger{}

@@ -1,5 +1,6 @@
 /** The Pod Identity agent on the pod's node, and what may be between the pod and it. */
 import type { WorkloadFacts } from '../../facts/workload-facts.ts'
+import { asksProxies } from '../../facts/sdk.ts'
 import { envOf, type Way } from '../../facts/way.ts'
 import { desiredOnEks } from '../desired.ts'
 import { outside } from '../fix.ts'
@@ -10,7 +11,7 @@ const NO_PROXY = ['NO_PROXY', 'no_proxy']
 
 export function agentLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (way.method !== 'pod-identity') return notApplicable('agent', 'no agent is asked')
-  const proxy = proxyFault(way)
+  const proxy = proxyFault(facts, way)
   if (proxy !== undefined) return proxy
   const node = way.pod?.spec.nodeName
   if (node === undefined) return notKnown('agent', 'the pod is on no node yet')
@@ -42,8 +43,11 @@ export function agentLink(facts: WorkloadFacts, way: Way): LinkVerdict {
 }
 
 /** A proxy from the environment would be asked for a link-local address, which is another one there. */
-function proxyFault({ container }: Way): LinkVerdict | undefined {
-  if (container === undefined) return undefined
+function proxyFault(
+  { error, sdk = error?.sdk }: WorkloadFacts,
+  { container }: Way,
+): LinkVerdict | undefined {
+  if (container === undefined || (sdk !== undefined && !asksProxies(sdk))) return undefined
   const uri = envOf(container, 'AWS_CONTAINER_CREDENTIALS_FULL_URI') ?? ''
   const host = URL.canParse(uri) ? new URL(uri).hostname : ''
   const proxy = PROXIES.find((name) => envOf(container, name) !== undefined)

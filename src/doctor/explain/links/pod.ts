@@ -8,7 +8,13 @@ import { command, commands, type Fix, outside } from '../fix.ts'
 import { selects } from '../label-selector.ts'
 import { lateNote } from '../late-note.ts'
 import { broken, type LinkVerdict, notKnown, ok } from '../verdict.ts'
-import { envOf, ROLE_ANNOTATION, tokenMountOf, type Way } from '../../facts/way.ts'
+import {
+  envOf,
+  foreignTokenVolumeOf,
+  ROLE_ANNOTATION,
+  tokenMountOf,
+  type Way,
+} from '../../facts/way.ts'
 
 const SKIP_ANNOTATION = 'eks.amazonaws.com/skip-containers'
 /** Annotations that people write in place of the one that is read. */
@@ -68,13 +74,18 @@ function injected(facts: WorkloadFacts, way: Way): LinkVerdict {
     })
   }
   const mount = tokenMountOf(pod, container)
-  if (mount === undefined) return notMounted(way)
+  const foreign = mount === undefined ? foreignTokenVolumeOf(pod, container) : undefined
+  if (mount === undefined && foreign === undefined) return notMounted(way)
   if (!ROLE_ARN.test(way.roleArn ?? '')) return wrongArn(facts, way.roleArn ?? '')
   const { annotatedRoleArn, roleArn = '' } = way
   const isOther = annotatedRoleArn !== undefined && annotatedRoleArn !== roleArn
   return ok('pod', `${podName(way)} was admitted with ${roleArn} and its token volume`, {
     evidence: [
-      `container ${container.name}: AWS_ROLE_ARN ${roleArn}, token for ${mount.audience}, ${mount.expirationSeconds} s`,
+      `container ${container.name}: AWS_ROLE_ARN ${roleArn}, ${
+        mount === undefined
+          ? `token in volume ${foreign}, where the kubelet renews none`
+          : `token for ${mount.audience}, ${mount.expirationSeconds} s`
+      }`,
     ],
     warnings: isOther
       ? [`the service account has another role by now, ${annotatedRoleArn}: the pod keeps its own`]

@@ -5,7 +5,7 @@ import { subjectOf } from '../../../iam/service-account-name.ts'
 import { isTokenAlgorithm, TOKEN_ALGORITHMS } from '../../../token/jwks.ts'
 import { outside } from '../fix.ts'
 import { broken, type LinkVerdict, notApplicable, notKnown, ok } from '../verdict.ts'
-import { tokenMountOf, type Way } from '../../facts/way.ts'
+import { foreignTokenVolumeOf, tokenMountOf, type Way } from '../../facts/way.ts'
 
 export function tokenLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (way.method === 'none') return notApplicable('token', 'no token is asked for')
@@ -19,6 +19,13 @@ export function tokenLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (fault !== undefined) return fault
   const pod = valueOf(facts.pod)
   const mount = pod && way.container && tokenMountOf(pod, way.container)
+  const foreign = pod && way.container && foreignTokenVolumeOf(pod, way.container)
+  if (token.source === 'expected' && way.method === 'irsa' && foreign !== undefined) {
+    return notKnown(
+      'token',
+      `the token in volume ${foreign} is none that the kubelet asked for: give it with --token`,
+    )
+  }
   return ok('token', `the token is for ${token.audiences.join(', ')}`, {
     evidence: [
       `iss ${token.issuer}`,
