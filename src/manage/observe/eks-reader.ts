@@ -118,4 +118,5 @@ export const planAddonOf = (
     }),
   },
   tags: found.tags,
+  ...(found.status !== 'ACTIVE' && { status: found.status }),
 })

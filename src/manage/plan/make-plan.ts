@@ -66,17 +66,23 @@ function planTrims({ draft, roleArnOf, trims }: PlanContext, links: Links): void
   }
 }
 
+/** An agent that is there and does not serve is as good as none. */
 function remarkOnAgent({ draft }: PlanContext, { desired, observed }: ClusterPair): void {
   const isNeeded = (desired.associations ?? []).length > 0 && observed.fleetIssuer === undefined
-  const hasAgent =
-    observed.isAutoMode ||
-    observed.addons.some(({ name }) => name === AGENT_ADDON) ||
-    desired.addons?.some(({ name }) => name === AGENT_ADDON) === true
-  if (!isNeeded || hasAgent) return
-  draft.remark({
-    code: 'no-agent',
-    text: `cluster ${observed.name} has no ${AGENT_ADDON} add-on, and no file asks for it: without an agent nobody gets credentials`,
-  })
+  if (!isNeeded || observed.isAutoMode) return
+  const there = observed.addons.find(({ name }) => name === AGENT_ADDON)
+  const isAskedFor = desired.addons?.some(({ name }) => name === AGENT_ADDON) === true
+  if (there === undefined && !isAskedFor) {
+    draft.remark({
+      code: 'no-agent',
+      text: `cluster ${observed.name} has no ${AGENT_ADDON} add-on, and no file asks for it: without an agent nobody gets credentials`,
+    })
+  } else if (there?.status !== undefined) {
+    draft.remark({
+      code: 'agent-not-active',
+      text: `the ${AGENT_ADDON} add-on of cluster ${observed.name} is ${there.status}, not ACTIVE: until it is, pods may get no credentials`,
+    })
+  }
 }
 
 function blocksOf(pairs: readonly ClusterPair[]): ReadonlyMap<string, readonly Block[]> {

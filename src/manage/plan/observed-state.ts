@@ -111,6 +111,8 @@ export interface PlanAddon {
   readonly arn: string
   readonly settings: AddonSettings
   readonly tags: Tags
+  /** Where it is another one than `ACTIVE`: `CREATING`, `DEGRADED`, `CREATE_FAILED`, … */
+  readonly status?: string
 }
 
 /** What an update changes. */

@@ -90,6 +90,7 @@ export interface Remark {
     | 'long-trust'
     | 'account-wide-trust'
     | 'no-agent'
+    | 'agent-not-active'
     | 'still-trusted'
     | 'role-kept'
     | 'provider-kept'

@@ -97,6 +97,17 @@ describe('the agent', () => {
     const agent = { name: 'eks-pod-identity-agent', arn: 'x', settings, tags: {} }
     expect(codes({ addons: [agent] })).toEqual([])
   })
+
+  test('is told where it is and not ACTIVE', () => {
+    const settings = { version: 'v1.3.8-eksbuild.2', associations: [] }
+    const agent = { name: 'eks-pod-identity-agent', arn: 'x', settings, tags: {} }
+    const addons = [{ ...agent, status: 'CREATE_FAILED' }]
+    const { remarks } = makePlan(read(ONE_ASSOCIATION), stateWith({ addons }))
+    expect(remarks.map(({ code, text }) => `${code}: ${text}`)).toEqual([
+      'agent-not-active: the eks-pod-identity-agent add-on of cluster shop is CREATE_FAILED, not ACTIVE: until it is, pods may get no credentials',
+    ])
+    expect(codes({ isAutoMode: true, addons })).toEqual([])
+  })
 })
 
 describe('a trust policy that is too long', () => {
