@@ -5,6 +5,7 @@ import { type Need, NEEDS, type Way, WAYS } from '../doctor/advise/facts.ts'
 import { type AdviceCluster, type AdvicePlaces, gatherAdvice } from '../doctor/advise/gather.ts'
 import { readKubeSigns } from '../doctor/advise/kube-signs.ts'
 import { parseSdk } from '../doctor/facts/sdk.ts'
+import { tryEach, type Unread } from '../doctor/facts/tried.ts'
 import { iamQuotaReader } from '../doctor/quotas/aws-readers.ts'
 import { parseServiceAccountName } from '../iam/service-account-name.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -14,6 +15,7 @@ import { iamReader } from '../manage/observe/iam-reader.ts'
 import { kubeReader } from '../manage/observe/kube-reader.ts'
 import type { AdviseFlags } from './commands/advise.ts'
 import { formatTable, printData, printNote } from './output.ts'
+import { brokerOf } from './parts/association-cluster.ts'
 import { openKube } from './parts/kube-cluster.ts'
 import { openClusterKube, openPlaces } from './parts/observe-places.ts'
 import { accessOf } from './role-run.ts'
@@ -28,11 +30,14 @@ export async function runAdvise(
   const needs = flags.need.map(readNeed)
   const sdk = flags.sdk === undefined ? undefined : parseSdk(flags.sdk)
   const only = serviceAccount === undefined ? undefined : parseServiceAccountName(serviceAccount)
-  const { facts, unread } = await gatherAdvice(await openAdvicePlaces(flags), {
+  const { places, unopened } = await openAdvicePlaces(flags)
+  const gathered = await gatherAdvice(places, {
     needs,
     ...(only !== undefined && { only }),
     ...(sdk !== undefined && { sdk }),
   })
+  const { facts } = gathered
+  const unread = [...unopened, ...gathered.unread]
   const advices = facts.map(advise)
   if (flags.output === 'table') {
     process.stdout.write(flags.all ? summary(advices) : advices.map(describe).join('\n'))
@@ -50,17 +55,23 @@ function readNeed(text: string): Need {
   )
 }
 
+interface OpenAdvice {
+  readonly places: AdvicePlaces
+  /** Clusters that were not reached. */
+  readonly unopened: readonly Unread[]
+}
+
 /** Without AWS the advice is by what Kubernetes shows alone. */
-async function openAdvicePlaces(flags: AdviseFlags): Promise<AdvicePlaces> {
+async function openAdvicePlaces(flags: AdviseFlags): Promise<OpenAdvice> {
   const account = await orTold(() => openAccount(accessOf(flags)))
-  const clusters =
+  const { clusters, unopened } =
     flags.cluster.length === 0
-      ? [await currentCluster(flags)]
-      : await Promise.all(flags.cluster.map((name) => openCluster(name, flags, account)))
+      ? { clusters: [await currentCluster(flags)], unopened: [] }
+      : await openFleet(flags, account)
   if (flags.cluster.length === 0) {
     printNote('no --cluster is named: associations and add-ons are not looked at')
   }
-  if (account === undefined) return { clusters }
+  if (account === undefined) return { places: { clusters }, unopened }
   const around = { environment: process.env, clock: systemClock, onCall: () => undefined }
   const [iam, quotas] = await Promise.all([
     iamReader(account, around),
@@ -70,7 +81,26 @@ async function openAdvicePlaces(flags: AdviseFlags): Promise<AdvicePlaces> {
     const [used, limits] = await Promise.all([quotas.providers(), quotas.quotas()])
     return { used, limit: limits['oidc-providers'].value }
   }
-  return { clusters, iam: { ...iam, providers } }
+  return { places: { clusters, iam: { ...iam, providers } }, unopened }
+}
+
+/**
+ * One of several clusters that is not reached is told, and the others are looked at.
+ * @throws what opening throws of a cluster that is asked for alone; PodroleError `InvalidContext`
+ */
+async function openFleet(
+  flags: AdviseFlags,
+  account: AwsAccount | undefined,
+): Promise<{ readonly clusters: readonly AdviceCluster[]; readonly unopened: readonly Unread[] }> {
+  const { tried, unread } = tryEach()
+  const opened = await Promise.all(
+    flags.cluster.map(async (name) => {
+      const open = (): Promise<AdviceCluster> => openCluster(name, flags, account)
+      if (flags.cluster.length === 1 || flags.context !== undefined) return open()
+      return tried(`cluster ${name}`, open)
+    }),
+  )
+  return { clusters: opened.filter((one) => one !== undefined), unopened: unread }
 }
 
 async function orTold(open: () => Promise<AwsAccount>): Promise<AwsAccount | undefined> {
@@ -105,7 +135,8 @@ async function openCluster(
 ): Promise<AdviceCluster> {
   const known = account === undefined ? undefined : await knownCluster(name, flags)
   if (account !== undefined && known === undefined) {
-    const also = flags.broker === undefined ? '' : `, nor the broker ${flags.broker}`
+    const broker = brokerOf(flags)
+    const also = broker === undefined ? '' : `, nor the broker ${broker}`
     printNote(
       `EKS in ${account.region} in account ${account.accountId} knows no cluster ${name}${also}: associations are not looked at`,
     )

@@ -1,6 +1,7 @@
 /** `podrole apply`, and what `podrole delete` has in common with it. */
 import { PodroleError } from '../lib/errors.ts'
 import { openDesk } from '../manage/apply/apply-plan.ts'
+import { isFinished } from '../manage/apply/finished.ts'
 import { refuseStale } from '../manage/apply/stale.ts'
 import { makePlan } from '../manage/plan/make-plan.ts'
 import type { Plan } from '../manage/plan/plan.ts'
@@ -13,7 +14,7 @@ import { applyHalf } from './half-run.ts'
 import { printData, printNote } from './output.ts'
 import { halfOfFlags, sourceOfFiles, sourceOfPlanFile } from './parts/apply-source.ts'
 import { type Carrying, openCarrying } from './parts/carrying.ts'
-import { counted, readFiles } from './plan-run.ts'
+import { counted, printPlan, readFiles } from './plan-run.ts'
 
 /** @param planfile in place of `-f` */
 export async function runApply(planfile: string | undefined, flags: ApplyFlags): Promise<void> {
@@ -60,7 +61,7 @@ async function carryOutAt(wanted: Wanted): Promise<void> {
     const report = flags.resume
       ? await resumeAll(carrying, wanted)
       : half === undefined
-        ? await applyWhole(carrying, wanted)
+        ? await applyWhole(carrying, wanted, desk.left !== undefined)
         : await applyHalf(carrying, wanted, half)
     printReport(report, wanted)
   } finally {
@@ -75,9 +76,17 @@ async function resumeAll(carrying: Carrying, wanted: Wanted): Promise<ChangeRepo
   return reportOf(wanted, { plan: NO_PLAN, steps, stopped })
 }
 
-async function applyWhole(carrying: Carrying, wanted: Wanted): Promise<ChangeReport> {
+/** @param isLeft an apply before it did not come to its end, which is told when steps begin */
+async function applyWhole(
+  carrying: Carrying,
+  wanted: Wanted,
+  isLeft: boolean,
+): Promise<ChangeReport> {
   const { source } = wanted
   const { arns, plan } = await source.plan()
+  if (source.path !== undefined && !isLeft && (await isFinished(carrying.port, plan.steps))) {
+    return finishedBefore(wanted, plan, source.path)
+  }
   const check = async (): Promise<void> => {
     if (source.path !== undefined) await refuseStale(carrying.port, plan.steps)
   }
@@ -85,6 +94,13 @@ async function applyWhole(carrying: Carrying, wanted: Wanted): Promise<ChangeRep
   if (answer !== 'yes') return answer
   const { steps, stopped } = await carrying.run(plan.steps, arns)
   return reportOf(wanted, { plan, steps, stopped })
+}
+
+/** What the plan saw first is there no more because it was carried out: that makes it no stale one. */
+function finishedBefore({ change, flags }: Wanted, plan: Plan, path: string): ChangeReport {
+  const said = `Nothing to do: ${path} was applied already, all of it is there.`
+  if (flags.output === 'table') printPlan(NO_PLAN, undefined, { output: 'table' }, said)
+  return { command: change.command, outcome: 'nothing-to-do', plan, steps: [] }
 }
 
 function printReport(report: ChangeReport, { change, flags, source }: Wanted): void {

@@ -1,6 +1,6 @@
 /** `podrole plan --out` and `podrole apply PLANFILE` as typed: by one person, and by two with a half each. */
 import { ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks'
-import { TagRoleCommand } from '@aws-sdk/client-iam'
+import { TagRoleCommand, UpdateAssumeRolePolicyCommand } from '@aws-sdk/client-iam'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import type { ServiceAccount } from '../../src/kube/objects.ts'
 import type { PlanFile } from '../../src/manage/plan-file/plan-file.ts'
 import { ACCOUNT, CLUSTER, type EksSandbox, startEksSandbox } from '../support/eks-sandbox.ts'
 import type { Ran } from '../support/podrole.ts'
+import { podsTrust } from '../support/shop-journey.ts'
 
 const STEP_MS = 120_000
 const NOTHING = 'Nothing to do: everything is as the files say.\n'
@@ -158,6 +159,43 @@ test(
     const done = await here.desk.run('apply plan.json --yes')
     expect([done.code, done.err]).toEqual([0, expect.any(String)])
     await expectNothing()
+  },
+  STEP_MS,
+)
+
+test(
+  'a whole plan file that was applied says so when it is applied again',
+  async () => {
+    const team = { ...orders, roleName: 'team' }
+    here.desk.write('cluster.yaml', fileOf([], [team]))
+    const first = await here.desk.run('apply -f cluster.yaml --yes')
+    expect([first.code, first.err]).toEqual([0, expect.any(String)])
+    const billing = { ...team, serviceAccountName: 'billing' }
+    here.desk.write('cluster.yaml', fileOf([], [billing]))
+    const { plan } = await planTo('plan.json')
+    // One trust policy is changed twice: neither text is what the first step saw.
+    expect(plan.steps.filter(({ action }) => action.do === 'put-trust').length).toBe(2)
+    const done = await here.desk.run('apply plan.json --yes')
+    expect([done.code, done.err]).toEqual([0, expect.any(String)])
+    const before = here.writes.length
+    const again = await here.desk.run('apply plan.json')
+    expect([again.code, again.out]).toEqual([
+      0,
+      'Nothing to do: plan.json was applied already, all of it is there.\n',
+    ])
+    const json = await here.desk.run('apply plan.json --yes -o json')
+    expect([json.code, JSON.parse(json.out)]).toMatchObject([
+      0,
+      { outcome: 'nothing-to-do', steps: [] },
+    ])
+    expect(here.writes.slice(before)).toEqual([])
+    const mine = JSON.parse(podsTrust()) as object
+    const PolicyDocument = JSON.stringify({ ...mine, Id: 'by-hand' })
+    await here.iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: 'team', PolicyDocument }))
+    const changed = await here.desk.run('apply plan.json --yes')
+    expect([changed.code, changed.err]).toEqual([1, expect.stringContaining('put-trust team')])
+    const mended = await here.desk.run('apply -f cluster.yaml --yes --force')
+    expect([mended.code, mended.err]).toEqual([0, expect.any(String)])
   },
   STEP_MS,
 )

@@ -154,6 +154,31 @@ describe('advise', () => {
     expect(out).toMatch(/^3 service account\(s\): 2 Pod Identity, 1 broker$/m)
   })
 
+  step('a cluster that no context leads to is told, and the others are advised on', async () => {
+    const kubeconfig = shop.desk.write('fleet.yaml', fleetKubeconfig())
+    const fleet = '--cluster lost --cluster shop-eks --cluster shop-edge'
+    const line = `advise --all ${fleet} --broker --ca-file ca.pem --kubeconfig ${kubeconfig}`
+    const { code, err, out } = await shop.desk.run(line)
+    expect([code, err]).toEqual([1, expect.stringContaining('cluster lost could not be read: ')])
+    expect(err).toContain('context "lost"')
+    expect(err).toContain('knows no cluster lost, nor the broker https://')
+    expect(out).toMatch(/^3 service account\(s\): 2 Pod Identity, 1 broker$/m)
+    const json = await shop.desk.run(`${line} -o json`)
+    expect([json.code, JSON.parse(json.out)]).toMatchObject([
+      1,
+      { unread: [{ what: 'cluster lost', why: expect.any(String) }] },
+    ])
+    // Alone it is all that was asked for.
+    const alone = await shop.desk.run('advise --all --cluster shop-eks --context lost')
+    expect([alone.code, alone.out]).toEqual([1, ''])
+    const mixed = await shop.desk.run(`advise --all ${fleet} --context shop-eks`)
+    expect([mixed.code, mixed.out, mixed.err]).toEqual([
+      1,
+      '',
+      expect.stringContaining('--context shop-eks is for one cluster alone'),
+    ])
+  })
+
   step('pods on Fargate are seen by the label that EKS gives them', async () => {
     const [before] = await advices('shop/orders --cluster shop-eks')
     expect(before?.way).toBe('pod-identity')

@@ -27,8 +27,10 @@ export function deleteGone(
         all.set(role.name, { step: planRoleGone(context, role, []) })
         continue
       }
-      const text = `role ${role.name}: podrole made it for this cluster (${blockOfTags(role.tags) ?? ''}), and nothing in the files leads to it`
-      context.draft.remark({ code: 'left-alone', text })
+      const why = isAddons
+        ? 'its trust policy lets others in, or cannot be read'
+        : `podrole made it for this cluster (${blockOfTags(role.tags) ?? ''}), and nothing in the files leads to it`
+      context.draft.remark({ code: 'left-alone', text: `role ${role.name}: ${why}` })
     }
   }
   return all
