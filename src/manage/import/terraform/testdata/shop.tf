@@ -23,6 +23,29 @@ resource "aws_iam_openid_connect_provider" "oidc-eks-eu-central-1-amazonaws-com-
 }
 
 import {
+  to = aws_iam_policy.Boundary
+  id = "arn:aws:iam::111122223333:policy/Boundary"
+}
+
+resource "aws_iam_policy" "Boundary" {
+  name        = "Boundary"
+  description = "of teams"
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = "s3:*"
+        Resource = "*"
+      },
+    ]
+  })
+  tags = {
+    team = "shop"
+  }
+}
+
+import {
   to = aws_iam_role.orders
   id = "orders"
 }
@@ -32,7 +55,7 @@ resource "aws_iam_role" "orders" {
   path                 = "/teams/"
   description          = "reads orders"
   max_session_duration = 7200
-  permissions_boundary = "arn:aws:iam::111122223333:policy/Boundary"
+  permissions_boundary = aws_iam_policy.Boundary.arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Id      = "theirs"
