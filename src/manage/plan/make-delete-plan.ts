@@ -16,7 +16,8 @@ import { type ClusterPair, roleUsesOf } from './role-uses.ts'
 /**
  * What is to be done so that nothing is left of what files name and a file of podrole's made. Pure.
  * What somebody else made, or a command of its own, is left alone and told of; what the files do
- * not name is not looked at. Of a cluster that is gone IAM alone has something left. Service accounts go before roles, roles before their provider.
+ * not name is not looked at. Of a cluster that is gone IAM alone has something left. Service
+ * accounts go before roles, roles before their provider.
  */
 export function makeDeletePlan(
   clusters: readonly DesiredCluster[],
