@@ -132,6 +132,12 @@ describe('an SDK', () => {
     ['kotlin@0.1', true],
   ])('%s for IRSA', (text, isNew) => expect(isNewEnough(parseSdk(text), 'irsa')).toBe(isNew))
 
+  test('of releases by date is not named by the version of a module, which would look old', () => {
+    for (const text of ['go-v2@1.48.0', 'rust@1.8']) {
+      expect(() => parseSdk(text)).toThrow(/AWS counts its releases by date: wanted .*@20/)
+    }
+  })
+
   test.each([
     ['Boto3/1.26.30 Python/3.10 Linux/5.10 Botocore/1.29.30', 'boto3@1.26.30'],
     ['aws-cli/2.13.0 Python/3.11 exec-env/AWS_ECS', 'aws-cli-v2@2.13.0'],

@@ -198,7 +198,7 @@ export const REASONS = {
     link: 'agent',
     says: "The container's proxy is asked for the agent's address.",
     matters:
-      'The address is of the node alone; a proxy cannot reach it. SDKs for Go ask it, those for Python and JavaScript 3 do not: --sdk tells which it is.',
+      'The address is of the node alone; a proxy cannot reach it. SDKs for Go ask it, those for Python and JavaScript 3 do not: --sdk tells which it is, and without it this is left open.',
     mend: 'Put the address into NO_PROXY.',
   },
   'agent-missing': {

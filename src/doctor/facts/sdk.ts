@@ -19,12 +19,22 @@ export const SDK_NAMES: readonly string[] = Object.keys(minimums)
  */
 export function parseSdk(text: string): KnownSdk {
   const [, name = '', version = ''] = /^([a-z0-9-]+)@v?([0-9]+(?:[.-][0-9]+)*)$/.exec(text) ?? []
-  if (isSdkName(name)) return { name, version }
+  if (isSdkName(name)) {
+    const date = Object.values(minimums[name]).find((one) => DATE.test(one))
+    if (date === undefined || DATE.test(version)) return { name, version }
+    throw new PodroleError(
+      'UnknownSdk',
+      `${name}@${version} is of one of its modules, and AWS counts its releases by date: wanted ${name}@YYYY-MM-DD, such as ${name}@${date}`,
+      { hint: 'its change log names the day of the release that the module came with' },
+    )
+  }
   throw new PodroleError(
     'UnknownSdk',
     `Cannot read SDK ${JSON.stringify(text.slice(0, 60))}: wanted NAME@VERSION with a name of ${SDK_NAMES.join(', ')}`,
   )
 }
+
+const DATE = /^\d{4}-\d\d-\d\d$/
 
 const isSdkName = (name: string): name is KnownSdk['name'] => Object.hasOwn(minimums, name)
 
@@ -43,14 +53,22 @@ const AGENTS: readonly (readonly [RegExp, KnownSdk['name']])[] = [
 ]
 
 /**
- * Those that ask for container credentials past every proxy of the environment: botocore's
- * ContainerMetadataFetcher has a session without any, Smithy's handler for Node takes `node:http`.
- * Of the others Go's does ask; of the rest it is not known.
+ * Whether an SDK asks a proxy of the environment for container credentials. Go's client takes
+ * `http.ProxyFromEnvironment`; botocore's ContainerMetadataFetcher has a session without any proxy,
+ * Smithy's handler for Node takes `node:http`. Of the others it is not known.
  */
-const ASK_NO_PROXY: readonly KnownSdk['name'][] = ['boto3', 'aws-cli-v1', 'aws-cli-v2', 'js-v3']
+const ASKS_PROXIES: Partial<Readonly<Record<KnownSdk['name'], boolean>>> = {
+  'go-v1': true,
+  'go-v2': true,
+  boto3: false,
+  'aws-cli-v1': false,
+  'aws-cli-v2': false,
+  'js-v3': false,
+}
 
-/** Whether a proxy of the environment may be asked for the agent's address. */
-export const asksProxies = ({ name }: KnownSdk): boolean => !ASK_NO_PROXY.includes(name)
+/** Whether a proxy of the environment is asked for the agent's address; undefined: not known. */
+export const asksProxies = (sdk: KnownSdk | undefined): boolean | undefined =>
+  sdk && ASKS_PROXIES[sdk.name]
 
 /** The SDK that a text with a user agent in it was sent by; the first that is known. */
 export function sdkOfUserAgent(text: string): KnownSdk | undefined {

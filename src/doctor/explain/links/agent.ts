@@ -12,7 +12,12 @@ const NO_PROXY = ['NO_PROXY', 'no_proxy']
 export function agentLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   if (way.method !== 'pod-identity') return notApplicable('agent', 'no agent is asked')
   const proxy = proxyFault(facts, way)
-  if (proxy !== undefined) return proxy
+  if (proxy?.status === 'broken') return proxy
+  const found = agentState(facts, way)
+  return found.status === 'ok' ? (proxy ?? found) : found
+}
+
+function agentState(facts: WorkloadFacts, way: Way): LinkVerdict {
   const node = way.pod?.spec.nodeName
   if (node === undefined) return notKnown('agent', 'the pod is on no node yet')
   if (!facts.agent.known) return notKnown('agent', `agents cannot be read: ${facts.agent.why}`)
@@ -42,12 +47,16 @@ export function agentLink(facts: WorkloadFacts, way: Way): LinkVerdict {
   })
 }
 
-/** A proxy from the environment would be asked for a link-local address, which is another one there. */
+/**
+ * A proxy from the environment would be asked for a link-local address, which is another one there:
+ * by SDKs that ask proxies. Of one that is not named it is open.
+ */
 function proxyFault(
   { error, sdk = error?.sdk }: WorkloadFacts,
   { container }: Way,
 ): LinkVerdict | undefined {
-  if (container === undefined || (sdk !== undefined && !asksProxies(sdk))) return undefined
+  const asks = asksProxies(sdk)
+  if (container === undefined || asks === false) return undefined
   const uri = envOf(container, 'AWS_CONTAINER_CREDENTIALS_FULL_URI') ?? ''
   const host = URL.canParse(uri) ? new URL(uri).hostname : ''
   const proxy = PROXIES.find((name) => envOf(container, name) !== undefined)
@@ -57,8 +66,15 @@ function proxyFault(
     return entry === '*' || (entry !== '' && (host === entry || isInRange(host, entry)))
   })
   if (proxy === undefined || host === '' || isExempt) return undefined
+  const text = `container ${container.name} has ${proxy}, and NO_PROXY does not leave out ${host}`
+  if (asks === undefined) {
+    return notKnown(
+      'agent',
+      `${text}: Go's SDK would ask the proxy for it, those for Python and JavaScript 3 ask none (--sdk tells which it is; NO_PROXY with ${host} does for all)`,
+    )
+  }
   return broken('agent', 'proxy-in-the-way', {
-    text: `container ${container.name} has ${proxy}, and NO_PROXY does not leave out ${host}`,
+    text,
     found: `${proxy} ${envOf(container, proxy)}`,
     wanted: `NO_PROXY with ${host}`,
     fix: outside(
