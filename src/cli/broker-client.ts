@@ -16,6 +16,7 @@ interface KeyRow {
 
 interface ClusterRow {
   readonly name: string
+  readonly followIssuer: boolean
   readonly arn: string
   readonly issuer: string
   readonly createdAt: number
@@ -102,11 +103,12 @@ function printClusters(
   clusters: readonly ClusterRow[],
 ): void {
   printData(flags.output, value, {
-    columns: ['name', 'arn', 'issuer', 'created'],
-    rows: clusters.map(({ name, arn, issuer, createdAt }) => [
+    columns: ['name', 'arn', 'issuer', 'keys', 'created'],
+    rows: clusters.map(({ name, arn, issuer, followIssuer, createdAt }) => [
       name,
       arn,
       issuer,
+      followIssuer ? 'of the issuer' : 'registered',
       isoTime(createdAt),
     ]),
   })

@@ -96,6 +96,9 @@ test('by --follow-issuer the broker has the new key when it starts again, by --j
   const both = new Set([issuer.kid('active'), issuer.kid('prepared')])
   expect(new Set(await keysOf('edge'))).toEqual(both)
   expect(await keysOf('fixed')).toEqual([issuer.kid('active')])
+  const table = (await cluster(again, 'list', ...ca())).out.split('\n')
+  expect(table[1]).toMatch(/^edge .* of the issuer +\d{4}-/)
+  expect(table[2]).toMatch(/^fixed .* registered +\d{4}-/)
 })
 
 test('an issuer that cannot be read is a refusal that names it', async () => {
