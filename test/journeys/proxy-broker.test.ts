@@ -79,6 +79,7 @@ test(
     ]) {
       const away = await run(`HTTPS_PROXY=${proxy.url} NO_PROXY=.issuer.sandbox`, line)
       expect([line, away.code]).toEqual([line, 1])
+      expect(away.err).toContain(`https://${BROKER} cannot be reached (`)
     }
     const local = shop.wired.brokers[0]?.endpoint.url ?? ''
     for (const line of [

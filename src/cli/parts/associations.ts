@@ -1,7 +1,7 @@
 /** Associations on EKS's wire, at EKS or at a broker: what the demo needs of them. */
 import { signRequest } from '../../aws/sign.ts'
 import { systemClock } from '../../lib/clock.ts'
-import { codeOf, PodroleError } from '../../lib/errors.ts'
+import { codeOf, messageOf, PodroleError } from '../../lib/errors.ts'
 import { proxyFor, proxyOption } from '../../lib/proxy.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { isUntrusted } from '../../lib/untrusted.ts'
@@ -55,7 +55,7 @@ export async function deleteAssociation(
 
 /**
  * One signed call of EKS's REST-JSON wire, through the proxy that the environment names for it.
- * @throws PodroleError the code of the answer, `BrokerNotTrusted`, `UnsupportedProxy`; what `fetch` throws
+ * @throws PodroleError the code of the answer, `BrokerNotTrusted`, `BrokerUnreachable`, `UnsupportedProxy`
  */
 export async function callEks(
   endpoint: EksEndpoint,
@@ -92,13 +92,17 @@ export async function callEks(
   })
 }
 
-/** @throws PodroleError `BrokerNotTrusted`; what `fetch` throws */
+/** @throws PodroleError `BrokerNotTrusted`, `BrokerUnreachable` */
 async function fetchTrusted(url: string, options: BunFetchRequestInit): Promise<Response> {
   try {
     return await fetch(url, options)
   } catch (cause) {
-    if (!isUntrusted(cause)) throw cause
     const { origin } = new URL(url)
+    if (!isUntrusted(cause)) {
+      const text = `broker ${origin} cannot be reached (${codeOf(cause) ?? messageOf(cause)})`
+      const hint = 'see that it runs, and that --broker or PODROLE_BROKER_URL is its URL'
+      throw new PodroleError('BrokerUnreachable', text, { hint, cause })
+    }
     const text = `broker ${origin} has a certificate of an authority that is not known (${codeOf(cause) ?? ''})`
     throw new PodroleError('BrokerNotTrusted', text, { hint: UNTRUSTED_BROKER_HINT, cause })
   }
