@@ -12,7 +12,8 @@ import type { IssuerState } from '../issuer/rotation/state.ts'
 import { type UnattendedStep, unattendedStep } from '../issuer/rotation/unattended.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
 import { follow } from '../lib/following.ts'
-import { faultFields, type Log } from '../lib/log.ts'
+import type { Log } from '../lib/log.ts'
+import { tellOnce } from '../lib/told-once.ts'
 import { type FleetKeyPlace, type FollowedKeys, keepNewKey } from './fleet-keys.ts'
 
 /** Looks at the fleet issuer from outside for these keys. */
@@ -76,7 +77,7 @@ export function createUnattended(
   ports: RotationPorts,
   { rotateEverySeconds, log }: { readonly rotateEverySeconds: number; readonly log: Log },
 ): () => Promise<void> {
-  let lastFault = ''
+  const told = tellOnce((fields) => log.warn('signing keys not rotated', fields))
   return async () => {
     try {
       const state = await ports.store.read()
@@ -84,14 +85,9 @@ export function createUnattended(
       if (step === undefined) return
       const { kids } = await STEPS[step](ports)
       log.info(`signing keys: ${step} done`, { kids })
-      lastFault = ''
+      told.clear()
     } catch (error) {
-      const fields = faultFields(error)
-      const fault = JSON.stringify(fields)
-      if (codeOf(error) !== CHANGED && fault !== lastFault) {
-        log.warn('signing keys not rotated', fields)
-        lastFault = fault
-      }
+      if (codeOf(error) !== CHANGED) told.fault(error)
     }
   }
 }

@@ -5,12 +5,13 @@ import { ASSOCIATION_MIGRATIONS, createSqliteStore } from '../associations/store
 import { openSealer } from '../issuer/sealing/open-sealer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { codeOf, messageOf, PodroleError } from '../lib/errors.ts'
-import { follow } from '../lib/following.ts'
 import type { Handler } from '../lib/handler.ts'
 import { faultFields, type Log } from '../lib/log.ts'
 import { serveMetrics } from '../lib/metrics/page.ts'
+import { repeat } from '../lib/repeating.ts'
 import { Secret } from '../lib/secret.ts'
 import { serveTls, type ServingCertificate, type TlsListening } from '../lib/serve.ts'
+import { tellOnce } from '../lib/told-once.ts'
 import { brokerApp, type BrokerAppOptions } from './broker-app.ts'
 import { type BrokerConfig, placeOf } from './config.ts'
 import { FollowedKeys } from './fleet-keys.ts'
@@ -154,23 +155,11 @@ function followClusters(
   if (readIssuerKeys === undefined) return undefined
   const followed = createFollowedClusters({ store, readIssuerKeys, clock, log })
   metrics.watchIssuers(() => followed.counts())
-  // They may have gone on while no broker ran.
-  const first = followed
-    .look()
-    .catch((error: unknown) => log.warn('keys of clusters not replaced', faultFields(error)))
-  const following = follow({
-    what: 'keys of clusters',
-    read: () => followed.look(),
-    // What is new, the look has taken and told of itself.
-    current: undefined,
-    isSame: () => true,
-    onChange: () => undefined,
-    fieldsOf: () => ({}),
-    // Several brokers look at different times.
-    pollMs: issuerCheckMs * (0.8 + 0.4 * Math.random()),
-    log,
-  })
-  return { stop: async () => void (await Promise.all([first, following.stop()])) }
+  const told = tellOnce((fields) => log.warn('keys of clusters not replaced', fields))
+  const look = (): Promise<void> => followed.look().then(told.clear, told.fault)
+  // Several brokers look at different times; keys may have gone on while none ran.
+  const everyMs = issuerCheckMs * (0.8 + 0.4 * Math.random())
+  return repeat(look, { everyMs, first: look() })
 }
 
 /**

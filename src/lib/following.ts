@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { faultFields, type Log, type LogFields } from './log.ts'
+import type { Log, LogFields } from './log.ts'
+import { repeat } from './repeating.ts'
+import { tellOnce } from './told-once.ts'
 
 export interface FollowOptions<T> {
   /** For the log: `serving certificate`. */
@@ -24,37 +25,19 @@ export interface FollowOptions<T> {
  */
 export function follow<T>(options: FollowOptions<T>): { stop(): Promise<void> } {
   const { what, log } = options
-  const stopped = new AbortController()
+  const told = tellOnce((fields) => log.warn(`${what} not replaced`, fields))
   let { current } = options
-  let lastFault = ''
   const look = async (): Promise<void> => {
     try {
       const next = await options.read()
-      lastFault = ''
+      told.clear()
       if (options.isSame(next, current)) return
       options.onChange(next)
       current = next
       log.info(`${what} replaced`, options.fieldsOf(next))
     } catch (error) {
-      const fields = faultFields(error)
-      const fault = JSON.stringify(fields)
-      if (fault !== lastFault) log.warn(`${what} not replaced`, fields)
-      lastFault = fault
+      told.fault(error)
     }
   }
-  const run = async (): Promise<void> => {
-    while (!stopped.signal.aborted) {
-      await sleep(options.pollMs ?? 10_000, undefined, { signal: stopped.signal }).catch(
-        () => undefined,
-      )
-      if (!stopped.signal.aborted) await look()
-    }
-  }
-  const running = run()
-  return {
-    stop: async () => {
-      stopped.abort()
-      await running
-    },
-  }
+  return repeat(look, { everyMs: options.pollMs ?? 10_000 })
 }

@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { formatServiceAccountName } from '../iam/service-account-name.ts'
 import { codeOf, PodroleError } from '../lib/errors.ts'
-import { faultFields, type Log } from '../lib/log.ts'
+import type { Log } from '../lib/log.ts'
+import { repeat } from '../lib/repeating.ts'
+import { tellOnce } from '../lib/told-once.ts'
 import type { FollowedIdentities } from './identities.ts'
 
 export interface IdentitiesFileOptions {
@@ -23,10 +24,9 @@ const MAX_BYTES = 16 << 20
 export function identitiesFile(options: IdentitiesFileOptions): FollowedIdentities {
   const { path } = options
   const log = options.log.with({ file: path })
-  const stopped = new AbortController()
+  const told = tellOnce((fields) => log.error('identities not read, the old ones stay', fields))
   let known: ReadonlySet<string> = new Set()
   let lastText: string | undefined
-  let lastFault = ''
   const look = async (): Promise<void> => {
     try {
       const text = await readBounded(path)
@@ -34,33 +34,18 @@ export function identitiesFile(options: IdentitiesFileOptions): FollowedIdentiti
       // Remembered even where it is bad, so that one bad file is told of once.
       lastText = text
       known = parseIdentities(text)
-      lastFault = ''
+      told.clear()
       log.info('identities read', { identities: known.size })
     } catch (error) {
-      const fields = faultFields(error)
-      const fault = JSON.stringify(fields)
-      if (fault !== lastFault) log.error('identities not read, the old ones stay', fields)
-      lastFault = fault
+      told.fault(error)
     }
   }
   const ready = look()
-  const run = async (): Promise<void> => {
-    await ready
-    while (!stopped.signal.aborted) {
-      await sleep(options.pollMs ?? 2000, undefined, { signal: stopped.signal }).catch(
-        () => undefined,
-      )
-      if (!stopped.signal.aborted) await look()
-    }
-  }
-  const running = run()
+  const repeating = repeat(look, { everyMs: options.pollMs ?? 2000, first: ready })
   return {
     has: (serviceAccount) => known.has(formatServiceAccountName(serviceAccount)),
     ready,
-    stop: async () => {
-      stopped.abort()
-      await running
-    },
+    stop: () => repeating.stop(),
   }
 }
 
