@@ -65,3 +65,10 @@ async function sendOutside(
 
 const unusable = (url: string, why: string): PodroleError =>
   new PodroleError('InvalidIssuerDocument', `${url} is of no use: ${why}`)
+
+/** A member of what was answered, where it is a text. */
+export function textMember(value: unknown, name: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const found: unknown = Reflect.get(value, name)
+  return typeof found === 'string' ? found : undefined
+}

@@ -1,7 +1,7 @@
 import { PodroleError } from '../lib/errors.ts'
 import { type Jwks, parseJwks } from '../token/jwks.ts'
 import { checkJwksUri, DISCOVERY_PATH, issuerBase } from './documents.ts'
-import { fetchOutside } from './outside-fetch.ts'
+import { fetchOutside, textMember } from './outside-fetch.ts'
 import type { IssuerNames } from './outside/issuer-names.ts'
 
 /**
@@ -11,16 +11,16 @@ import type { IssuerNames } from './outside/issuer-names.ts'
  */
 export async function readPublishedKeys(issuer: string, names: IssuerNames): Promise<Jwks> {
   const url = issuerBase(issuer) + DISCOVERY_PATH
-  const document = Object(await fetchOutside(names, url, { isVerified: true })) as object
-  const named: unknown = Reflect.get(document, 'issuer')
+  const document = await fetchOutside(names, url, { isVerified: true })
+  const named = textMember(document, 'issuer')
   if (named !== issuer) {
     throw new PodroleError(
       'InvalidIssuerDocument',
       `${url} names issuer ${JSON.stringify(named)?.slice(0, 300) ?? 'nowhere'}: wanted ${issuer}`,
     )
   }
-  const uri: unknown = Reflect.get(document, 'jwks_uri')
-  if (typeof uri !== 'string') {
+  const uri = textMember(document, 'jwks_uri')
+  if (uri === undefined) {
     throw new PodroleError('InvalidIssuerDocument', `${url} has no jwks_uri`)
   }
   checkJwksUri(uri)

@@ -1,7 +1,7 @@
 import { messageOf } from '../lib/errors.ts'
 import { UNTRUSTED_CODE } from '../lib/untrusted.ts'
 import { DISCOVERY_PATH } from './documents.ts'
-import { fetchOutside } from './outside-fetch.ts'
+import { fetchOutside, textMember } from './outside-fetch.ts'
 import type { IssuerNames } from './outside/issuer-names.ts'
 import { readServedChain } from './served-chain.ts'
 
@@ -110,10 +110,4 @@ async function isPinned(
   } catch {
     return false
   }
-}
-
-function textMember(value: unknown, name: string): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const found: unknown = Reflect.get(value, name)
-  return typeof found === 'string' ? found : undefined
 }

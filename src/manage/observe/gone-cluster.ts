@@ -1,6 +1,5 @@
 /** An EKS cluster that is no more: what podrole made for it in IAM names it still. */
-import type { ProviderPort } from '../../issuer/provider.ts'
-import { trustedProviders } from '../../issuer/provider.ts'
+import { type ProviderPort, trustedProviders } from '../../issuer/provider.ts'
 import { issuerHostPathOf } from '../../iam/arn.ts'
 import { isOwned } from '../../iam/tags.ts'
 import { mapLimited } from '../../lib/map-limited.ts'

@@ -94,6 +94,7 @@ async function observeCluster(
 }
 
 const OFF = { status: 'disabled', isDeclared: false } as const
+const NOTHING = { serviceAccounts: [], namespaces: [], workloadIdentity: OFF }
 
 async function goneCluster(
   desired: DesiredCluster,
@@ -111,9 +112,7 @@ async function goneCluster(
     accessEntries: [],
     addons: [],
     offers: [],
-    serviceAccounts: [],
-    namespaces: [],
-    workloadIdentity: OFF,
+    ...NOTHING,
   }
 }
 
@@ -160,12 +159,11 @@ async function readKube(
   facts: ClusterFacts,
   { denied, places }: { readonly places: ObservePlaces; readonly denied: Unreadable },
 ): Promise<ObservedKube> {
-  const nothing = { serviceAccounts: [], namespaces: [], workloadIdentity: OFF }
-  if (!needsKube(desired)) return nothing
+  if (!needsKube(desired)) return NOTHING
   const kube = await places.kube(desired, facts)
   const kubeFault = identityFault(await kube.identity(), desired.name)
   // What is in another cluster says nothing of this one.
-  if (kubeFault !== undefined) return { ...nothing, kubeFault }
+  if (kubeFault !== undefined) return { ...NOTHING, kubeFault }
   const [serviceAccounts, namespaces, workloadIdentity] = await Promise.all([
     denied.read(() => kube.serviceAccounts(), []),
     denied.read(() => kube.namespaces(), []),

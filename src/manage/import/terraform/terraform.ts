@@ -169,7 +169,9 @@ function roleResources(
         description: description === '' ? undefined : description,
         max_session_duration: maxSessionSeconds === 3600 ? undefined : maxSessionSeconds,
         permissions_boundary:
-          boundaryArn === undefined ? undefined : policyReference(boundaryArn, policies),
+          boundaryArn === undefined
+            ? undefined
+            : addressOr('aws_iam_policy', boundaryArn, policies),
         assume_role_policy: jsonOf(role.trustPolicy),
         tags: tagsOf(role.tags),
       }),
@@ -183,7 +185,7 @@ function roleResources(
         id: `${name}/${policyArn}`,
         attributes: [
           ['role', reference],
-          ['policy_arn', policyReference(policyArn, policies)],
+          ['policy_arn', addressOr('aws_iam_policy', policyArn, policies)],
         ],
       }
     }),
@@ -202,16 +204,18 @@ function roleResources(
   ]
 }
 
-const policyReference = (arn: string, policies: ReadonlyMap<string, string>): HclValue => {
-  const name = policies.get(arn)
-  return name === undefined ? arn : new HclExpression(`aws_iam_policy.${name}.arn`)
+/** What is imported too by its address, any other by its ARN. */
+const addressOr = (
+  type: 'aws_iam_policy' | 'aws_iam_role',
+  arn: string,
+  names: ReadonlyMap<string, string>,
+): HclValue => {
+  const name = names.get(arn)
+  return name === undefined ? arn : new HclExpression(`${type}.${name}.arn`)
 }
 
-/** A role that is imported too by its address, any other by its ARN. */
-const roleArn = (arn: string, roles: ReadonlyMap<string, string>): HclValue => {
-  const name = roles.get(arn)
-  return name === undefined ? arn : new HclExpression(`aws_iam_role.${name}.arn`)
-}
+const roleArn = (arn: string, roles: ReadonlyMap<string, string>): HclValue =>
+  addressOr('aws_iam_role', arn, roles)
 
 const associationResources = (
   cluster: FoundCluster,
