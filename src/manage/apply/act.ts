@@ -33,6 +33,11 @@ export const APPLY_PACE: Pace = { patienceMs: 30_000, firstDelayMs: 200, maxDela
 export interface Around {
   /** Whether it names what was made a moment ago: that may not be seen yet. */
   readonly isFresh: boolean
+  /**
+   * Whether the run took away before what it brings about: a read that shows it may be from then, so
+   * it is done all the same.
+   */
+  readonly mayShowOld?: boolean
   /** Whether another apply has gone past it, by what is found. */
   readonly isOvertaken?: (found: Found) => boolean
   /** What to do where somebody changed it meanwhile. */
@@ -102,20 +107,21 @@ export async function carryOut(
   pace: Pace = APPLY_PACE,
   around: Around = { isFresh: true },
 ): Promise<Outcome> {
-  const { ifChanged, isFresh, isOvertaken } = around
+  const { ifChanged, isFresh, isOvertaken, mayShowOld = false } = around
   const until = performance.now() + pace.patienceMs
   let delay = pace.firstDelayMs
   let [hasActed, failure, timesPast] = [false, undefined as unknown, 0]
   for (;;) {
     const seen = await look(port, action, isFresh)
     const verdict: Verdict | undefined = 'thrown' in seen ? undefined : judge(action, seen.found)
-    if (verdict?.kind === 'done') return hasActed ? 'done' : 'there'
+    const isThere = verdict?.kind === 'done'
+    if (isThere && (hasActed || !mayShowOld)) return hasActed ? 'done' : 'there'
     const isPast = !hasActed && 'found' in seen && isOvertaken?.(seen.found) === true
     timesPast = isPast ? timesPast + 1 : 0
     // One read alone may be an old one.
     if (timesPast === 2) return 'there'
     if ('thrown' in seen) failure = seen.thrown
-    else if (verdict?.kind === 'to-do' && !hasActed && !isPast) {
+    else if ((isThere || verdict?.kind === 'to-do') && !hasActed && !isPast) {
       const thrown = await attempt(() => port.act(action, seen), isFresh)
       hasActed = thrown === undefined
       failure = thrown?.error

@@ -6,7 +6,8 @@ import type { Clock } from '../../lib/clock.ts'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
 import { lockFolder } from '../../lib/folder-lock.ts'
 import type { PlanStep } from '../plan/plan.ts'
-import { type ActionPort, APPLY_PACE, carryOut, freshnessOf, type Pace } from './act.ts'
+import type { ActionPort, Pace } from './act.ts'
+import { actionCarrier } from './action-carrier.ts'
 import type { HeldLease } from './cluster-lease.ts'
 import type { Half } from './halves.ts'
 import {
@@ -191,24 +192,19 @@ async function runJournalled(
   around: JournalledRun,
 ): Promise<RunResult> {
   const { atOnce, carrierOf, journal, leases, onProgress, path, port, stopReason } = around
-  const { pace = APPLY_PACE } = around
-  const isFresh = freshnessOf(plan.steps)
-  // Meanwhile another apply may have done what was left.
-  const isOvertaken = overtakenIn(plan.isResumed ? plan.steps : [])
+  const carry = actionCarrier(port, plan.steps, {
+    pace: around.pace,
+    // Meanwhile another apply may have done what was left.
+    isOvertaken: overtakenIn(plan.isResumed ? plan.steps : []),
+    ifChanged: `Remove ${path} and run the same command without --resume: it plans from what is there now.`,
+  })
   try {
     const done = new Set([...plan.progress].flatMap(([id, state]) => (state === 'done' ? id : [])))
     const carrier = await carrierOf?.({ steps: plan.steps, done })
     return await runSteps(
       plan,
       {
-        carryOut:
-          carrier ??
-          (({ action }) =>
-            carryOut(port, action, pace, {
-              isFresh: isFresh(action),
-              isOvertaken: (found) => isOvertaken(action, found),
-              ifChanged: `Remove ${path} and run the same command without --resume: it plans from what is there now.`,
-            })),
+        carryOut: carrier ?? (({ action }) => carry(action)),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>

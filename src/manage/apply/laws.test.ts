@@ -9,6 +9,7 @@ import { mutationsOf } from '../plan/mutations.suite.ts'
 import type { ObservedState } from '../plan/observed-state.ts'
 import type { Plan, PlanStep } from '../plan/plan.ts'
 import { carryOut, type Pace } from './act.ts'
+import { actionCarrier } from './action-carrier.ts'
 import { inMemoryPort, type InMemoryPort, NO_PATIENCE } from './in-memory-port.suite.ts'
 import { parseJournal } from './journal.ts'
 import { overtakenIn } from './overtaken.ts'
@@ -54,7 +55,10 @@ const progressOf = (steps: readonly PlanStep[], lines: readonly string[]): Progr
 
 function run(steps: readonly PlanStep[], progress: Progress, options: Run): Promise<RunResult> {
   const { atOnce, death, isResumed = false, lines, pace = NO_PATIENCE, port, stopIn } = options
-  const overtaken = overtakenIn(isResumed ? steps : [])
+  const carry = actionCarrier(port, steps, {
+    pace,
+    isOvertaken: overtakenIn(isResumed ? steps : []),
+  })
   let at = 0
   let begun = 0
   return runSteps(
@@ -64,10 +68,7 @@ function run(steps: readonly PlanStep[], progress: Progress, options: Run): Prom
         const { action } = step
         // Every second one is under way still when others that began with it are done.
         if (stopIn !== undefined && steps.indexOf(step) % 2 === 0) await turn()
-        return carryOut(port, action, pace, {
-          isFresh: true,
-          isOvertaken: (found) => overtaken(action, found),
-        })
+        return carry(action)
       },
       record: async (id, state) => {
         await Promise.resolve()

@@ -337,6 +337,10 @@ export type Verdict =
 export const slotOf = (action: PlanAction, found: Found): Slot =>
   (RULES[action.do] as Rule<PlanAction>).found(action, found)
 
+/** The same part as the action leaves it. */
+export const wantedSlot = (action: PlanAction): Slot =>
+  (RULES[action.do] as Rule<PlanAction>).after(action)
+
 /** What is to be done about an action where that is found. */
 export function judge(action: PlanAction, found: Found): Verdict {
   const rule = RULES[action.do] as Rule<PlanAction>

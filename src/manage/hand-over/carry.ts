@@ -1,15 +1,8 @@
 /** Steps that the caller may not do, put into somebody else's hands and awaited. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, PodroleError } from '../../lib/errors.ts'
-import {
-  type ActionPort,
-  brief,
-  carryOut,
-  freshnessOf,
-  isPassing,
-  type Outcome,
-  type Pace,
-} from '../apply/act.ts'
+import { type ActionPort, brief, isPassing, type Outcome, type Pace } from '../apply/act.ts'
+import { actionCarrier } from '../apply/action-carrier.ts'
 import { isKubernetesAction } from '../apply/action-port.ts'
 import type { StepCarrier } from '../apply/run-steps.ts'
 import { type Found, judge, type Verdict } from '../apply/slots.ts'
@@ -56,7 +49,7 @@ export function handingOver(request: HandOverRequest, around: HandOverAround): S
   const done = new Set(request.done)
   const trying = new Map<PlanStep, Promise<unknown>>()
   const awaited = new Set<string>()
-  const isFresh = freshnessOf(steps)
+  const carry = actionCarrier(around.port, steps, { pace: around.pace })
   const isHandable = ({ action }: PlanStep): boolean => commandOf(action, place) !== undefined
   const write = (): void => {
     const known = new Set(steps.map(({ id }) => id))
@@ -88,9 +81,7 @@ export function handingOver(request: HandOverRequest, around: HandOverAround): S
   return async (step, freeSlot) => {
     const outcome = await (async () => {
       if (!handed.has(step.id)) {
-        const trial = attempt(() =>
-          carryOut(around.port, step.action, around.pace, { isFresh: isFresh(step.action) }),
-        )
+        const trial = attempt(() => carry(step.action))
         trying.set(step, trial)
         const tried = await trial
         trying.delete(step)
