@@ -7,10 +7,11 @@ import { codeOf, PodroleError } from '../../lib/errors.ts'
 import type { ActionPort, Pace } from '../apply/act.ts'
 import { type InMemoryPort, inMemoryPort } from '../apply/in-memory-port.suite.ts'
 import { runSteps, type RunResult } from '../apply/run-steps.ts'
-import { applyAction, applySteps } from '../plan/in-memory.suite.ts'
+import { ACCOUNT, applyAction, applySteps } from '../plan/in-memory.suite.ts'
+import { actionId } from '../plan/action-id.ts'
 import { canonicalState, desiredClusters, startState } from '../plan/laws.suite.ts'
 import { makePlan } from '../plan/make-plan.ts'
-import type { PlanStep } from '../plan/plan.ts'
+import type { PlanAction, PlanStep } from '../plan/plan.ts'
 import { handingOver } from './carry.ts'
 import { commandOf } from './commands.ts'
 import { openHandOverFolder } from './folder.ts'
@@ -59,13 +60,16 @@ async function run(
   steps: readonly PlanStep[],
   {
     isDenied,
+    isTold = false,
     path,
     port,
     timeoutMs,
   }: {
     readonly isDenied: (step: PlanStep) => boolean
+    /** Whether that is known before any is tried. */
+    readonly isTold?: boolean
     readonly path: string
-    readonly port: InMemoryPort
+    readonly port: ActionPort
     readonly timeoutMs: number
   },
 ): Promise<RunResult> {
@@ -83,8 +87,8 @@ async function run(
       place: PLACE,
       steps,
       done: new Set(),
-      isKnown: false,
-      denied: new Set(),
+      isKnown: isTold,
+      denied: new Set(isTold ? steps.filter(isDenied).map(({ id }) => id) : []),
     },
     {
       port: refusing,
@@ -159,6 +163,50 @@ test('what nobody does holds up nothing but what depends on it, and a second run
     hands.stop()
     expect([...second.errors]).toEqual([])
     expect(script()).toBe(first)
+  } finally {
+    rmSync(path, { recursive: true })
+  }
+})
+
+test('who runs the whole script at once has done each step of a replaced entry', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'podrole-carry-'))
+  try {
+    const cluster = startState().clusters[0]?.arn ?? ''
+    const principalArn = `arn:aws:iam::${ACCOUNT}:role/person`
+    const policy = { policyArn: 'arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy' }
+    const old = { principalArn, type: 'EC2', tags: {}, groups: [], username: 'u' }
+    const actions: readonly PlanAction[] = [
+      { do: 'disassociate-access-policy', cluster, principalArn, before: policy },
+      { do: 'delete-access-entry', cluster, entry: old },
+      { do: 'create-access-entry', cluster, entry: { principalArn, type: 'STANDARD', tags: {} } },
+      { do: 'associate-access-policy', cluster, principalArn, after: policy },
+    ]
+    const steps = actions.map((action, at): PlanStep => ({
+      id: actionId(action),
+      action,
+      dependsOn: actions.slice(0, at).map(actionId),
+      risk: { level: 'none' },
+      inverse: [],
+      needs: [],
+    }))
+    const made: readonly PlanAction[] = [
+      { do: 'create-access-entry', cluster, entry: old },
+      { do: 'associate-access-policy', cluster, principalArn, after: policy },
+    ]
+    const port = inMemoryPort(made.reduce(applyAction, startState()))
+    // None of its effects is seen alone.
+    const look: ActionPort['look'] = async (action) => {
+      if (port.acts.length === 0) for (const one of actions) await port.act(one, { found: {} })
+      return port.look(action)
+    }
+    const { errors } = await run(steps, {
+      isDenied: () => true,
+      isTold: true,
+      path,
+      port: { ...port, look },
+      timeoutMs: 300,
+    })
+    expect([...errors.values()].map(String)).toEqual([])
   } finally {
     rmSync(path, { recursive: true })
   }

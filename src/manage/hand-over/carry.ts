@@ -230,21 +230,24 @@ function isPassedBy(action: PlanAction, later: PlanAction, found: Found): boolea
         later.do === 'delete-role' && later.role.name === action.role && found.role === undefined
       )
     case 'disassociate-access-policy':
-      return (
-        later.do === 'delete-access-entry' &&
-        later.cluster === action.cluster &&
-        later.entry.principalArn === action.principalArn &&
-        found.entry === undefined
-      )
-    // An entry of another type is another entry.
+      return isEntryPast(action.cluster, action.principalArn, later, found)
     case 'delete-access-entry':
-      return (
-        later.do === 'create-access-entry' &&
-        later.cluster === action.cluster &&
-        later.entry.principalArn === action.entry.principalArn &&
-        verdictOfMade(later, found).kind === 'done'
-      )
+      return isEntryPast(action.cluster, action.entry.principalArn, later, found)
     default:
       return false
   }
+}
+
+/** Whether the entry went with the later action, or came again: one of another type is another. */
+function isEntryPast(
+  cluster: string,
+  principalArn: string,
+  later: PlanAction,
+  found: Found,
+): boolean {
+  if (later.do !== 'delete-access-entry' && later.do !== 'create-access-entry') return false
+  if (later.cluster !== cluster || later.entry.principalArn !== principalArn) return false
+  return later.do === 'delete-access-entry'
+    ? found.entry === undefined
+    : verdictOfMade(later, found).kind === 'done'
 }
