@@ -39,6 +39,8 @@ export interface ClusterProfile {
   readonly version?: string
   /** Whether the Pod Identity agent is there, by add-on or built in; undefined where not known. */
   readonly hasAgent?: boolean
+  /** Where the add-on's is another one than `ACTIVE`: `CREATING`, `DEGRADED`, `CREATE_FAILED`, … */
+  readonly agentStatus?: string
   /** Whether the account has the OIDC provider of the cluster's issuer. */
   readonly hasProvider?: boolean
   /** Whether a broker knows the cluster. */

@@ -123,9 +123,9 @@ async function seeCluster(
     serviceAccounts.map((one) => [keyOf(one.serviceAccount), one.annotations[ROLE_ANNOTATION]]),
   )
   const names = only === undefined ? namesOf(serviceAccounts, associations) : [only]
+  const agent = addons?.find((addon) => addon.name === AGENT_ADDON)
   const hasAgent =
-    known?.facts.isAutoMode === true ||
-    (addons === undefined ? undefined : addons.some((addon) => addon.name === AGENT_ADDON))
+    known?.facts.isAutoMode === true || (addons === undefined ? undefined : agent !== undefined)
   const { version, ...kind } = kindOf(signs, known)
   return {
     profile: {
@@ -134,6 +134,7 @@ async function seeCluster(
       hasBroker: known?.by === 'broker',
       ...(version !== undefined && { version }),
       ...(hasAgent !== undefined && { hasAgent }),
+      ...(agent?.status !== undefined && { agentStatus: agent.status }),
       ...(hasProvider !== undefined && { hasProvider }),
     },
     signs,

@@ -37,6 +37,7 @@ export const ARGUMENT_CODES = [
   'cross-account',
   'agent-built-in',
   'agent-missing',
+  'agent-not-active',
   'sdk-too-old',
   'sdk-unknown',
   'sdk-new-enough',
@@ -286,6 +287,14 @@ const POD_IDENTITY: readonly Rule[] = [
       ? [
           'the agent must be installed first: podrole addon enable eks-pod-identity-agent',
           `cluster ${cluster.name} has no such add-on`,
+        ]
+      : undefined,
+  ),
+  rule('pod-identity', 'con', 'agent-not-active', ({ cluster }) =>
+    cluster.kind === 'eks' && cluster.agentStatus !== undefined
+      ? [
+          "the agent's add-on must be ACTIVE first: podrole addon status eks-pod-identity-agent",
+          `it is ${cluster.agentStatus} on cluster ${cluster.name}`,
         ]
       : undefined,
   ),
