@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { snippetOf, snippetText } from '../issuer/apiserver/distributions.ts'
+import { keysOf, snippetOf, snippetText } from '../issuer/apiserver/distributions.ts'
 import {
   type FolderKeys,
   folderKeyUses,
@@ -7,6 +7,7 @@ import {
   withFolder,
 } from '../issuer/apiserver/folder-request.ts'
 import { type ApiServerRequest, apiServerSetting, flagsOf } from '../issuer/apiserver/setting.ts'
+import { readKeyFile } from '../issuer/key-files.ts'
 import { readIssuerFolder } from '../issuer/rotation/issuer-folder.ts'
 import { parseDurationMs } from '../lib/durations.ts'
 import { PodroleError } from '../lib/errors.ts'
@@ -24,7 +25,7 @@ export async function printApiServerFlags(flags: ApiServerFlagsFlags): Promise<v
     )
   }
   const keys = dir === undefined ? undefined : await readIssuerFolder(resolve(dir))
-  const setting = apiServerSetting(requestOf(flags, keys))
+  const setting = apiServerSetting(await requestOf(flags, keys))
   const snippet = snippetOf(flags.for, setting, { cluster: flags.clusterName })
   const notes = [...snippet.notes, ...(keys === undefined ? [] : folderNotes(keys, setting))]
   if (output === 'snippet') {
@@ -35,7 +36,7 @@ export async function printApiServerFlags(flags: ApiServerFlagsFlags): Promise<v
   const value = {
     for: flags.for,
     flags: flagsOf(setting),
-    ...(snippet.document !== undefined && { document: snippet.document }),
+    documents: snippet.documents,
     ...(keys !== undefined && { keys: folderKeyUses(keys.state) }),
     commands: snippet.commands,
     notes,
@@ -43,7 +44,10 @@ export async function printApiServerFlags(flags: ApiServerFlagsFlags): Promise<v
   printData(output, value, { columns: [], rows: [] })
 }
 
-function requestOf(flags: ApiServerFlagsFlags, keys: FolderKeys | undefined): ApiServerRequest {
+async function requestOf(
+  flags: ApiServerFlagsFlags,
+  keys: FolderKeys | undefined,
+): Promise<ApiServerRequest> {
   const { oldIssuer, move, jwksUri, apiAudiences } = flags
   const {
     serviceAccountSigningKeyFile: signingKeyFile,
@@ -52,12 +56,13 @@ function requestOf(flags: ApiServerFlagsFlags, keys: FolderKeys | undefined): Ap
     serviceAccountMaxTokenExpiration: longest,
     serviceAccountExtendTokenExpiration: extendTokens,
   } = flags
+  const keysAre = keysOf(flags.for)
   const request = {
+    ...(keysAre === 'texts' ? await withKeyTexts(keyFiles) : { keyFiles }),
     oldIssuers: oldIssuer,
     move,
-    keyFiles,
     apiAudiences,
-    verifiesBySigningKey: flags.for === 'talos',
+    keysAre,
     ...(jwksUri !== undefined && { jwksUri }),
     ...(signingKeyFile !== undefined && { signingKeyFile }),
     ...(signingEndpoint !== undefined && { signingEndpoint }),
@@ -69,4 +74,13 @@ function requestOf(flags: ApiServerFlagsFlags, keys: FolderKeys | undefined): Ap
   throw new PodroleError('NoIssuer', 'no issuer is named', {
     hint: '--dir FOLDER names one that is kept in a folder, --issuer https://HOST[/PATH] any other',
   })
+}
+
+/** Files of this machine, whose texts go into what is printed. */
+async function withKeyTexts(
+  files: readonly string[],
+): Promise<Pick<ApiServerRequest, 'keyFiles' | 'publicKeys'>> {
+  if (files.length === 0) return { keyFiles: [] }
+  const read = await Promise.all(files.map((file) => readKeyFile(file)))
+  return { keyFiles: [], publicKeys: read.flat() }
 }

@@ -3,6 +3,7 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { expect } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
 import { runPod } from '../../src/cli/demo/pods.ts'
 import type { WiredSandbox, WiredSandboxOptions } from '../../src/cli/parts/wired-sandbox.ts'
 import type { RunningCluster } from '../../src/sandbox/sandbox.ts'
@@ -88,6 +89,13 @@ async function walk(wired: WiredSandbox, desk: Desk, server: ApiServer): Promise
     [old, ISSUER],
     [ISSUER, old],
   ])
+  await page.run('--for talos')
+  const [, told, args] = parseAllDocuments(readFileSync(join(desk.folder, 'talos.yaml'), 'utf8'))
+  expect(told?.toJS()).toMatchObject({
+    issuer: { issuerURL: ISSUER },
+    accepted: { issuers: [old] },
+  })
+  expect(args?.get('kind')).toBe('KubeAPIServerConfig')
   page.expectAllRun()
 }
 

@@ -26,10 +26,11 @@ Examples:
   podrole issuer apiserver-flags --for eks-anywhere --issuer https://s3.eu-central-1.amazonaws.com/my-issuer --cluster-name c1
   podrole issuer apiserver-flags --dir /var/lib/podrole/issuer --service-account-signing-endpoint /run/podrole/signer.sock
   podrole issuer apiserver-flags --for k3s --dir /var/lib/podrole/issuer --old-issuer https://kubernetes.default.svc.cluster.local
+  podrole issuer apiserver-flags --for talos --dir issuer > issuer.yaml
 
 A cluster that runs goes over to another issuer in three steps, each on every API server before the
 next: --old-issuer OLD --move accept, --old-issuer OLD, and neither when no token of it is in use.
-Paths are those of the API server's machine.`
+Paths are those of the API server's machine; --for talos reads public keys here, and prints them.`
 
 /** Adds `apiserver-flags` to the command `issuer`. */
 export function addApiServerFlagsCommand(issuer: Command): void {

@@ -3,9 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { codeOf } from '../../lib/errors.ts'
-import { generateSigningKey } from '../keys.ts'
+import { generateSigningKey, publicKeysPem } from '../keys.ts'
 import { type IssuerState, KEY_STATES, type KeyState, type RotationKey } from '../rotation/state.ts'
-import { type Distribution, DISTRIBUTIONS, snippetOf, snippetText } from './distributions.ts'
+import {
+  type Distribution,
+  DISTRIBUTIONS,
+  keysOf,
+  snippetOf,
+  snippetText,
+} from './distributions.ts'
 import { folderNotes, withFolder } from './folder-request.ts'
 import { type ApiServerRequest, type ApiServerSetting, apiServerSetting } from './setting.ts'
 
@@ -44,9 +50,17 @@ function folderState({ keys, maxTokenSeconds, isInKms = false }: FolderCase): Is
   return { version: 1, issuer, settleSeconds: 60, maxTokenSeconds, keys: keys.map(keyOf) }
 }
 
-/** Kids differ from run to run: the case files name them by their key's state. */
+/** Keys differ from run to run: the case files name them, and their PEM, by the key's state. */
 const withKids = (text: string): string =>
-  made.reduce((all, [state, { kid }]) => all.replaceAll(`KID-OF-${state}`, kid), text)
+  made.reduce(
+    (all, [state, key]) =>
+      all
+        .replaceAll(`KID-OF-${state}`, key.kid)
+        .replaceAll(new RegExp(`( *)PEM-OF-${state}`, 'g'), (_, indent: string) =>
+          publicKeysPem([key]).trimEnd().replaceAll(/^/gm, indent),
+        ),
+    text,
+  )
 
 function settingOf({ asked, folder }: Case, distribution: Distribution): ApiServerSetting {
   const { clusterName: _, ...given } = asked
@@ -56,7 +70,7 @@ function settingOf({ asked, folder }: Case, distribution: Distribution): ApiServ
     keyFiles: [],
     apiAudiences: [],
     issuer: '',
-    verifiesBySigningKey: distribution === 'talos',
+    keysAre: keysOf(distribution),
     ...given,
   }
   return apiServerSetting(

@@ -12,12 +12,14 @@ export function eksAnywhereSnippet(setting: ApiServerSetting, { cluster }: Snipp
     jwksUri: 'its Cluster has the issuer alone; STS reads what is published',
   })
   return {
-    document: {
-      apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1',
-      kind: 'Cluster',
-      metadata: { name: cluster },
-      spec: { podIamConfig: { serviceAccountIssuer: setting.issuers[0] } },
-    },
+    documents: [
+      {
+        apiVersion: 'anywhere.eks.amazonaws.com/v1alpha1',
+        kind: 'Cluster',
+        metadata: { name: cluster },
+        spec: { podIamConfig: { serviceAccountIssuer: setting.issuers[0] } },
+      },
+    ],
     notes: [
       `the keys come with the cluster: publish them then with podrole issuer publish --secret eksa-system/${cluster}-sa`,
     ],

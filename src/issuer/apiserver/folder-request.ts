@@ -51,12 +51,31 @@ export function withFolder(
     checkLongest(request, state)
     return withIssuer
   }
-  const { verifiesBySigningKey = false, keyFiles } = request
-  if (verifiesBySigningKey) checkOneKey(state)
+  const { keysAre = 'files', keyFiles } = request
+  if (keysAre === 'texts') return withTexts(withIssuer, { folder, state })
+  if (keysAre === 'signing-key') checkOneKey(state)
   return {
     ...withIssuer,
     signingKeyFile: request.signingKeyFile ?? signingFile(folder, state, request),
-    keyFiles: [...(verifiesBySigningKey ? [] : [join(folder, PUBLIC_KEYS_FILE)]), ...keyFiles],
+    keyFiles: [...(keysAre === 'files' ? [join(folder, PUBLIC_KEYS_FILE)] : []), ...keyFiles],
+    ...lifeOfTokens(request, state),
+  }
+}
+
+/** While the old issuer signs, it does so with the key that it has. */
+function withTexts(request: ApiServerRequest, { folder, state }: FolderKeys): ApiServerRequest {
+  const isAccepted = request.move === 'accept'
+  const signing = isAccepted ? undefined : activeKeyOf(state)?.kid
+  const others = new Map(
+    [...publishedKeysOf(state), ...(request.publicKeys ?? [])].map((key) => [key.kid, key]),
+  )
+  if (signing !== undefined) others.delete(signing)
+  return {
+    ...request,
+    ...(!isAccepted && {
+      signingKeyFile: request.signingKeyFile ?? signingFile(folder, state, request),
+    }),
+    publicKeys: [...others.values()],
     ...lifeOfTokens(request, state),
   }
 }
@@ -68,7 +87,7 @@ function checkOneKey(state: IssuerState): void {
     'SeveralKeys',
     `tokens are to be verified with ${kids.length} keys (${kids.join(', ')}), and cluster.serviceAccount.key is one`,
     {
-      hint: 'Talos 1.14 and later take them as a KubeServiceAccountConfig: issuer.privateKey signs, accepted.publicKeys verify',
+      hint: 'a configuration that Talos 1.14 or later has made takes several: --for talos',
     },
   )
 }
@@ -141,16 +160,21 @@ function checkLongest(
 /** What has to be done about the key files of a setting in this state, a sentence each. */
 export function folderNotes(
   { folder, state }: FolderKeys,
-  { keyFiles }: Pick<ApiServerSetting, 'keyFiles'>,
+  { keyFiles, publicKeys }: Pick<ApiServerSetting, 'keyFiles' | 'publicKeys'>,
 ): readonly string[] {
   const file = join(folder, PUBLIC_KEYS_FILE)
-  if (!keyFiles.includes(file)) return []
+  const isInFile = keyFiles.includes(file)
+  if (!isInFile && publicKeys === undefined) return []
   const uses = folderKeyUses(state)
   const kidsOf = (stage: RotationKey['state']): string =>
     uses.flatMap((use) => (use.state === stage ? [use.kid] : [])).join(', ')
   const [prepared, retiring] = [kidsOf('prepared'), kidsOf('retiring')]
   return [
-    `${file} is what podrole issuer keys ${folder} -o pem prints: write it now, and start every API server anew after each change`,
+    ...(isInFile
+      ? [
+          `${file} is what podrole issuer keys ${folder} -o pem prints: write it now, and start every API server anew after each change`,
+        ]
+      : []),
     ...(prepared === ''
       ? []
       : [

@@ -17,9 +17,11 @@ export function k3sSnippet(setting: ApiServerSetting): Snippet {
   const { keyFiles } = setting
   const own = keyFiles.length === 0 || keyFiles.includes(OWN_KEY) ? [] : [OWN_KEY]
   return {
-    document: {
-      'kube-apiserver-arg': wordsOf(flagsOf({ ...setting, keyFiles: [...keyFiles, ...own] })),
-    },
+    documents: [
+      {
+        'kube-apiserver-arg': wordsOf(flagsOf({ ...setting, keyFiles: [...keyFiles, ...own] })),
+      },
+    ],
     notes: [],
     commands: ['systemctl restart k3s, on each server, with this in /etc/rancher/k3s/config.yaml'],
   }

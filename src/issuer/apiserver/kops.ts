@@ -19,15 +19,17 @@ export function kopsSnippet(setting: ApiServerSetting, { cluster }: SnippetNames
   const [serviceAccountIssuer, ...additionalServiceAccountIssuers] = setting.issuers
   const { apiAudiences } = setting
   return {
-    document: {
-      spec: {
-        kubeAPIServer: {
-          serviceAccountIssuer,
-          ...(additionalServiceAccountIssuers.length > 0 && { additionalServiceAccountIssuers }),
-          ...(apiAudiences.length > 0 && { apiAudiences }),
+    documents: [
+      {
+        spec: {
+          kubeAPIServer: {
+            serviceAccountIssuer,
+            ...(additionalServiceAccountIssuers.length > 0 && { additionalServiceAccountIssuers }),
+            ...(apiAudiences.length > 0 && { apiAudiences }),
+          },
         },
       },
-    },
+    ],
     notes: [OWN_KEYS],
     commands: [
       `kops edit cluster ${cluster}`,

@@ -24,22 +24,24 @@ export function kubeadmSnippet(setting: ApiServerSetting): Snippet {
     (folder) => !`${folder}/`.startsWith(`${PKI}/`),
   )
   return {
-    document: {
-      apiVersion: 'kubeadm.k8s.io/v1beta4',
-      kind: 'ClusterConfiguration',
-      apiServer: {
-        extraArgs: flagsOf({ ...setting, keyFiles: [...keyFiles, ...own] }),
-        ...(folders.length > 0 && {
-          extraVolumes: folders.map((folder, at) => ({
-            name: `service-account-keys-${at}`,
-            hostPath: folder,
-            mountPath: folder,
-            readOnly: true,
-            pathType: 'Directory',
-          })),
-        }),
+    documents: [
+      {
+        apiVersion: 'kubeadm.k8s.io/v1beta4',
+        kind: 'ClusterConfiguration',
+        apiServer: {
+          extraArgs: flagsOf({ ...setting, keyFiles: [...keyFiles, ...own] }),
+          ...(folders.length > 0 && {
+            extraVolumes: folders.map((folder, at) => ({
+              name: `service-account-keys-${at}`,
+              hostPath: folder,
+              mountPath: folder,
+              readOnly: true,
+              pathType: 'Directory',
+            })),
+          }),
+        },
       },
-    },
+    ],
     notes: [],
     commands: [
       'kubeadm init --config kubeadm.yaml',

@@ -4,6 +4,7 @@ import { checkAll } from '../../lib/collect-faults.ts'
 import { PodroleError } from '../../lib/errors.ts'
 import { checkJwksUri, JWKS_PATH } from '../documents.ts'
 import { parseIssuerUrl } from '../issuer-url.ts'
+import type { PublicSigningKey } from '../keys.ts'
 
 /** How far a move from old issuers is: the new one is accepted alone, or signs. */
 export const MOVES = ['accept', 'sign'] as const
@@ -21,8 +22,13 @@ export interface ApiServerRequest {
   readonly signingKeyFile?: string
   /** Public keys that tokens are verified with. */
   readonly keyFiles: readonly string[]
-  /** Tokens are verified with the signing key without its being named: Talos does so. */
-  readonly verifiesBySigningKey?: boolean
+  /**
+   * Keys are files of the API server's machine if not given; or the signing key verifies too, alone,
+   * or beside others whose texts are told.
+   */
+  readonly keysAre?: 'files' | 'signing-key' | 'texts'
+  /** Where keys are texts: those that verify beside the signing key. */
+  readonly publicKeys?: readonly PublicSigningKey[]
   /** The Unix socket of an ExternalJWTSigner, which has the keys in place of files. */
   readonly signingEndpoint?: string
   readonly apiAudiences: readonly string[]
@@ -38,6 +44,8 @@ export interface ApiServerSetting {
   readonly jwksUri?: string
   readonly signingKeyFile?: string
   readonly keyFiles: readonly string[]
+  /** Left out where keys are files, and where nothing is known of them. */
+  readonly publicKeys?: readonly PublicSigningKey[]
   readonly signingEndpoint?: string
   readonly apiAudiences: readonly string[]
   readonly maxTokenSeconds?: number
@@ -73,7 +81,7 @@ export function apiServerSetting(request: ApiServerRequest): ApiServerSetting {
     () => checkLimit(request.maxTokenSeconds),
   ])
   const { issuer, oldIssuers, move, maxTokenSeconds, extendTokens } = request
-  const { keyFiles, signingKeyFile, signingEndpoint, apiAudiences } = request
+  const { keyFiles, publicKeys, signingKeyFile, signingEndpoint, apiAudiences } = request
   // The keys are told of with the issuer that signs, and an old one's are where they were.
   const jwksUri = request.jwksUri ?? (move === 'sign' ? issuer + JWKS_PATH : undefined)
   return {
@@ -81,6 +89,7 @@ export function apiServerSetting(request: ApiServerRequest): ApiServerSetting {
     ...(jwksUri !== undefined && { jwksUri }),
     ...(signingKeyFile !== undefined && { signingKeyFile }),
     keyFiles: [...new Set(keyFiles)],
+    ...(publicKeys !== undefined && { publicKeys }),
     ...(signingEndpoint !== undefined && { signingEndpoint }),
     apiAudiences,
     ...(maxTokenSeconds !== undefined && { maxTokenSeconds }),
@@ -140,7 +149,7 @@ function checkOldIssuers({ issuer, oldIssuers, move }: ApiServerRequest): void {
 }
 
 function checkKeys(request: ApiServerRequest): void {
-  const { signingKeyFile, keyFiles, signingEndpoint, verifiesBySigningKey = false } = request
+  const { signingKeyFile, keyFiles, keysAre = 'files', signingEndpoint } = request
   const files = [...(signingKeyFile === undefined ? [] : [signingKeyFile]), ...keyFiles]
   if (signingEndpoint !== undefined && files.length > 0) {
     throw new PodroleError(
@@ -151,7 +160,7 @@ function checkKeys(request: ApiServerRequest): void {
       },
     )
   }
-  if (signingKeyFile !== undefined && keyFiles.length === 0 && !verifiesBySigningKey) {
+  if (signingKeyFile !== undefined && keyFiles.length === 0 && keysAre === 'files') {
     throw new PodroleError(
       'NoKeyFile',
       '--service-account-signing-key-file is given without --service-account-key-file',

@@ -5,8 +5,8 @@ import type { ApiServerFlag, ApiServerSetting } from './setting.ts'
 
 /** A setting in the words of one distribution. */
 export interface Snippet {
-  /** The part of its configuration; left out where flags alone are printed. */
-  readonly document?: object
+  /** The parts of its configuration, each a YAML document; none where flags alone are printed. */
+  readonly documents: readonly object[]
   /** What whoever applies it should know. */
   readonly notes: readonly string[]
   /** What is run with it then. */
