@@ -9,7 +9,7 @@ import { codeOf, PodroleError } from '../lib/errors.ts'
 import { faultFields, type Log } from '../lib/log.ts'
 import { secondsSince } from '../lib/metrics/measured.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { AgentMetrics } from './metrics.ts'
+import type { AgentMetrics, CacheStatistics } from './metrics.ts'
 
 /** A pod's token, and when it ends; the end is from its claims, which nobody verified here. */
 export interface PodToken {
@@ -49,16 +49,6 @@ export interface CredentialCacheOptions {
   readonly metrics?: Pick<AgentMetrics, 'seen' | 'upstreamAnswered'>
   /** 0 up to 1; a test's own. */
   readonly random?: () => number
-}
-
-/** What the cache did since it was made. */
-export interface CacheStatistics {
-  readonly entries: number
-  readonly hits: number
-  readonly misses: number
-  readonly upstreamCalls: number
-  /** Upstream answered last: with credentials or with a refusal. */
-  readonly upstream: 'not asked' | 'answers' | 'does not answer'
 }
 
 export interface CredentialCache {

@@ -4,10 +4,19 @@ import { ANSWER_BUCKETS } from '../lib/metrics/measured.ts'
 import { addProcessMetrics } from '../lib/metrics/process.ts'
 import { Registry } from '../lib/metrics/registry.ts'
 import { SeenTokens } from '../token/seen-tokens.ts'
-import type { CacheStatistics } from './credential-cache.ts'
 
 /** `issued`: with credentials; `refused`: not for this token; `failed`: it may do better next time. */
 export type UpstreamOutcome = 'issued' | 'refused' | 'failed'
+
+/** What the cache did since it was made. */
+export interface CacheStatistics {
+  readonly entries: number
+  readonly hits: number
+  readonly misses: number
+  readonly upstreamCalls: number
+  /** Upstream answered last: with credentials or with a refusal. */
+  readonly upstream: 'not asked' | 'answers' | 'does not answer'
+}
 
 export interface AgentMetrics {
   readonly registry: Registry

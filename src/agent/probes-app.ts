@@ -1,6 +1,6 @@
 /** The agent's own health, on loopback. */
 import { type Handler, jsonResponse, textResponse } from '../lib/handler.ts'
-import type { CacheStatistics } from './credential-cache.ts'
+import type { CacheStatistics } from './metrics.ts'
 
 export interface AgentState {
   /** URLs that listen. */

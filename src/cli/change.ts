@@ -8,7 +8,8 @@ import type { ChangeReport, StepReport } from './apply-report.ts'
 import type { ApplyFlags, ChangeFlags } from './commands/apply.ts'
 import { askToConfirm } from './confirm.ts'
 import { printNote } from './output.ts'
-import type { ApplySource, PlanOf } from './parts/apply-source.ts'
+import type { ApplySource } from './parts/apply-source.ts'
+import type { PlanOf } from './parts/half-plan.ts'
 import { printPlan } from './plan-run.ts'
 
 /** What is carried out, and how its end is told. */

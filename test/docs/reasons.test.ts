@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCases } from '../../src/doctor/explain/cases.suite.ts'
 import { REASONS } from '../../src/doctor/explain/reasons.ts'
-import { LINKS } from '../../src/doctor/explain/verdict.ts'
+import { LINKS } from '../../src/doctor/explain/link-names.ts'
 
 const PAGE = join(import.meta.dir, '..', '..', 'docs', 'reference', 'reasons.md')
 

@@ -5,8 +5,6 @@ import { type Half, otherHalf } from '../../manage/apply/halves.ts'
 import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
 import { observe } from '../../manage/observe/observe.ts'
 import type { ClusterFacts, ObservePlaces } from '../../manage/observe/ports.ts'
-import type { PlanOptions } from '../../manage/plan/context.ts'
-import type { ObservedState } from '../../manage/plan/observed-state.ts'
 import type { Plan } from '../../manage/plan/plan.ts'
 import { MAX_PLAN_FILE_BYTES, parsePlanFile } from '../../manage/plan-file/plan-file.ts'
 import {
@@ -20,7 +18,7 @@ import { printNote } from '../output.ts'
 import type { ReachedCluster } from './apply-places.ts'
 import { goneClusters } from './gone-clusters.ts'
 import { knownOf, openKubePlaces } from './half-places.ts'
-import { planHalf } from './half-plan.ts'
+import { planHalf, type PlanOf } from './half-plan.ts'
 import { type ObserveAround, openPlaces, type PlaceFlags } from './observe-places.ts'
 
 export interface ApplySource {
@@ -37,13 +35,6 @@ export interface ApplySource {
 }
 
 export type KnownFacts = Pick<ClusterFacts, 'endpoint' | 'issuer' | 'isPrivate'>
-
-/** Makes a plan of what is wanted and what is. */
-export type PlanOf = (
-  clusters: readonly DesiredCluster[],
-  observed: ObservedState,
-  view?: Pick<PlanOptions, 'isIamUnseen' | 'isKubeUnseen'>,
-) => Plan
 
 export interface SourcePlan {
   readonly plan: Plan

@@ -4,10 +4,17 @@ import { halfOf, type Half, withoutTaking } from '../../manage/apply/halves.ts'
 import type { DesiredCluster } from '../../manage/desired/desired-state.ts'
 import { observe } from '../../manage/observe/observe.ts'
 import type { ObservePlaces } from '../../manage/observe/ports.ts'
+import type { PlanOptions } from '../../manage/plan/context.ts'
 import type { ObservedState } from '../../manage/plan/observed-state.ts'
 import type { Plan } from '../../manage/plan/plan.ts'
-import type { PlanOf } from './apply-source.ts'
 import { kubernetesPartOf, UNSEEN_KUBE } from './half-places.ts'
+
+/** Makes a plan of what is wanted and what is. */
+export type PlanOf = (
+  clusters: readonly DesiredCluster[],
+  observed: ObservedState,
+  view?: Pick<PlanOptions, 'isIamUnseen' | 'isKubeUnseen'>,
+) => Plan
 
 export interface MadePlan {
   readonly plan: Plan

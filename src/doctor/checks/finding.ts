@@ -1,4 +1,4 @@
-import type { CheckId } from './table.ts'
+import type { CheckId, Severity } from './table.ts'
 
 /** One thing that is wrong. */
 export interface DoctorFinding {
@@ -11,8 +11,6 @@ export interface DoctorFinding {
   readonly why: string
   readonly fix: string
 }
-
-export type Severity = 'error' | 'warning'
 
 /** What a check could not look at, and why: it is neither well nor a finding. */
 export interface NotLookedAt {

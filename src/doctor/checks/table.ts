@@ -1,5 +1,6 @@
 /** Every check of `podrole doctor`. The ids are stable, and there are no others. */
-import type { Severity } from './finding.ts'
+
+export type Severity = 'error' | 'warning'
 
 export interface CheckRow {
   readonly group: 'pods' | 'node roles' | 'trust' | 'orphans' | 'issuer' | 'running parts'

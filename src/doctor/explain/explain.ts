@@ -14,8 +14,8 @@ import { sessionLink } from './links/session.ts'
 import { targetRoleLink } from './links/target-role.ts'
 import { tokenLink } from './links/token.ts'
 import { trustLink } from './links/trust.ts'
-import type { Broken, LinkName, LinkVerdict } from './verdict.ts'
-import { LINKS } from './verdict.ts'
+import { type LinkName, LINKS } from './link-names.ts'
+import type { Broken, LinkVerdict } from './verdict.ts'
 import { type Way, wayOf } from '../facts/way.ts'
 
 export interface Explanation {

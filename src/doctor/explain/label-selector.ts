@@ -1,4 +1,4 @@
-import type { LabelSelector } from '../facts/workload-facts.ts'
+import type { LabelSelector } from '../facts/network-facts.ts'
 
 /** Whether a selector takes these labels (Kubernetes, "Labels and selectors"); none takes all. */
 export function selects(

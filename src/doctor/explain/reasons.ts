@@ -1,5 +1,5 @@
 /** Every reason that `podrole explain` can give, and no other; the codes are stable. */
-import type { LinkName } from './verdict.ts'
+import type { LinkName } from './link-names.ts'
 
 interface Reason {
   readonly link: LinkName

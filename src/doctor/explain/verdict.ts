@@ -1,25 +1,8 @@
 /** What is said of each link of the way from a pod to what it may do. Values, in order of the way. */
 import type { StatementOutcome } from '../../iam/evaluate.ts'
 import type { Fix } from './fix.ts'
+import type { LinkName } from './link-names.ts'
 import type { ReasonCode } from './reasons.ts'
-
-/** In the order in which they are looked at; the first that is broken is the cause. */
-export const LINKS = [
-  'pod',
-  'token',
-  'issuer',
-  'provider',
-  'association',
-  'agent',
-  'network',
-  'trust',
-  'session',
-  'target-role',
-  'permissions',
-  'sdk-chain',
-] as const
-
-export type LinkName = (typeof LINKS)[number]
 
 interface Said {
   readonly link: LinkName

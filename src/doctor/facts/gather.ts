@@ -12,14 +12,13 @@ import { PodroleError } from '../../lib/errors.ts'
 import { type Jwks, parseJwks } from '../../token/jwks.ts'
 import { hostPathOf, wayOf } from './way.ts'
 import { type Fact, known, orAbsent, readFact, unknown, valueOf } from './fact.ts'
-import { enforcerAmong, type NetworkPolicyFact } from './network-facts.ts'
+import { enforcerAmong, type LabelSelector, type NetworkPolicyFact } from './network-facts.ts'
 import type { AccountPlace, ExplainPlaces } from './ports.ts'
 import type { KnownSdk } from './sdk.ts'
 import type {
   AgentFact,
   ClusterFact,
   ErrorFact,
-  LabelSelector,
   QuestionFact,
   RoleFact,
   TokenFact,

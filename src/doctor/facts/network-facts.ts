@@ -1,6 +1,14 @@
 /** Network policies of a namespace, and who enforces them on a node. */
 import type { Pod } from '../../kube/objects.ts'
-import type { LabelSelector } from './workload-facts.ts'
+
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>
+  readonly matchExpressions?: readonly {
+    readonly key: string
+    readonly operator: string
+    readonly values?: readonly string[]
+  }[]
+}
 
 export interface NetworkPolicyFact {
   readonly name: string

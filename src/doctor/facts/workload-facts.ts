@@ -5,7 +5,7 @@ import type { Pod, ServiceAccount } from '../../kube/objects.ts'
 import type { AwsClaims } from '../../token/aws-claims.ts'
 import type { Jwks } from '../../token/jwks.ts'
 import type { Fact } from './fact.ts'
-import type { NetworkPolicyFact, PolicyEnforcer } from './network-facts.ts'
+import type { LabelSelector, NetworkPolicyFact, PolicyEnforcer } from './network-facts.ts'
 import type { KnownSdk } from './sdk.ts'
 
 export interface WorkloadFacts {
@@ -110,15 +110,6 @@ export interface WebhookFact {
   readonly failurePolicy: string
   readonly namespaceSelector?: LabelSelector
   readonly objectSelector?: LabelSelector
-}
-
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>
-  readonly matchExpressions?: readonly {
-    readonly key: string
-    readonly operator: string
-    readonly values?: readonly string[]
-  }[]
 }
 
 /** What a token says, never the token itself. */
