@@ -18,7 +18,7 @@ import { refuseStale } from './stale.ts'
 const RUNS = Math.ceil(60 * Number(process.env['PODROLE_TEST_SCALE'] ?? 1))
 const FORCE = { adopt: false, force: true }
 const AT_ONCE = { pace: NO_PATIENCE }
-const QUICK: Pace = { patienceMs: 1000, firstDelayMs: 0, maxDelayMs: 0 }
+const QUICK: Pace = { patienceMs: 20_000, firstDelayMs: 0, maxDelayMs: 0 }
 
 const cases = fc
   .tuple(desiredClusters, desiredClusters)

@@ -18,7 +18,7 @@ import { runSteps, type RunResult } from './run-steps.ts'
 
 const RUNS = Math.ceil(30 * Number(process.env['PODROLE_TEST_SCALE'] ?? 1))
 const FORCE = { adopt: false, force: true }
-const QUICK: Pace = { patienceMs: 1000, firstDelayMs: 0, maxDelayMs: 0 }
+const QUICK: Pace = { patienceMs: 20_000, firstDelayMs: 0, maxDelayMs: 0 }
 
 interface Case {
   readonly desired: readonly DesiredCluster[]

@@ -18,7 +18,7 @@ import { openHandOverFolder } from './folder.ts'
 
 const RUNS = Math.ceil(30 * Number(process.env['PODROLE_TEST_SCALE'] ?? 1))
 const FORCE = { adopt: false, force: true }
-const QUICK: Pace = { patienceMs: 5000, firstDelayMs: 0, maxDelayMs: 0 }
+const QUICK: Pace = { patienceMs: 20_000, firstDelayMs: 0, maxDelayMs: 0 }
 const PLACE = { region: 'eu-central-1', withContexts: true }
 
 const cases = fc
@@ -122,7 +122,7 @@ test('whatever is refused and somebody does, the apply ends as the whole does', 
         const isDenied = (step: PlanStep): boolean =>
           denials[steps.indexOf(step) % (denials.length || 1)] === true &&
           commandOf(step.action, PLACE) !== undefined
-        const result = await run(steps, { isDenied, path, port, timeoutMs: 10_000 })
+        const result = await run(steps, { isDenied, path, port, timeoutMs: 60_000 })
         hands.stop()
         expect([...result.errors.values()].map(String)).toEqual([])
         expect(canonicalState(port.state)).toBe(canonicalState(applySteps(state, steps)))
@@ -159,7 +159,7 @@ test('what nobody does holds up nothing but what depends on it, and a second run
     const first = script()
     expect(first.match(/^step \d+/gm)).toHaveLength(5)
     const hands = somebody(path, steps, port)
-    const second = await run(steps, { ...request, timeoutMs: 10_000 })
+    const second = await run(steps, { ...request, timeoutMs: 60_000 })
     hands.stop()
     expect([...second.errors]).toEqual([])
     expect(script()).toBe(first)
