@@ -144,14 +144,18 @@ function hashInQuery(query: URLSearchParams): string {
   return ''
 }
 
-/** S3 API Reference, "Authenticating Requests: Using Query Parameters": 1 to 604,800, required. */
+/**
+ * S3 API Reference, "Authenticating Requests: Using Query Parameters": 1 to 604,800, required. STS
+ * looks at none; aws-iam-authenticator and Go programs like it say 0.
+ */
 function expiryProblem(service: string, expires: string | null): SignatureVerdict | undefined {
   const seconds = /^\d{1,7}$/.test(expires ?? '') ? Number(expires) : undefined
-  if (seconds !== undefined && seconds >= 1 && seconds <= WEEK_SECONDS) return undefined
+  const least = service === 'sts' ? 0 : 1
+  if (seconds !== undefined && seconds >= least && seconds <= WEEK_SECONDS) return undefined
   if (service !== 's3') {
     return expires === null
       ? undefined
-      : incomplete(`X-Amz-Expires must be a number from 1 to ${WEEK_SECONDS}.`)
+      : incomplete(`X-Amz-Expires must be a number from ${least} to ${WEEK_SECONDS}.`)
   }
   return refuse(
     'AuthorizationQueryParametersError',

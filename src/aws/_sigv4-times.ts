@@ -4,8 +4,11 @@ import type { SignatureClaims, SignatureVerdict } from './sigv4-verify.ts'
 const MINUTE_MS = 60_000
 const SKEW_MINUTES = 5
 const S3_SKEW_MINUTES = 15
-/** A presigned request of STS says nothing about its end: it is good for 15 minutes. */
-const DEFAULT_EXPIRES_SECONDS = 900
+/**
+ * A presigned request of STS is good for 15 minutes, whatever it says about its end
+ * (aws-iam-authenticator pkg/token/token.go, Verify); elsewhere one that says nothing is too.
+ */
+const STS_EXPIRES_SECONDS = 900
 
 /** `20260131T235959Z` */
 export function formatAmzDate(ms: number): string {
@@ -54,7 +57,8 @@ const skewed = (): SignatureVerdict =>
   )
 
 function checkExpiry(claims: SignatureClaims, nowMs: number): SignatureVerdict | undefined {
-  const end = claims.timestampMs + (claims.expiresSeconds ?? DEFAULT_EXPIRES_SECONDS) * 1000
+  const told = claims.service === 'sts' ? undefined : claims.expiresSeconds
+  const end = claims.timestampMs + (told ?? STS_EXPIRES_SECONDS) * 1000
   if (nowMs <= end) return undefined
   if (claims.service === 's3') return refuse('AccessDenied', 'Request has expired')
   return refuse(

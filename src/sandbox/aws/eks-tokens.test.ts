@@ -29,6 +29,7 @@ interface Wish {
   readonly host?: string
   readonly service?: string
   readonly query?: Record<string, string>
+  readonly expiresIn?: number
   readonly headers?: Record<string, string>
 }
 
@@ -50,7 +51,7 @@ async function tokenOf(keys: Keys, wish: Wish = {}): Promise<string> {
     headers: wish.headers ?? { host: hostname, 'x-k8s-aws-id': wish.cluster ?? CLUSTER },
   })
   const { query } = await signer.presign(request, {
-    expiresIn: 60,
+    expiresIn: wish.expiresIn ?? 60,
     signingDate: new Date(fixture.clock.now()),
     unhoistableHeaders: new Set(['x-k8s-aws-id']),
   })
@@ -123,6 +124,10 @@ test('is good for 15 minutes', async () => {
   expect(await access().eksTokens(token)).toBeUndefined()
 })
 
+test('aws-iam-authenticator says that it is to live for no second', async () => {
+  expect(await access().eksTokens(await tokenOf(fixture.admin, { expiresIn: 0 }))).toBeDefined()
+})
+
 test('the sandbox’s own endpoint may be the signed host', async () => {
   const token = await tokenOf(fixture.admin, { host: '127.0.0.1' })
   expect(await access().eksTokens(token)).toBeDefined()
@@ -133,6 +138,7 @@ const refusals: readonly (readonly [string, Wish])[] = [
   ['without the cluster in its signature', { headers: { host: `sts.${REGION}.amazonaws.com` } }],
   ['for another host', { host: 'sts.example.com' }],
   ['for another service', { service: 's3' }],
+  ['that is to live longer', { expiresIn: 901 }],
   ['of another action', { query: { Action: 'GetSessionToken', Version: '2011-06-15' } }],
   [
     'with a parameter more',
