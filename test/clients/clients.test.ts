@@ -31,6 +31,7 @@ test.skipIf(isSkipped).each([
   ['wrong_tokens.py', 40],
   ['bad_signatures.py', 53],
   ['pod_identity.py', 10],
+  ['unknown_services.py', 12],
 ])(
   '%s',
   async (script, atLeast) => {

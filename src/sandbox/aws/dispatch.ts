@@ -13,6 +13,7 @@ import { MAX_OBJECT_BYTES } from './s3/request.ts'
 import { type Incoming, scopedService, wireOf } from './request.ts'
 import { answerTarget, readTarget } from './target-service.ts'
 import { readBody } from './wire/body.ts'
+import { unknownServiceResponse } from './unknown-service.ts'
 import type { World } from './world.ts'
 
 /** Most bytes of a body, by service; STS answers more with 413. */
@@ -42,7 +43,7 @@ export function dispatchHandler(world: World): Handler {
     const scoped = scopedService(signature)
     const service = scoped === undefined ? guessService(request, url) : SCOPES[scoped]
     if (service === undefined) {
-      return textResponse('The sandbox has no service of the name in the signature\n', 404)
+      return unknownServiceResponse(request, scoped ?? '')
     }
     return answer(world, { request, url, client, secure: false, service, wire, signature })
   }
