@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { escapeXml } from './wire/xml.ts'
+import { jsonResponse } from '../../lib/handler.ts'
+import { writeChildren } from './wire/xml.ts'
 
 const CODE = 'UnknownService'
 /** Of the REST-XML protocol, whose requests look like those of REST-JSON. */
@@ -16,8 +17,10 @@ export function unknownServiceResponse(request: Request, name: string): Response
   const type = request.headers.get('content-type') ?? ''
   const headers = { 'x-amzn-requestid': requestId, 'x-amzn-errortype': CODE }
   if (!/^application\/x-www-form-urlencoded/i.test(type) && !REST_XML.has(name)) {
-    return Response.json({ __type: CODE, message }, { status: 404, headers })
+    return jsonResponse({ __type: CODE, message }, 404, headers)
   }
-  const xml = `<ErrorResponse><Error><Type>Sender</Type><Code>${CODE}</Code><Message>${escapeXml(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>\n`
+  const error = { Type: 'Sender', Code: CODE, Message: message }
+  const answer = writeChildren({ Error: error, RequestId: requestId })
+  const xml = `<ErrorResponse>${answer}</ErrorResponse>\n`
   return new Response(xml, { status: 404, headers: { ...headers, 'content-type': 'text/xml' } })
 }
