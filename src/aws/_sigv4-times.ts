@@ -8,7 +8,7 @@ const S3_SKEW_MINUTES = 15
  * A presigned request of STS is good for 15 minutes, whatever it says about its end
  * (aws-iam-authenticator pkg/token/token.go, Verify); elsewhere one that says nothing is too.
  */
-const STS_EXPIRES_SECONDS = 900
+const DEFAULT_EXPIRES_SECONDS = 900
 
 /** `20260131T235959Z` */
 export function formatAmzDate(ms: number): string {
@@ -58,7 +58,7 @@ const skewed = (): SignatureVerdict =>
 
 function checkExpiry(claims: SignatureClaims, nowMs: number): SignatureVerdict | undefined {
   const told = claims.service === 'sts' ? undefined : claims.expiresSeconds
-  const end = claims.timestampMs + (told ?? STS_EXPIRES_SECONDS) * 1000
+  const end = claims.timestampMs + (told ?? DEFAULT_EXPIRES_SECONDS) * 1000
   if (nowMs <= end) return undefined
   if (claims.service === 's3') return refuse('AccessDenied', 'Request has expired')
   return refuse(

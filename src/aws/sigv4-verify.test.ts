@@ -181,6 +181,9 @@ describe('presigned', () => {
     expect(verdictOf({ ...request, wire: longer }, { nowMs: NOW })).toBe('SignatureDoesNotMatch')
     const object = await presigned({ ...S3, method: 'GET', body: '' })
     expect(verdictOf(object, { nowMs: NOW + 61_000 })).toBe('AccessDenied')
+    const other = await presigned({ ...GET, service: 'iam' })
+    expect(verdictOf(other, { nowMs: NOW + 60_000 })).toBe('ok')
+    expect(verdictOf(other, { nowMs: NOW + 61_000 })).toBe('SignatureDoesNotMatch')
   })
 
   test('altered parameters, headers and method are refused', async () => {
