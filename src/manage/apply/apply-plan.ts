@@ -192,19 +192,22 @@ async function runJournalled(
   around: JournalledRun,
 ): Promise<RunResult> {
   const { atOnce, carrierOf, journal, leases, onProgress, path, port, stopReason } = around
-  const carry = actionCarrier(port, plan.steps, {
-    pace: around.pace,
-    // Meanwhile another apply may have done what was left.
-    isOvertaken: overtakenIn(plan.isResumed ? plan.steps : []),
-    ifChanged: `Remove ${path} and run the same command without --resume: it plans from what is there now.`,
-  })
+  const ownCarrier = (): StepCarrier => {
+    const carry = actionCarrier(port, plan.steps, {
+      pace: around.pace,
+      // Meanwhile another apply may have done what was left.
+      isOvertaken: overtakenIn(plan.isResumed ? plan.steps : []),
+      ifChanged: `Remove ${path} and run the same command without --resume: it plans from what is there now.`,
+    })
+    return ({ action }) => carry(action)
+  }
   try {
     const done = new Set([...plan.progress].flatMap(([id, state]) => (state === 'done' ? id : [])))
     const carrier = await carrierOf?.({ steps: plan.steps, done })
     return await runSteps(
       plan,
       {
-        carryOut: carrier ?? (({ action }) => carry(action)),
+        carryOut: carrier ?? ownCarrier(),
         record: (id, state) => journal.record(id, state),
         onProgress,
         stopReason: () =>
