@@ -16,10 +16,9 @@ import { codeOf } from '../../src/lib/errors.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { decodeToken } from '../../src/token/verify.ts'
 import { writeIssuerFolder } from '../support/issuer-folder.ts'
-import { PODROLE } from '../support/issuer-journey.ts'
+import { issuerIn } from '../support/issuer-journey.ts'
 import { findKubernetes } from '../support/kubernetes-binaries.ts'
 import { type RealCluster, startRealCluster } from '../support/real-cluster.ts'
-import { runCommand } from '../support/run-command.ts'
 import { lacks } from '../support/tools.ts'
 
 const kubernetes = await findKubernetes()
@@ -40,24 +39,14 @@ let cluster: RealCluster
 /** Tokens in use, with what they are. */
 const inUse: (readonly [string, string])[] = []
 
-async function podrole(...words: string[]): Promise<string> {
-  const env = { PATH: process.env['PATH'] ?? '', HOME: root }
-  const { exitCode, stdout, stderr } = await runCommand([PODROLE, 'issuer', ...words], {
-    cwd: root,
-    env,
-  })
-  if (exitCode !== 0) throw new Error(stderr)
-  return stdout
-}
-
 const printedFlags = async (...words: string[]): Promise<string[]> =>
-  (await podrole('apiserver-flags', ...words)).trimEnd().split('\n')
+  (await issuerIn(root, 'apiserver-flags', ...words)).trimEnd().split('\n')
 
 /** The folder's keys in these states, and their public halves for the API server. */
 async function writeKeys(...states: readonly (readonly [SigningKey, KeyState])[]): Promise<void> {
   const issuer = { issuer: ISSUER, settleSeconds: 60, maxTokenSeconds: DAY_SECONDS }
   await writeIssuerFolder(at('issuer'), issuer, ...states)
-  writeFileSync(at('issuer/sa.pub'), await podrole('keys', 'issuer', '-o', 'pem'))
+  writeFileSync(at('issuer/sa.pub'), await issuerIn(root, 'keys', 'issuer', '-o', 'pem'))
 }
 
 const clientWith = (token: Secret): KubeClient =>
@@ -106,7 +95,7 @@ const step = (name: string, run: () => Promise<void>): void =>
 beforeAll(async () => {
   if (isSkipped) return
   const files = ['--private-key-file', 'old.key', '--public-key-file', 'old.pub']
-  await podrole('keys', '--generate', 'rsa-2048', ...files)
+  await issuerIn(root, 'keys', '--generate', 'rsa-2048', ...files)
   cluster = await startRealCluster({
     programs: kubernetes.folder ?? '',
     name: 'moving',

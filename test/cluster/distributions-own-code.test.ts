@@ -7,13 +7,14 @@ import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { generateSigningKey, kidOf, publicKeysPem, type SigningKey } from '../../src/issuer/keys.ts'
 import type { KeyState } from '../../src/issuer/rotation/state.ts'
-import { findKubeadm, findTalos } from '../support/distribution-programs.ts'
 import { writeIssuerFolder } from '../support/issuer-folder.ts'
-import { PODROLE } from '../support/issuer-journey.ts'
+import { issuerIn } from '../support/issuer-journey.ts'
+import { findKubernetes } from '../support/kubernetes-binaries.ts'
 import { runCommand } from '../support/run-command.ts'
+import { findTalos } from '../support/talos.ts'
 import { lacks } from '../support/tools.ts'
 
-const kubeadm = await findKubeadm()
+const kubernetes = await findKubernetes()
 const talos = await findTalos()
 
 const ISSUER = 'https://idp.example.com/c1'
@@ -28,13 +29,7 @@ afterAll(() => rmSync(root, { recursive: true }))
 const keys = await Promise.all([1, 2, 3].map(() => generateSigningKey()))
 const [old, first, second] = keys as [SigningKey, SigningKey, SigningKey]
 
-async function printed(...words: string[]): Promise<string> {
-  const command = [PODROLE, 'issuer', 'apiserver-flags', ...words]
-  const env = { PATH: process.env['PATH'] ?? '', HOME: root }
-  const { exitCode, stdout, stderr } = await runCommand(command, { cwd: root, env })
-  if (exitCode !== 0) throw new Error(stderr)
-  return stdout
-}
+const printed = (...words: string[]): Promise<string> => issuerIn(root, 'apiserver-flags', ...words)
 
 /** The issuer's folder with these keys and no others. */
 async function folderOf(...states: readonly (readonly [SigningKey, KeyState])[]): Promise<void> {
@@ -43,10 +38,11 @@ async function folderOf(...states: readonly (readonly [SigningKey, KeyState])[])
   await writeIssuerFolder(at('issuer'), issuer, ...states)
 }
 
-describe.skipIf(lacks("what kubeadm's own code reads", kubeadm.missing))('kubeadm', () => {
+describe.skipIf(lacks("what kubeadm's own code reads", kubernetes.missing))('kubeadm', () => {
   const validate = async (text: string): Promise<{ readonly isValid: boolean; said: string }> => {
     writeFileSync(at('kubeadm.yaml'), text)
-    const command = [kubeadm.program ?? '', 'config', 'validate', '--config', at('kubeadm.yaml')]
+    const kubeadm = join(kubernetes.folder ?? '', 'kubeadm')
+    const command = [kubeadm, 'config', 'validate', '--config', at('kubeadm.yaml')]
     const env = { PATH: process.env['PATH'] ?? '', HOME: root }
     const { exitCode, stderr } = await runCommand(command, { cwd: root, env })
     return { isValid: exitCode === 0, said: stderr }

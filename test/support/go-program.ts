@@ -13,8 +13,6 @@ export type GoProgramFound =
 export interface GoProgramSource {
   /** The folder of its module; all of its sources are in it. */
   readonly module: string
-  /** Another's package, if that is built and not the module's own. */
-  readonly package?: string
   /** Of its folder in the cache. */
   readonly name: string
   /** What it needs of others, for messages. */
@@ -40,8 +38,8 @@ export async function findGoProgram(source: GoProgramSource): Promise<GoProgramF
   return missing === undefined ? found : { missing }
 }
 
-function sourcesHash({ flags = [], module, package: path = '.' }: GoProgramSource): string {
-  const hash = createHash('sha256').update([...flags, path].join(' '))
+function sourcesHash({ flags = [], module }: GoProgramSource): string {
+  const hash = createHash('sha256').update(flags.join(' '))
   const sources = readdirSync(module).filter((name) => /\.(?:go|mod|sum)$/.test(name))
   for (const name of sources.sort()) hash.update(name).update(readFileSync(join(module, name)))
   return hash.digest('hex').slice(0, 16)
@@ -51,24 +49,19 @@ async function buildProgram(
   source: GoProgramSource,
   program: string,
 ): Promise<Missing | undefined> {
-  const { flags = [], module, needs, package: path, takes } = source
+  const { flags = [], module, needs, takes } = source
   process.stderr.write(`building ${needs} as ${program}, once: ${takes}\n`)
   const started = performance.now()
   mkdirSync(dirname(program), { recursive: true })
   const half = `${program}.half`
-  const lacking = (fault: string): Missing => ({
-    tool: needs,
-    get: `run it once where Go reaches its modules: ${fault}`,
-  })
-  if (path === undefined) {
-    const unreached = await runGo(module, ['mod', 'download'])
-    if (unreached !== undefined) return lacking(unreached)
+  const unreached = await runGo(module, ['mod', 'download'])
+  if (unreached !== undefined) {
+    return { tool: needs, get: `run it once where Go reaches its modules: ${unreached}` }
   }
-  const fault = await runGo(module, ['build', ...flags, '-o', half, path ?? '.'])
-  if (fault !== undefined && path !== undefined) return lacking(fault)
+  const fault = await runGo(module, ['build', ...flags, '-o', half, '.'])
   if (fault !== undefined) throw new Error(`go build of ${needs} failed: ${fault}`)
   renameSync(half, program)
   const seconds = ((performance.now() - started) / 1000).toFixed(0)
-  process.stderr.write(`${needs} is built, in ${seconds} s\n`)
+  process.stderr.write(`built ${needs}, in ${seconds} s\n`)
   return undefined
 }

@@ -16,8 +16,19 @@ import { signToken } from '../../src/issuer/sign.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { MovedClock } from './moved-clock.ts'
+import { runCommand } from './run-command.ts'
 
 export const PODROLE = join(import.meta.dir, '..', '..', 'bin', 'podrole')
+
+/** What `podrole issuer …` prints in a folder, for which it needs nothing of this machine's user. */
+export async function issuerIn(folder: string, ...words: readonly string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await runCommand([PODROLE, 'issuer', ...words], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+  })
+  if (exitCode !== 0) throw new Error(stderr)
+  return stdout
+}
 
 export interface Ran {
   readonly code: number

@@ -17,6 +17,7 @@ const PROGRAMS = {
   'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
   'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
   kubectl: 'k8s.io/kubernetes/cmd/kubectl',
+  kubeadm: 'k8s.io/kubernetes/cmd/kubeadm',
 } as const
 /** What `/version` and `kubectl version` answer. */
 const LINKER_FLAGS = [`gitVersion=v${VERSION}`, 'gitMajor=1', 'gitMinor=36', 'gitTreeState=clean']
@@ -24,9 +25,9 @@ const LINKER_FLAGS = [`gitVersion=v${VERSION}`, 'gitMajor=1', 'gitMinor=36', 'gi
   .join(' ')
 
 /**
- * The folder of etcd, kube-apiserver, kube-controller-manager and kubectl: built at first use in
- * `$XDG_CACHE_HOME/podrole/kubernetes-1.36.3` (`~/.cache` without it), and again when go.mod or
- * go.sum change. One process builds, others wait.
+ * The folder of etcd, kube-apiserver, kube-controller-manager, kubectl and kubeadm: built at first use in
+ * `$XDG_CACHE_HOME/podrole/kubernetes-1.36.3` (`~/.cache` without it), and again when go.mod,
+ * go.sum or this list change. One process builds, others wait.
  */
 export async function findKubernetes(): Promise<KubernetesFound> {
   const folder = cacheFolder(`kubernetes-${VERSION}`)
@@ -40,7 +41,7 @@ export async function findKubernetes(): Promise<KubernetesFound> {
 }
 
 function moduleHash(): string {
-  const hash = createHash('sha256').update(LINKER_FLAGS)
+  const hash = createHash('sha256').update(LINKER_FLAGS).update(JSON.stringify(PROGRAMS))
   for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(MODULE, file)))
   return hash.digest('hex').slice(0, 16)
 }
